@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "portraitseg/core/error.h"
+
+namespace portraitseg {
+
+/// Bounds of a number, both included.
+struct Range {
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+};
+
+/// The words of an enumeration, in the order in which they are listed to the user.
+template <class E>
+using Names = std::vector<std::pair<const char*, E>>;
+
+/// One pass over the fields of an options struct.
+///
+/// An options struct lists its fields once, in `void fields(Fields& f)`. Reading a file, refusing unknown keys, printing
+/// the effective configuration and the schema are different passes over that one list:
+///
+///     void AdamOptions::fields(Fields& f) {
+///       f("lr", lr, "learning rate", {0, 1});
+///       f("betas", betas, "decay of the first and second moment");
+///     }
+class Fields {
+ public:
+  using Value = std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
+                             std::vector<double>*, std::vector<std::string>*>;
+
+  virtual ~Fields() = default;
+
+  /// A bool, integer, floating-point number, string, or a list of these. `range` holds for every number in it.
+  template <class T>
+  void operator()(const char* name, T& value, const char* doc, Range range = {}) {
+    scalar({name, doc, range, {}}, Value(&value));
+  }
+
+  /// A string out of a list of words.
+  void choice(const char* name, std::string& value, std::vector<std::string> words, const char* doc) {
+    scalar({name, doc, {}, std::move(words)}, Value(&value));
+  }
+
+  /// An enumeration, written as a word.
+  template <class E>
+  void choice(const char* name, E& value, const Names<E>& names, const char* doc) {
+    std::string word;
+    std::vector<std::string> words;
+    for (const auto& [text, e] : names) {
+      words.emplace_back(text);
+      if (e == value) word = text;
+    }
+    choice(name, word, std::move(words), doc);
+    for (const auto& [text, e] : names) {
+      if (word == text) value = e;
+    }
+  }
+
+  /// A nested map.
+  template <class Options>
+  void group(const char* name, Options& options, const char* doc) {
+    if (!enter(name, doc)) return;
+    options.fields(*this);
+    leave();
+  }
+
+  /// A list of maps; a list in a file replaces the default list.
+  template <class Options>
+  void list(const char* name, std::vector<Options>& items, const char* doc) {
+    items.resize(enter_list(name, items.size(), doc));
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      enter_item(i);
+      items[i].fields(*this);
+      leave();
+    }
+    leave();
+  }
+
+  /// Refuses a value that is well formed alone but wrong together with others; the message gets the place of `name`.
+  /// Does nothing in a pass that only prints.
+  virtual void check(bool holds, const char* name, const std::string& message) = 0;
+
+ protected:
+  struct Field {
+    const char* name;
+    const char* doc;
+    Range range;
+    std::vector<std::string> words;  ///< allowed values; empty: any
+  };
+  virtual void scalar(const Field& field, Value value) = 0;
+  virtual bool enter(const char* name, const char* doc) = 0;  ///< false: skip the group
+  virtual std::size_t enter_list(const char* name, std::size_t size, const char* doc) = 0;
+  virtual void enter_item(std::size_t index) = 0;
+  virtual void leave() = 0;
+};
+
+/// A parsed YAML value that knows where it was written.
+struct ConfigNode {
+  enum class Kind { kNull, kScalar, kList, kMap };
+  struct Entry;
+
+  Kind kind = Kind::kNull;
+  Place place;
+  std::string scalar;
+  std::vector<ConfigNode> items;  ///< of a list
+  std::vector<Entry> entries;     ///< of a map, in the order of the file
+
+  const ConfigNode* find(const std::string& key) const;
+};
+
+struct ConfigNode::Entry {
+  std::string key;
+  Place place;  ///< of the key
+  ConfigNode value;
+};
+
+/// A configuration file with everything it extends and the overrides from the command line.
+///
+/// `extends: [file, ...]` at the top of a file names files relative to it; they are read first, later ones over earlier
+/// ones, then the file itself: maps are merged key by key, everything else is replaced.
+class Config {
+ public:
+  /// @param overrides `key.sub=value` with a YAML value; a list item is addressed by its number, `losses.0.weight=1`.
+  /// @throws ConfigError for a file that is missing or no YAML, a cycle of `extends`, a malformed override.
+  static Config load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+
+  /// The same from text; `source` names it in messages.
+  static Config parse(const std::string& yaml, const std::string& source,
+                      const std::vector<std::string>& overrides = {});
+
+  /// Reads every field that the configuration sets; the others keep their values.
+  /// @throws ConfigError for an unknown key, a wrong type, a value out of range: place, key, nearest or allowed words.
+  template <class Options>
+  void read(Options& options) const {
+    const auto pass = reader();
+    options.fields(*pass);
+    finish(*pass);
+  }
+
+  const ConfigNode& root() const { return root_; }
+
+ private:
+  std::unique_ptr<Fields> reader() const;
+  static void finish(Fields& reader);
+
+  ConfigNode root_;
+};
+
+/// Collects the fields' present values as YAML text.
+class ConfigWriter {
+ public:
+  enum class Style { kPlain, kCommented };  ///< kCommented: each line ends with the field's description
+
+  template <class Options>
+  static std::string yaml(Options& options, Style style = Style::kPlain) {
+    const auto pass = writer(style);
+    options.fields(*pass);
+    return text(*pass);
+  }
+
+ private:
+  static std::unique_ptr<Fields> writer(Style style);
+  static std::string text(const Fields& writer);
+};
+
+/// "; did you mean 'x'?" if one of the words is near, then "; known: a, b, c".
+std::string suggestion(const std::string& wrong, const std::vector<std::string>& known);
+
+}  // namespace portraitseg

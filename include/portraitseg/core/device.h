@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <torch/types.h>
+
+#include "portraitseg/core/config.h"
+
+namespace portraitseg {
+
+struct DeviceOptions {
+  std::string name = "auto";  ///< auto | cpu | cuda | cuda:N; auto takes CUDA where there is one
+  std::int64_t threads = 0;   ///< of one operator on the CPU; 0: one a core
+  bool flush_denormal =
+      true;  ///< denormal weights of trained networks slow CPUs down by an order of magnitude
+  bool deterministic = true;  ///< same bytes for the same seed and thread count; costs some speed on CUDA
+
+  void fields(Fields& f);
+};
+
+/// Where tensors live and how operators run there: the only place that knows CUDA.
+/// Constructing one sets the process-wide switches (threads, denormals, determinism), so a program has one.
+class Device {
+ public:
+  /// @throws UserError for an unknown name, or CUDA where there is none.
+  explicit Device(const DeviceOptions& options);
+
+  /// The tensor on this device, of type `dtype`.
+  torch::Tensor move(const torch::Tensor& tensor, torch::Dtype dtype) const;
+
+  /// Waits until all work given to the device is done; for timing.
+  void synchronize() const;
+
+  const torch::Device& torch_device() const { return device_; }
+  std::int64_t threads() const;
+  std::string description() const;  ///< e.g. "cpu, 2 threads"
+
+ private:
+  torch::Device device_;
+};
+
+}  // namespace portraitseg

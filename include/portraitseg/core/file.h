@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace portraitseg {
+
+/// The whole file as bytes. @throws DataError if it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// The file's lines without line ends, surrounding blanks and empty lines. @throws DataError if it cannot be read.
+std::vector<std::string> read_lines(const std::filesystem::path& path);
+
+/// Replaces the file by `bytes`, or leaves it untouched: temporary file in the same folder, fsync, rename.
+/// @throws DataError naming path and reason (disk full, no permission ...).
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// SHA-256 (FIPS 180-4) in lower-case hexadecimal.
+std::string sha256(std::string_view bytes);
+
+}  // namespace portraitseg

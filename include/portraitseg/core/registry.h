@@ -1,0 +1,72 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "portraitseg/core/config.h"
+#include "portraitseg/core/error.h"
+
+namespace portraitseg {
+
+/// An explicit list of named things (networks, data sets, losses ...), in the order in which they were added.
+/// A program outside the library copies the list and adds its own.
+template <class Entry>
+class Registry {
+ public:
+  explicit Registry(std::string kind) : kind_(std::move(kind)) {}
+
+  /// @throws std::logic_error if the name is taken.
+  Registry& add(const std::string& name, Entry entry) {
+    for (const auto& [known, unused] : entries_) {
+      if (known == name) throw std::logic_error(kind_ + " '" + name + "' is registered twice");
+    }
+    entries_.emplace_back(name, std::move(entry));
+    return *this;
+  }
+
+  /// @throws UserError listing the known names.
+  const Entry& at(const std::string& name) const {
+    for (const auto& [known, entry] : entries_) {
+      if (known == name) return entry;
+    }
+    throw UserError("unknown " + kind_ + " '" + name + "'" + suggestion(name, names()));
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> result;
+    for (const auto& [name, unused] : entries_) result.push_back(name);
+    return result;
+  }
+
+ private:
+  std::string kind_;
+  std::vector<std::pair<std::string, Entry>> entries_;
+};
+
+/// A registry of things that are built from options: the entry makes the options with their defaults.
+template <class Options>
+using OptionsRegistry = Registry<std::function<std::shared_ptr<Options>()>>;
+
+/// A section `{name: N, ...}` of a configuration, whose other keys are the options of the registered N.
+/// Options needs `virtual void fields(Fields&)`.
+template <class Options>
+struct Selection {
+  std::string name;
+  std::shared_ptr<Options> options;          ///< null until fields() or select()
+  const OptionsRegistry<Options>* registry;  ///< replace it to add your own
+
+  Selection(std::string default_name, const OptionsRegistry<Options>& known)
+      : name(std::move(default_name)), registry(&known) {}
+
+  void fields(Fields& f) {
+    const std::string before = name;
+    f.choice("name", name, registry->names(), "which one");
+    if (options == nullptr || name != before) options = registry->at(name)();
+    options->fields(f);
+  }
+};
+
+}  // namespace portraitseg

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "portraitseg/data/dataset.h"
+
+namespace portraitseg {
+
+/// A folder of images, a folder of PNG masks with the same file stems, and lists of image file names.
+/// The layout that `portraitseg dataset synthesize` writes.
+struct FoldersOptions : DatasetOptions {
+  std::string images = "Images";  ///< below root
+  std::string masks = "Labels";   ///< below root
+
+  void fields(Fields& f) override;
+  std::unique_ptr<Dataset> open(const std::string& list, OnError on_error) const override;
+};
+
+}  // namespace portraitseg

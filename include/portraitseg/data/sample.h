@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <opencv2/core/mat.hpp>
+
+namespace portraitseg {
+
+/// Label of pixels that count neither in a loss nor in a metric.
+constexpr std::uint8_t kIgnore = 255;
+
+/// One image with its mask, as every data set delivers it and before any preprocessing.
+/// Sizes are (height, width) everywhere in this project; tensors are NCHW.
+struct Sample {
+  std::string id;                                 ///< unique within its data set, e.g. "00002"
+  cv::Mat image;                                  ///< H x W, CV_8UC3, BGR
+  cv::Mat mask;                                   ///< H x W, CV_8UC1, class index or kIgnore
+  std::map<std::string, std::string> attributes;  ///< the data set's metadata: user_id, brightness ...
+};
+
+}  // namespace portraitseg

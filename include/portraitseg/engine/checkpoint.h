@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "portraitseg/engine/evaluator.h"
+#include "portraitseg/engine/optimizer.h"
+#include "portraitseg/engine/run_config.h"
+#include "portraitseg/models/model.h"
+
+namespace portraitseg {
+
+/// One line of metrics.csv.
+struct EpochRecord {
+  std::int64_t epoch = 0;  ///< from 1
+  double lr = 0;
+  double train_loss = 0;                     ///< mean over the epoch's steps
+  std::map<std::string, double> loss_terms;  ///< weighted, mean over the epoch's steps, by LossTerm::title()
+  std::map<std::string, double> validation;  ///< percent
+};
+
+/// Where a run stands.
+struct Progress {
+  std::int64_t epoch = 0;  ///< finished epochs
+  std::int64_t batch = 0;  ///< batches done of the epoch in progress
+  double loss_sum = 0;     ///< over these batches
+  std::map<std::string, double> term_sums;
+  std::int64_t skipped = 0;     ///< images left out in the epoch in progress
+  std::int64_t best_epoch = 0;  ///< 0: none yet
+  double best_value = 0;        ///< percent
+  std::vector<EpochRecord> history;
+};
+
+/// A checkpoint is one .safetensors file: the network under its own keys, the optimiser and torch's generator under
+/// `training.*`, and in the metadata the configuration and the progress. It loads as plain weights too.
+/// The bytes follow from the run's state alone.
+/// @throws DataError if it cannot be written; the old file then stays.
+void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model, const Adam& optimizer,
+                     const RunConfig& config, const Progress& progress);
+
+/// Restores everything. @throws DataError for a file that is no whole checkpoint of this network.
+Progress load_checkpoint(const std::filesystem::path& path, SegmentationModel& model, Adam& optimizer);
+
+/// The configuration that a weights file carries; "" if it carries none.
+std::string stored_config(const TensorFile& file);
+
+}  // namespace portraitseg

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "portraitseg/core/config.h"
+#include "portraitseg/core/device.h"
+#include "portraitseg/data/augment.h"
+#include "portraitseg/data/datasets.h"
+#include "portraitseg/data/loader.h"
+#include "portraitseg/data/preprocessing.h"
+#include "portraitseg/engine/optimizer.h"
+#include "portraitseg/engine/schedule.h"
+#include "portraitseg/losses/losses.h"
+#include "portraitseg/models/models.h"
+
+namespace portraitseg {
+
+struct TrainerOptions {
+  std::int64_t epochs = 300;
+  std::int64_t batch_size = 24;
+  std::int64_t seed = 1;
+  std::int64_t edge_kernel = 15;      ///< px, width of the target `edge_band`
+  std::int64_t checkpoint_every = 0;  ///< batches between checkpoints within an epoch; 0: at its end only
+
+  void fields(Fields& f);
+};
+
+struct EvaluationOptions {
+  std::string protocol = "clova";            ///< of the validation after each epoch
+  std::string select_by = "iou_foreground";  ///< the best checkpoint has the highest
+  std::int64_t batch_size = 32;
+
+  void fields(Fields& f);
+};
+
+/// A whole configuration: everything that a run follows from.
+struct RunConfig {
+  ModelConfig model;
+  Preprocessing preprocessing;
+  DataConfig data;
+  AugmentOptions augment;
+  std::vector<LossTerm> losses = {LossTerm()};
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  TrainerOptions trainer;
+  EvaluationOptions evaluation;
+  DeviceOptions device;
+
+  void fields(Fields& f);
+
+  /// @throws ConfigError with the place of the mistake.
+  static RunConfig load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+  static RunConfig parse(const std::string& yaml, const std::string& source,
+                         const std::vector<std::string>& overrides = {});
+
+  std::string yaml() const;  ///< every field with its present value; parse() reads it back
+  LoaderOptions loader() const;
+};
+
+}  // namespace portraitseg

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "portraitseg/core/device.h"
+#include "portraitseg/engine/run_config.h"
+
+namespace portraitseg {
+
+/// A folder that holds everything a run is, and that is enough to resume, evaluate and compare it:
+///
+///     config.yaml                    the effective configuration, every field
+///     environment.json               versions, git commit, device, thread count
+///     log.txt                        what was printed
+///     metrics.csv                    one line an epoch
+///     checkpoints/last.safetensors   after the last finished epoch or on a signal: network, optimiser, position
+///     checkpoints/best.safetensors   the same at the best validation
+class RunFolder {
+ public:
+  /// @throws DataError if the folder already holds something, so that no run overwrites another.
+  static void refuse_if_taken(const std::filesystem::path& path);
+
+  /// Makes the folder and writes config.yaml and environment.json.
+  /// @throws DataError as refuse_if_taken(), or if it cannot be written.
+  static RunFolder create(const std::filesystem::path& path, const RunConfig& config, const Device& device);
+
+  /// @throws DataError if `path` holds no run.
+  static RunFolder open(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.yaml"; }
+  std::filesystem::path log() const { return path_ / "log.txt"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.csv"; }
+  std::filesystem::path last() const { return path_ / "checkpoints" / "last.safetensors"; }
+  std::filesystem::path best() const { return path_ / "checkpoints" / "best.safetensors"; }
+
+ private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace portraitseg

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "portraitseg/core/device.h"
+#include "portraitseg/engine/checkpoint.h"
+#include "portraitseg/engine/run_config.h"
+#include "portraitseg/engine/run_folder.h"
+
+namespace portraitseg {
+
+/// Told what a training does; every method may be left as it is.
+class TrainingObserver {
+ public:
+  virtual ~TrainingObserver() = default;
+
+  /// Once, before the first step; `progress` holds the epochs of a resumed run.
+  virtual void started(const Progress& /*progress*/) {}
+  virtual void stepped(const Progress& /*progress*/, std::int64_t /*batches*/, double /*loss*/) {}
+  virtual void validating(std::int64_t /*done*/, std::int64_t /*total*/) {}
+
+  /// After the validation and the checkpoint of an epoch.
+  virtual void epoch_finished(const Progress& /*progress*/, bool /*best*/) {}
+  virtual void skipped(const std::string& /*reason*/) {}
+};
+
+/// Trains the network of a configuration and keeps the run folder's checkpoints.
+class Trainer {
+ public:
+  /// Opens the data and builds the network. @throws UserError for whatever is wrong with them.
+  Trainer(RunConfig config, const Device& device);
+
+  /// Continues from the run's last checkpoint; from the start if it has none yet.
+  void resume(const RunFolder& run);
+
+  /// Trains until the last epoch is done, or until `stop()` says so: then the step is finished and a checkpoint
+  /// written. @return whether the last epoch was reached
+  bool train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,
+             const std::function<bool()>& stop);
+
+  const Progress& progress() const { return progress_; }
+  SegmentationModel& model() { return *model_; }
+
+ private:
+  bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
+  double train_step(const Batch& batch);
+  void finish_epoch(const RunFolder& run);
+  void save(const std::filesystem::path& path) const;
+  double learning_rate() const;
+
+  template <class Call>
+  void tell(Call call) const {
+    for (TrainingObserver* observer : observers_) call(*observer);
+  }
+
+  RunConfig config_;
+  const Device& device_;
+  std::unique_ptr<Dataset> train_set_, val_set_;
+  std::shared_ptr<SegmentationModel> model_;
+  std::unique_ptr<Adam> optimizer_;
+  std::vector<std::pair<LossTerm, std::unique_ptr<Loss>>> losses_;
+  std::vector<TrainingObserver*> observers_;
+  Progress progress_;
+};
+
+}  // namespace portraitseg

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include "portraitseg/core/config.h"
+
+namespace portraitseg {
+
+/// A network's named logits; a head that the network does not have is an undefined tensor.
+struct SegmentationOutput {
+  torch::Tensor mask;      ///< [N, classes, H, W]; the stage networks answer at a fraction of H and W
+  torch::Tensor boundary;  ///< [N, 2, H, W]
+
+  /// "mask" or "boundary". @throws UserError if the network has no such head.
+  const torch::Tensor& at(const std::string& name) const;
+};
+
+/// What every network of the zoo is. Module keys equal the reference implementation's state_dict keys.
+class SegmentationModel : public torch::nn::Module {
+ public:
+  /// @param image [N, 3, H, W], preprocessed; H and W multiples of size_multiple(), else UserError.
+  virtual SegmentationOutput forward(const torch::Tensor& image) = 0;
+
+  /// H and W of the input must be multiples of this.
+  virtual std::int64_t size_multiple() const = 0;
+
+ protected:
+  /// @throws UserError naming the size found, the multiple needed and the nearest sizes that fit.
+  void check_input(const torch::Tensor& image) const;
+};
+
+/// A network's options; the registry makes them with their defaults.
+struct ModelOptions {
+  virtual ~ModelOptions() = default;
+  virtual void fields(Fields& f) = 0;
+  virtual std::shared_ptr<SegmentationModel> build() const = 0;
+  std::int64_t num_classes = 2;  ///< output channels; every network has them
+};
+
+}  // namespace portraitseg

@@ -1,0 +1,196 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <sstream>
+
+#include "portraitseg/core/config.h"
+
+namespace portraitseg {
+namespace {
+
+using Kind = ConfigNode::Kind;
+
+const ConfigNode& empty_node() {
+  static const ConfigNode node;
+  return node;
+}
+
+std::string describe(const ConfigNode& node) {
+  switch (node.kind) {
+    case Kind::kNull:
+      return "nothing";
+    case Kind::kScalar:
+      return "'" + node.scalar + "'";
+    case Kind::kList:
+      return "a list";
+    case Kind::kMap:
+      return "a map";
+  }
+  return "";
+}
+
+template <class Number>
+bool parse_number(const std::string& text, Number& value) {
+  const char* begin = text.data() + (text.size() > 1 && text[0] == '+' ? 1 : 0);
+  const auto result = std::from_chars(begin, text.data() + text.size(), value);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size();
+}
+
+std::string number_text(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+/// Walks an options struct and the YAML tree side by side.
+class Reader final : public Fields {
+ public:
+  explicit Reader(const ConfigNode& root) { levels_.push_back({&root, "", {}}); }
+
+  void check(bool holds, const char* name, const std::string& message) override {
+    if (holds) return;
+    const ConfigNode* node = levels_.back().node->find(name);
+    throw ConfigError(node != nullptr ? node->place : levels_.back().node->place,
+                      path(name) + ": " + message);
+  }
+
+  void finish() { refuse_unknown_keys(); }
+
+ protected:
+  void scalar(const Field& field, Value value) override {
+    const ConfigNode* node = visit(field.name);
+    if (node == nullptr) return;
+    std::visit([&](auto* target) { *target = read(*node, field, *target); }, value);
+  }
+
+  bool enter(const char* name, const char*) override {
+    const ConfigNode* node = visit(name);
+    if (node != nullptr) expect(*node, Kind::kMap, name, "a map of keys");
+    levels_.push_back({node != nullptr ? node : &empty_node(), path(name), {}});
+    return true;
+  }
+
+  std::size_t enter_list(const char* name, std::size_t size, const char*) override {
+    const ConfigNode* node = visit(name);
+    if (node != nullptr) {
+      expect(*node, Kind::kList, name, "a list of maps");
+      size = node->items.size();
+    }
+    levels_.push_back({node != nullptr ? node : &empty_node(), path(name), {}});
+    return size;
+  }
+
+  void enter_item(std::size_t index) override {
+    const ConfigNode& list = *levels_.back().node;
+    const std::string name = std::to_string(index);
+    const ConfigNode& item = index < list.items.size() ? list.items[index] : empty_node();
+    expect(item, Kind::kMap, name.c_str(), "a map of keys");
+    levels_.push_back({&item, path(name.c_str()), {}});
+  }
+
+  void leave() override {
+    refuse_unknown_keys();
+    levels_.pop_back();
+  }
+
+ private:
+  struct Level {
+    const ConfigNode* node;
+    std::string path;
+    std::vector<std::string> known;
+  };
+
+  std::string path(const char* name) const {
+    return levels_.back().path.empty() ? name : levels_.back().path + "." + name;
+  }
+
+  const ConfigNode* visit(const char* name) {
+    levels_.back().known.emplace_back(name);
+    return levels_.back().node->find(name);
+  }
+
+  void expect(const ConfigNode& node, Kind kind, const char* name, const char* what) const {
+    if (node.kind == kind || node.kind == Kind::kNull) return;
+    throw ConfigError(node.place, path(name) + ": expected " + what + ", found " + describe(node));
+  }
+
+  void refuse_unknown_keys() const {
+    const Level& level = levels_.back();
+    for (const auto& entry : level.node->entries) {
+      if (std::find(level.known.begin(), level.known.end(), entry.key) != level.known.end()) continue;
+      throw ConfigError(entry.place, "unknown key '" + entry.key + "'" +
+                                         (level.path.empty() ? "" : " in '" + level.path + "'") +
+                                         suggestion(entry.key, level.known));
+    }
+  }
+
+  [[noreturn]] void wrong_type(const ConfigNode& node, const Field& field, const char* expected) const {
+    throw ConfigError(node.place, path(field.name) + ": expected " + expected + ", found " + describe(node));
+  }
+
+  bool read(const ConfigNode& node, const Field& field, bool) const {
+    if (node.kind == Kind::kScalar && node.scalar == "true") return true;
+    if (node.kind == Kind::kScalar && node.scalar == "false") return false;
+    wrong_type(node, field, "true or false");
+  }
+
+  std::int64_t read(const ConfigNode& node, const Field& field, std::int64_t) const {
+    std::int64_t value = 0;
+    if (node.kind != Kind::kScalar || !parse_number(node.scalar, value))
+      wrong_type(node, field, "an integer");
+    check_range(node, field, static_cast<double>(value));
+    return value;
+  }
+
+  double read(const ConfigNode& node, const Field& field, double) const {
+    double value = 0;
+    if (node.kind != Kind::kScalar || !parse_number(node.scalar, value) || !std::isfinite(value)) {
+      wrong_type(node, field, "a number");
+    }
+    check_range(node, field, value);
+    return value;
+  }
+
+  std::string read(const ConfigNode& node, const Field& field, const std::string&) const {
+    if (node.kind == Kind::kNull) return "";
+    if (node.kind != Kind::kScalar) wrong_type(node, field, "a word or text");
+    if (!field.words.empty() &&
+        std::find(field.words.begin(), field.words.end(), node.scalar) == field.words.end()) {
+      throw ConfigError(node.place, path(field.name) + ": unknown value '" + node.scalar + "'" +
+                                        suggestion(node.scalar, field.words));
+    }
+    return node.scalar;
+  }
+
+  template <class T>
+  std::vector<T> read(const ConfigNode& node, const Field& field, const std::vector<T>&) const {
+    if (node.kind != Kind::kList) wrong_type(node, field, "a list");
+    std::vector<T> values;
+    for (const auto& item : node.items) values.push_back(read(item, field, T{}));
+    return values;
+  }
+
+  void check_range(const ConfigNode& node, const Field& field, double value) const {
+    if (value >= field.range.min && value <= field.range.max) return;
+    std::string allowed;
+    if (std::isfinite(field.range.min)) allowed += " at least " + number_text(field.range.min);
+    if (std::isfinite(field.range.max)) {
+      allowed += (allowed.empty() ? "" : " and") + std::string(" at most ") + number_text(field.range.max);
+    }
+    throw ConfigError(node.place, path(field.name) + ": must be" + allowed + ", found " + describe(node));
+  }
+
+  std::vector<Level> levels_;
+};
+
+}  // namespace
+
+std::unique_ptr<Fields> Config::reader() const {
+  return std::make_unique<Reader>(root_);
+}
+
+void Config::finish(Fields& reader) {
+  static_cast<Reader&>(reader).finish();
+}
+
+}  // namespace portraitseg

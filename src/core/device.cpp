@@ -1,0 +1,64 @@
+#include "portraitseg/core/device.h"
+
+#include <thread>
+
+#include <torch/torch.h>
+
+namespace portraitseg {
+namespace {
+
+torch::Device parse(const std::string& name) {
+  if (name == "cpu") return torch::Device(torch::kCPU);
+  if (name == "auto") return torch::Device(torch::cuda::is_available() ? torch::kCUDA : torch::kCPU);
+  const std::string prefix = "cuda";
+  const bool digits =
+      name.size() > 5 && name.size() < 8 && name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (name != prefix && !(name.rfind(prefix + ":", 0) == 0 && digits)) {
+    throw UserError("unknown device '" + name + "'; known: auto, cpu, cuda, cuda:N");
+  }
+  const int index = digits ? std::stoi(name.substr(5)) : 0;
+  const auto count = static_cast<int>(torch::cuda::device_count());
+  if (index >= count)
+    throw UserError("device " + name + " is not there: this machine has " + std::to_string(count) +
+                    " CUDA devices");
+  return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(index));
+}
+
+}  // namespace
+
+void DeviceOptions::fields(Fields& f) {
+  f("name", name, "auto, cpu, cuda or cuda:N");
+  f("threads", threads, "CPU threads of one operator; 0: one a core", {0, 1024});
+  f("flush_denormal", flush_denormal, "treat denormal numbers as zero");
+  f("deterministic", deterministic, "same bytes for the same seed and thread count");
+}
+
+Device::Device(const DeviceOptions& options) : device_(parse(options.name)) {
+  const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
+  at::globalContext().setFlushDenormal(options.flush_denormal);
+  // Only a warning where no deterministic kernel exists (bilinear up-sampling backward on CUDA).
+  at::globalContext().setDeterministicAlgorithms(options.deterministic, /*warn_only=*/true);
+  at::globalContext().setDeterministicCuDNN(options.deterministic);
+  at::globalContext().setBenchmarkCuDNN(!options.deterministic);
+}
+
+torch::Tensor Device::move(const torch::Tensor& tensor, torch::Dtype dtype) const {
+  if (device_.is_cuda() && tensor.is_cpu())
+    return tensor.pin_memory().to(device_, dtype, /*non_blocking=*/true);
+  return tensor.to(device_, dtype);
+}
+
+void Device::synchronize() const {
+  if (device_.is_cuda()) torch::cuda::synchronize(device_.index());
+}
+
+std::int64_t Device::threads() const {
+  return at::get_num_threads();
+}
+
+std::string Device::description() const {
+  return device_.str() + ", " + std::to_string(threads()) + " threads";
+}
+
+}  // namespace portraitseg

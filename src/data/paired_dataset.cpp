@@ -1,0 +1,101 @@
+#include "portraitseg/data/paired_dataset.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/data/image_file.h"
+
+namespace portraitseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Masks looked at to recognise the encoding; all of them only if these show no portrait.
+constexpr std::size_t kEncodingSample = 32;
+
+std::string size_text(const cv::Mat& image) {
+  return std::to_string(image.rows) + "x" + std::to_string(image.cols);
+}
+
+/// Why the pair cannot be used, or nothing.
+std::string missing_file(const ImagePair& pair) {
+  if (!fs::is_regular_file(pair.image)) return pair.image.string() + ": no such image";
+  if (!fs::is_regular_file(pair.mask)) return pair.mask.string() + ": image without mask";
+  return "";
+}
+
+}  // namespace
+
+PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list, OnError on_error)
+    : pairs_(std::move(pairs)) {
+  list_name = list.filename().string();
+  list_sha256 = sha256(read_file(list));
+  if (pairs_.empty()) throw DataError(list, "the list is empty");
+  drop_incomplete(on_error);
+  if (pairs_.empty())
+    throw DataError(list, "no image of the list could be used; the first: " + skipped.front());
+  encoding_ = recognise_encoding(list, on_error);
+}
+
+void PairedDataset::drop_incomplete(OnError on_error) {
+  std::vector<ImagePair> complete;
+  for (auto& pair : pairs_) {
+    const std::string reason = missing_file(pair);
+    if (reason.empty()) {
+      complete.push_back(std::move(pair));
+    } else if (on_error == OnError::kSkip) {
+      skipped.push_back(reason);
+    } else {
+      throw UserError(reason);
+    }
+  }
+  pairs_ = std::move(complete);
+}
+
+MaskEncoding PairedDataset::recognise_encoding(const fs::path& list, OnError on_error) const {
+  std::array<bool, 256> seen{};
+  const auto look_at = [&](std::size_t index) {
+    try {
+      mark_values(read_mask_values(pairs_[index].mask), seen);
+    } catch (const DataError&) {
+      if (on_error == OnError::kFail) throw;  // skipped ones are counted when they are read
+    }
+  };
+  const std::size_t step = std::max<std::size_t>(1, pairs_.size() / kEncodingSample);
+  for (std::size_t i = 0; i < pairs_.size(); i += step) look_at(i);
+  const auto none = [&] { return std::none_of(seen.begin() + 1, seen.end(), [](bool b) { return b; }); };
+  for (std::size_t i = 0; none() && i < pairs_.size(); ++i) look_at(i);
+  if (none()) {
+    throw DataError(list, "all " + std::to_string(pairs_.size()) +
+                              " masks are all background, the first is " + pairs_.front().mask.string());
+  }
+  try {
+    return MaskEncoding::detect(seen);
+  } catch (const UserError& error) {
+    throw DataError(pairs_.front().mask.parent_path(), error.what());
+  }
+}
+
+Sample PairedDataset::get(std::int64_t index) const {
+  const ImagePair& pair = pairs_[static_cast<std::size_t>(index)];
+  Sample sample{
+      pair.id, read_image(pair.image), encoding_->decode(read_mask_values(pair.mask), pair.mask), {}};
+  if (sample.image.size() != sample.mask.size()) {
+    throw DataError(pair.mask, "the mask is " + size_text(sample.mask) + ", its image " +
+                                   pair.image.string() + " " + size_text(sample.image) + " (height x width)");
+  }
+  return sample;
+}
+
+fs::path find_list(const std::string& list, const fs::path& root) {
+  if (fs::is_regular_file(list)) return list;
+  if (fs::is_regular_file(root / list)) return root / list;
+  throw DataError(
+      list, "no such list, neither here nor in " +
+                (root.empty() ? std::string("the data set's folder (data.root is empty)") : root.string()));
+}
+
+}  // namespace portraitseg

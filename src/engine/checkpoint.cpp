@@ -1,0 +1,92 @@
+#include "portraitseg/engine/checkpoint.h"
+
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/weights/state_dict.h"
+
+namespace portraitseg {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kConfigKey = "portraitseg.config";
+constexpr const char* kProgressKey = "portraitseg.progress";
+
+std::string generator_key() {
+  return std::string(kTrainingPrefix) + "generator.cpu";
+}
+
+Json to_json(const Progress& progress) {
+  Json history = Json::array();
+  for (const auto& record : progress.history) {
+    history.push_back({{"epoch", record.epoch},
+                       {"lr", record.lr},
+                       {"train_loss", record.train_loss},
+                       {"loss_terms", record.loss_terms},
+                       {"validation", record.validation}});
+  }
+  return {{"epoch", progress.epoch},           {"batch", progress.batch},
+          {"loss_sum", progress.loss_sum},     {"term_sums", progress.term_sums},
+          {"skipped", progress.skipped},       {"best_epoch", progress.best_epoch},
+          {"best_value", progress.best_value}, {"history", history}};
+}
+
+Progress from_json(const Json& json) {
+  Progress progress;
+  json.at("epoch").get_to(progress.epoch);
+  json.at("batch").get_to(progress.batch);
+  json.at("loss_sum").get_to(progress.loss_sum);
+  json.at("term_sums").get_to(progress.term_sums);
+  json.at("skipped").get_to(progress.skipped);
+  json.at("best_epoch").get_to(progress.best_epoch);
+  json.at("best_value").get_to(progress.best_value);
+  for (const auto& item : json.at("history")) {
+    EpochRecord record;
+    item.at("epoch").get_to(record.epoch);
+    item.at("lr").get_to(record.lr);
+    item.at("train_loss").get_to(record.train_loss);
+    item.at("loss_terms").get_to(record.loss_terms);
+    item.at("validation").get_to(record.validation);
+    progress.history.push_back(record);
+  }
+  return progress;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model, const Adam& optimizer,
+                     const RunConfig& config, const Progress& progress) {
+  TensorFile file;
+  file.tensors = state_dict(model);
+  optimizer.save(file);
+  file.tensors.emplace_back(generator_key(), at::detail::getDefaultCPUGenerator().get_state());
+  file.metadata[kConfigKey] = config.yaml();
+  file.metadata[kProgressKey] = to_json(progress).dump();
+  write_safetensors(path, file);
+}
+
+Progress load_checkpoint(const std::filesystem::path& path, SegmentationModel& model, Adam& optimizer) {
+  const TensorFile file = read_safetensors(path);
+  const auto text = file.metadata.find(kProgressKey);
+  const torch::Tensor* generator = file.find(generator_key());
+  if (text == file.metadata.end() || generator == nullptr)
+    throw DataError(path, "holds weights but no checkpoint");
+  load_state_dict(model, file, path);
+  optimizer.load(file, path);
+  auto cpu = at::detail::getDefaultCPUGenerator();
+  cpu.set_state(*generator);
+  try {
+    return from_json(Json::parse(text->second));
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(path, std::string("its progress cannot be read: ") + error.what());
+  }
+}
+
+std::string stored_config(const TensorFile& file) {
+  const auto config = file.metadata.find(kConfigKey);
+  return config == file.metadata.end() ? "" : config->second;
+}
+
+}  // namespace portraitseg

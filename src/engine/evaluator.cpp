@@ -1,0 +1,173 @@
+#include "portraitseg/engine/evaluator.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <torch/torch.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/data/ordered_map.h"
+#include "portraitseg/metrics/boundary_f1.h"
+#include "portraitseg/metrics/edge_iou.h"
+#include "portraitseg/metrics/weighted_iou.h"
+#include "portraitseg/nn/resample.h"
+
+namespace portraitseg {
+namespace {
+
+/// One image, ready for the network, and the mask it will be measured against.
+struct Example {
+  std::int64_t index = 0;
+  std::string id;
+  torch::Tensor input;  ///< [3, H, W]
+  cv::Size image_size;
+  cv::Mat label;
+  std::string error;  ///< why it is skipped; empty: it is not
+};
+
+Example make_example(const Dataset& dataset, std::int64_t index, const Preprocessing& preprocessing,
+                     const Protocol& protocol, OnError on_error) {
+  Example example;
+  example.index = index;
+  try {
+    Sample sample = dataset.get(index);
+    example.id = sample.id;
+    example.image_size = sample.image.size();
+    example.input = preprocessing.normalise(preprocessing.place_image(sample.image));
+    const bool native = protocol.resolution == Protocol::Resolution::kNative;
+    example.label = native ? sample.mask : preprocessing.place_mask(sample.mask);
+  } catch (const DataError& error) {
+    if (on_error == OnError::kFail) throw;
+    example.error = error.what();
+  }
+  return example;
+}
+
+/// Logits [N, C, h, w] on the CPU.
+torch::Tensor forward(SegmentationModel& model, const torch::Tensor& input, const Device& device) {
+  const torch::Dtype dtype = model.parameters().front().scalar_type();
+  return model.forward(device.move(input, dtype)).mask.to(torch::kCPU);
+}
+
+ImageResult measure(const cv::Mat& prediction, const Example& example, const Protocol& protocol) {
+  ImageResult result;
+  result.index = example.index;
+  result.id = example.id;
+  result.height = prediction.rows;
+  result.width = prediction.cols;
+  result.counts = PixelCounts::of(prediction, example.label);
+  for (const int kernel : protocol.band_kernels) {
+    result.bands[kernel] = boundary_counts(prediction, example.label, kernel);
+  }
+  const auto edge = edge_iou(prediction, example.label, protocol.edge_sigmas);
+  for (std::size_t i = 0; i < edge.size(); ++i) result.edge_iou[protocol.edge_sigmas[i]] = edge[i];
+  const auto weighted = weighted_iou(prediction, example.label, protocol.weighted_sigmas);
+  for (std::size_t i = 0; i < weighted.size(); ++i)
+    result.weighted_iou[protocol.weighted_sigmas[i]] = weighted[i];
+  return result;
+}
+
+/// Forward and measure; the inputs of a batch have one size.
+void evaluate_batch(SegmentationModel& model, const Preprocessing& preprocessing, const Protocol& protocol,
+                    const std::vector<Example>& batch, const Device& device,
+                    std::vector<ImageResult>& results) {
+  std::vector<torch::Tensor> inputs;
+  for (const auto& example : batch) inputs.push_back(example.input);
+  const torch::Tensor logits = forward(model, torch::stack(inputs), device);
+  const std::size_t first = results.size();
+  results.resize(first + batch.size());
+  at::parallel_for(0, static_cast<std::int64_t>(batch.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    const torch::NoGradGuard no_grad;  // the guard is per thread
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Example& example = batch[static_cast<std::size_t>(i)];
+      const bool native = protocol.resolution == Protocol::Resolution::kNative;
+      const torch::Tensor sized =
+          native ? preprocessing.restore_logits(logits[i], example.image_size)
+                 : resize_logits(logits.slice(0, i, i + 1), example.label.rows, example.label.cols)[0];
+      results[first + static_cast<std::size_t>(i)] = measure(decide(sized), example, protocol);
+    }
+  });
+}
+
+Preprocessing with_geometry(Preprocessing preprocessing, const Protocol& protocol) {
+  if (protocol.geometry) preprocessing.geometry = *protocol.geometry;
+  return preprocessing;
+}
+
+}  // namespace
+
+Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preprocessing, const Dataset& dataset,
+                    const Protocol& protocol, const EvaluatorOptions& options, const Device& device) {
+  const torch::NoGradGuard no_grad;
+  model.eval();
+  const Preprocessing preprocessing = with_geometry(own_preprocessing, protocol);
+  Evaluation evaluation{protocol, dataset.list_name, dataset.list_sha256, {}, dataset.skipped};
+  OrderedMap<Example> examples(
+      dataset.size(), options.workers, 2 * options.batch_size, [&](std::int64_t index) {
+        return make_example(dataset, index, preprocessing, protocol, options.on_error);
+      });
+  std::vector<Example> batch;
+  const auto flush = [&] {
+    if (!batch.empty()) evaluate_batch(model, preprocessing, protocol, batch, device, evaluation.images);
+    batch.clear();
+  };
+  std::int64_t done = 0;
+  while (std::optional<Example> example = examples.next()) {
+    ++done;
+    if (!example->error.empty()) {
+      evaluation.skipped.push_back(example->error);
+      continue;
+    }
+    const bool fits = batch.empty() || batch.front().input.sizes() == example->input.sizes();
+    if (!fits || static_cast<std::int64_t>(batch.size()) == options.batch_size) flush();
+    batch.push_back(std::move(*example));
+    if (options.progress) options.progress(done, dataset.size());
+  }
+  flush();
+  if (evaluation.images.empty()) throw DataError(dataset.list_name, "no image of the list could be used");
+  return evaluation;
+}
+
+cv::Mat predict(SegmentationModel& model, const Preprocessing& preprocessing, const cv::Mat& image,
+                const Device& device) {
+  const torch::NoGradGuard no_grad;
+  model.eval();
+  const torch::Tensor input = preprocessing.normalise(preprocessing.place_image(image)).unsqueeze(0);
+  const torch::Tensor logits = resize_logits(forward(model, input, device), input.size(2), input.size(3));
+  return decide(preprocessing.restore_logits(logits[0], image.size()));
+}
+
+cv::Mat decide(const torch::Tensor& logits) {
+  const torch::Tensor mask =
+      (logits.size(0) == 1 ? (logits[0] > 0).to(torch::kUInt8) : logits.argmax(0).to(torch::kUInt8))
+          .contiguous();
+  return cv::Mat(static_cast<int>(mask.size(0)), static_cast<int>(mask.size(1)), CV_8UC1, mask.data_ptr())
+      .clone();
+}
+
+Metrics Evaluation::metrics() const {
+  Metrics metrics;
+  PixelCounts total;
+  const double share = 100.0 / static_cast<double>(images.size());
+  for (const auto& image : images) {
+    total += image.counts;
+    metrics.iou_foreground += share * image.counts.iou_foreground();
+    metrics.iou_background += share * image.counts.iou_background();
+    metrics.miou_per_image += share * image.counts.miou();
+    for (const auto& [kernel, counts] : image.bands) metrics.boundary_f1[kernel] += share * counts.f1();
+    for (const auto& [sigma, value] : image.edge_iou) metrics.edge_iou[sigma] += share * value;
+    for (const auto& [sigma, value] : image.weighted_iou) metrics.weighted_iou[sigma] += share * value;
+  }
+  metrics.miou = 100 * total.miou();
+  return metrics;
+}
+
+double Metrics::at(const std::string& name) const {
+  if (name == "iou_foreground") return iou_foreground;
+  if (name == "iou_background") return iou_background;
+  if (name == "miou") return miou;
+  if (name == "miou_per_image") return miou_per_image;
+  throw std::out_of_range("no metric named " + name);
+}
+
+}  // namespace portraitseg

@@ -1,0 +1,42 @@
+#include "portraitseg/engine/run_folder.h"
+
+#include <nlohmann/json.hpp>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/core/version.h"
+
+namespace portraitseg {
+
+namespace fs = std::filesystem;
+
+void RunFolder::refuse_if_taken(const fs::path& path) {
+  if (fs::exists(path / "config.yaml")) {
+    throw DataError(path, "already holds a run; continue it with --resume, or choose another --output");
+  }
+  if (fs::exists(path) && (!fs::is_directory(path) || !fs::is_empty(path))) {
+    throw DataError(path, "is not empty; choose another --output");
+  }
+}
+
+RunFolder RunFolder::create(const fs::path& path, const RunConfig& config, const Device& device) {
+  refuse_if_taken(path);
+  std::error_code error;
+  fs::create_directories(path / "checkpoints", error);
+  if (error) throw DataError(path, "cannot create the folder: " + error.message());
+  const RunFolder folder(path);
+  nlohmann::ordered_json environment = versions();
+  environment["device"] = device.description();
+  environment["threads"] = device.threads();
+  write_file(path / "environment.json", environment.dump(2) + "\n");
+  write_file(folder.config(), config.yaml());  // last: its presence says that the folder is complete
+  return folder;
+}
+
+RunFolder RunFolder::open(const fs::path& path) {
+  const RunFolder folder(path);
+  if (!fs::is_regular_file(folder.config())) throw DataError(path, "holds no run: config.yaml is missing");
+  return folder;
+}
+
+}  // namespace portraitseg

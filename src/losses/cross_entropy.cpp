@@ -1,0 +1,48 @@
+#include "portraitseg/losses/cross_entropy.h"
+
+#include <torch/torch.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/data/sample.h"
+
+namespace portraitseg {
+namespace {
+
+class CrossEntropy final : public Loss {
+ public:
+  explicit CrossEntropy(std::vector<double> class_weights) : class_weights_(std::move(class_weights)) {}
+
+  torch::Tensor forward(const torch::Tensor& logits, const torch::Tensor& target) const override {
+    const std::int64_t classes = logits.size(1);
+    torch::Tensor weights = torch::ones({classes}, torch::kFloat64);
+    if (!class_weights_.empty()) {
+      if (static_cast<std::int64_t>(class_weights_.size()) != classes) {
+        throw UserError("class_weights has " + std::to_string(class_weights_.size()) +
+                        " numbers, the network " + std::to_string(classes) + " classes");
+      }
+      weights = torch::tensor(class_weights_, torch::kFloat64);
+    }
+    weights = weights.to(logits.device(), logits.scalar_type());
+    const auto sum =
+        torch::nll_loss_nd(torch::log_softmax(logits, 1), target, weights, at::Reduction::Sum, kIgnore);
+    auto total = torch::zeros({}, logits.options());
+    for (std::int64_t c = 0; c < classes; ++c) total += weights[c] * (target == c).sum();
+    // Nothing to learn from: 0 / 1 keeps value and gradient zero where a mean would be 0 / 0.
+    return sum / torch::where(total > 0, total, torch::ones_like(total));
+  }
+
+ private:
+  std::vector<double> class_weights_;
+};
+
+}  // namespace
+
+void CrossEntropyOptions::fields(Fields& f) {
+  f("class_weights", class_weights, "one a class; empty: all 1", {0, 1e6});
+}
+
+std::unique_ptr<Loss> CrossEntropyOptions::build() const {
+  return std::make_unique<CrossEntropy>(class_weights);
+}
+
+}  // namespace portraitseg

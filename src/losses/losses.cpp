@@ -1,0 +1,20 @@
+#include "portraitseg/losses/losses.h"
+
+#include "portraitseg/losses/cross_entropy.h"
+
+namespace portraitseg {
+
+const LossRegistry& losses() {
+  static const LossRegistry registry =
+      LossRegistry("loss").add("cross_entropy", std::make_shared<CrossEntropyOptions>);
+  return registry;
+}
+
+void LossTerm::fields(Fields& f) {
+  Selection::fields(f);
+  f.choice("output", output, {"mask", "boundary"}, "the network's output");
+  f.choice("target", target, {"label", "edge_band"}, "what it is compared with");
+  f("weight", weight, "factor in the sum", {0, 1e6});
+}
+
+}  // namespace portraitseg

@@ -1,0 +1,81 @@
+#include "portraitseg/report/csv.h"
+
+#include <spdlog/fmt/fmt.h>
+
+namespace portraitseg {
+namespace {
+
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string result = "\"";
+  for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return result + "\"";
+}
+
+std::string join(const std::vector<std::string>& cells) {
+  std::string line;
+  for (const auto& cell : cells) line += (line.empty() ? "" : ",") + cell;
+  return line + "\n";
+}
+
+std::string number(double value) {
+  return fmt::format("{:.10g}", value);
+}
+
+void add_counts(std::vector<std::string>& cells, const PixelCounts& counts) {
+  for (const auto value : {counts.tp, counts.fp, counts.fn, counts.tn})
+    cells.push_back(std::to_string(value));
+}
+
+}  // namespace
+
+std::string metrics_csv(const std::vector<EpochRecord>& history) {
+  std::string text;
+  for (const auto& record : history) {
+    if (text.empty()) {
+      std::vector<std::string> header = {"epoch", "lr", "train_loss"};
+      for (const auto& [title, unused] : record.loss_terms) header.push_back("train_loss." + title);
+      for (const auto& [name, unused] : record.validation) header.push_back("val_" + name);
+      text += join(header);
+    }
+    std::vector<std::string> cells = {std::to_string(record.epoch), number(record.lr),
+                                      number(record.train_loss)};
+    for (const auto& [unused, value] : record.loss_terms) cells.push_back(number(value));
+    for (const auto& [unused, value] : record.validation) cells.push_back(number(value));
+    text += join(cells);
+  }
+  return text;
+}
+
+std::string per_image_csv(const Evaluation& evaluation) {
+  const Protocol& protocol = evaluation.protocol;
+  std::vector<std::string> header = {"id", "height", "width", "tp", "fp", "fn", "tn"};
+  for (const int kernel : protocol.band_kernels) {
+    for (const char* count : {"tp", "fp", "fn", "tn"})
+      header.push_back(fmt::format("band{}_{}", kernel, count));
+  }
+  for (const char* name : {"iou_foreground", "iou_background"}) header.emplace_back(name);
+  for (const int kernel : protocol.band_kernels) header.push_back(fmt::format("boundary_f1_{}", kernel));
+  for (const double sigma : protocol.edge_sigmas) header.push_back(fmt::format("edge_iou_{:g}", sigma));
+  for (const double sigma : protocol.weighted_sigmas)
+    header.push_back(fmt::format("weighted_iou_{:g}", sigma));
+
+  std::string text = fmt::format("# protocol {} {}, list {} {}, n {}\n", protocol.name, protocol.hash(),
+                                 evaluation.list_name, evaluation.list_sha256, evaluation.images.size());
+  text += join(header);
+  for (const auto& image : evaluation.images) {
+    std::vector<std::string> cells = {quoted(image.id), std::to_string(image.height),
+                                      std::to_string(image.width)};
+    add_counts(cells, image.counts);
+    for (const auto& [unused, counts] : image.bands) add_counts(cells, counts);
+    cells.push_back(number(100 * image.counts.iou_foreground()));
+    cells.push_back(number(100 * image.counts.iou_background()));
+    for (const auto& [unused, counts] : image.bands) cells.push_back(number(100 * counts.f1()));
+    for (const auto& [unused, value] : image.edge_iou) cells.push_back(number(100 * value));
+    for (const auto& [unused, value] : image.weighted_iou) cells.push_back(number(100 * value));
+    text += join(cells);
+  }
+  return text;
+}
+
+}  // namespace portraitseg

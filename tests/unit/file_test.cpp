@@ -1,0 +1,87 @@
+#include "portraitseg/core/file.h"
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/random.h"
+
+#include "support/temporary_folder.h"
+
+namespace portraitseg {
+namespace {
+
+TEST(Sha256, EqualsThePublishedVectors) {  // FIPS 180-4 examples
+  EXPECT_EQ(sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  EXPECT_EQ(sha256(std::string(1000000, 'a')),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(WriteFile, ReplacesTheWholeFileAndLeavesNothingElse) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  write_file(path, "a longer first content");
+  write_file(path, "second");
+  EXPECT_EQ(read_file(path), "second");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(WriteFile, FailureNamesThePathAndKeepsTheOldFile) {
+  const testing::TemporaryFolder folder;
+  try {
+    write_file(folder.path() / "missing" / "file", "x");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("missing/file: cannot create"));
+  }
+  EXPECT_THROW(read_file(folder.path() / "none"), DataError);
+}
+
+TEST(ReadLines, DropsLineEndsBlanksAndEmptyLines) {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder.path() / "list") << "\xef\xbb\xbf a.jpg\r\n\n  \nb c.jpg  \nlast";
+  EXPECT_EQ(read_lines(folder.path() / "list"), (std::vector<std::string>{"a.jpg", "b c.jpg", "last"}));
+}
+
+TEST(Random, StreamFollowsFromTheKeyAlone) {
+  Random a(1, Purpose::kAugment, {2, 3}), b(1, Purpose::kAugment, {2, 3}), c(1, Purpose::kAugment, {3, 2}),
+      d(1, Purpose::kShuffle, {2, 3}), e(2, Purpose::kAugment, {2, 3});
+  const auto first = a.next();
+  EXPECT_EQ(first, b.next());
+  for (Random* other : {&c, &d, &e}) EXPECT_NE(first, other->next());
+}
+
+TEST(Random, DrawsHaveTheirDistribution) {
+  Random random(1, Purpose::kAugment);
+  double sum = 0, normal_sum = 0, normal_square = 0;
+  std::vector<int> counts(6);
+  constexpr int kDraws = 200000;
+  for (int i = 0; i < kDraws; ++i) {
+    const double u = random.uniform(-1, 3);
+    ASSERT_TRUE(u >= -1 && u < 3);
+    sum += u;
+    const double n = random.normal();
+    normal_sum += n;
+    normal_square += n * n;
+    ++counts[static_cast<std::size_t>(random.integer(0, 5))];
+  }
+  EXPECT_NEAR(sum / kDraws, 1, 0.02);
+  EXPECT_NEAR(normal_sum / kDraws, 0, 0.02);
+  EXPECT_NEAR(normal_square / kDraws, 1, 0.03);
+  for (const int count : counts) EXPECT_NEAR(count, kDraws / 6.0, 700);
+}
+
+TEST(Random, PermutationHoldsEachNumberOnce) {
+  Random random(5, Purpose::kShuffle);
+  auto order = permutation(1000, random);
+  EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
+  std::sort(order.begin(), order.end());
+  for (std::int64_t i = 0; i < 1000; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+}  // namespace
+}  // namespace portraitseg

@@ -1,0 +1,48 @@
+#include <cstdio>
+
+#include "portraitseg/engine/run_config.h"
+
+#include "commands.h"
+
+namespace portraitseg {
+namespace {
+
+struct ConfigArguments {
+  std::string file;
+  std::vector<std::string> overrides;
+};
+
+CLI::App* add(CLI::App& parent, const char* name, const char* help,
+              const std::shared_ptr<ConfigArguments>& arguments) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->add_option("file", arguments->file, "configuration file (YAML)")->required();
+  command->add_option("--set", arguments->overrides, "overrides a value: key.sub=value; may be given again")
+      ->take_all();
+  return command;
+}
+
+int show(const ConfigArguments& arguments) {
+  RunConfig config = RunConfig::load(arguments.file, arguments.overrides);
+  std::fputs(ConfigWriter::yaml(config, ConfigWriter::Style::kCommented).c_str(), stdout);
+  return 0;
+}
+
+int check(const ConfigArguments& arguments) {
+  RunConfig::load(arguments.file, arguments.overrides);
+  std::printf("%s: fine\n", arguments.file.c_str());
+  return 0;
+}
+
+}  // namespace
+
+void add_config(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<ConfigArguments>();
+  CLI::App* command = app.add_subcommand("config", "Shows or checks a configuration");
+  command->require_subcommand(1);
+  add(*command, "show", "Prints every value that is in effect, with its meaning", arguments)
+      ->callback([&action, arguments] { action = [arguments] { return show(*arguments); }; });
+  add(*command, "check", "Says what is wrong with a configuration, or that it is fine", arguments)
+      ->callback([&action, arguments] { action = [arguments] { return check(*arguments); }; });
+}
+
+}  // namespace portraitseg

@@ -1,0 +1,137 @@
+#include <cstdio>
+#include <filesystem>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/engine/run_folder.h"
+#include "portraitseg/report/csv.h"
+#include "portraitseg/report/overlay.h"
+#include "portraitseg/report/results.h"
+#include "portraitseg/weights/state_dict.h"
+
+#include "commands.h"
+#include "terminal.h"
+
+namespace portraitseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvaluateArguments {
+  std::string run, weights, config;
+  std::vector<std::string> overrides;
+  std::string data, root, list;
+  std::vector<std::string> protocols = {"clova"};
+  std::string output, json;
+  std::int64_t batch_size = 0;
+  std::int64_t workers = -1;
+  int overlays = 8;
+};
+
+RunConfig read_config(const EvaluateArguments& arguments, const TensorFile& weights,
+                      const fs::path& weights_path) {
+  if (!arguments.config.empty()) return RunConfig::load(arguments.config, arguments.overrides);
+  const std::string stored = stored_config(weights);
+  if (stored.empty()) throw DataError(weights_path, "carries no configuration; give one with --config");
+  return RunConfig::parse(stored, weights_path.string() + " (its configuration)", arguments.overrides);
+}
+
+void apply_arguments(const EvaluateArguments& arguments, RunConfig& config) {
+  if (!arguments.data.empty()) Config::load(arguments.data).read(config.data);
+  if (!arguments.root.empty()) config.data.options->root = arguments.root;
+  if (!arguments.list.empty()) config.data.val_list = arguments.list;
+  if (arguments.batch_size > 0) config.evaluation.batch_size = arguments.batch_size;
+  if (arguments.workers >= 0) config.data.workers = arguments.workers;
+}
+
+void write_output(const fs::path& folder, const std::vector<Evaluation>& evaluations, const Dataset& dataset,
+                  SegmentationModel& model, const RunConfig& config, const Device& device, int overlays) {
+  for (const auto& evaluation : evaluations) {
+    const fs::path own = folder / evaluation.protocol.name;
+    fs::create_directories(own);
+    write_file(own / "per_image.csv", per_image_csv(evaluation));
+    const auto files = write_worst_overlays(own / "overlays", evaluation, dataset, model,
+                                            config.preprocessing, device, overlays);
+    if (!files.empty()) say("worst image " + files.front().string());
+  }
+  write_file(folder / "metrics.json",
+             results_json(evaluations));  // last: its presence says that the folder is complete
+}
+
+int evaluate_command(const EvaluateArguments& arguments) {
+  if (arguments.run.empty() == arguments.weights.empty())
+    throw UserError("evaluate needs either --run or --weights");
+  if (!arguments.output.empty() && fs::exists(fs::path(arguments.output) / "metrics.json")) {
+    throw DataError(arguments.output, "already holds an evaluation; choose another --output");
+  }
+  const fs::path path =
+      arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
+  const TensorFile weights = read_safetensors(path);
+  RunConfig config = read_config(arguments, weights, path);
+  apply_arguments(arguments, config);
+  std::vector<Protocol> chosen;
+  for (const auto& name : arguments.protocols) chosen.push_back(protocols().at(name));
+
+  const Device device(config.device);
+  const auto model = config.model.options->build();
+  load_state_dict(*model, weights, path);
+  model->to(device.torch_device());
+  const auto dataset = config.data.options->open(config.data.val_list, config.data.on_error);
+
+  std::vector<Evaluation> evaluations;
+  for (const auto& protocol : chosen) {
+    ProgressBar bar(protocol.name);
+    EvaluatorOptions options;
+    options.batch_size = config.evaluation.batch_size;
+    options.workers = config.data.workers;
+    options.on_error = config.data.on_error;
+    options.progress = [&](std::int64_t done, std::int64_t total) { bar.show(done, total); };
+    evaluations.push_back(evaluate(*model, config.preprocessing, *dataset, protocol, options, device));
+  }
+  for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
+  if (!arguments.output.empty()) {
+    write_output(arguments.output, evaluations, *dataset, *model, config, device, arguments.overlays);
+  }
+  if (arguments.json != "-") std::fputs(results_table(evaluations).c_str(), stdout);
+  if (arguments.json == "-") {
+    std::fputs(results_json(evaluations).c_str(), stdout);
+  } else if (!arguments.json.empty()) {
+    write_file(arguments.json, results_json(evaluations));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<EvaluateArguments>();
+  CLI::App* command = app.add_subcommand("evaluate", "Measures a network on a list of images with masks");
+  command->add_option("--run", arguments->run, "run folder; its best checkpoint is measured");
+  command->add_option("--weights", arguments->weights, "weights file (.safetensors)");
+  command->add_option("--config", arguments->config,
+                      "configuration; default: the one that the weights carry");
+  command->add_option("--set", arguments->overrides, "overrides a value of the configuration: key.sub=value")
+      ->take_all();
+  command->add_option("--data", arguments->data,
+                      "YAML file with the keys of the section data, in place of the configuration's");
+  command->add_option("--root", arguments->root, "folder of the data set, in place of the configuration's");
+  command->add_option("--list", arguments->list,
+                      "list of images, a path or a name below the root; default: data.val_list");
+  command
+      ->add_option("--protocol", arguments->protocols,
+                   "how figures are computed: clova, native; several with commas")
+      ->delimiter(',');
+  command->add_option("--output", arguments->output,
+                      "folder for metrics.json, per_image.csv and overlays of the worst images");
+  command->add_option("--overlays", arguments->overlays, "how many overlays")->check(CLI::NonNegativeNumber);
+  command->add_option("--json", arguments->json,
+                      "file for the figures as JSON; -: standard output, and nothing else there");
+  command->add_option("--batch-size", arguments->batch_size, "images a forward pass")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--workers", arguments->workers, "threads that read images")->check(CLI::Range(0, 256));
+  command->callback([&action, arguments] { action = [arguments] { return evaluate_command(*arguments); }; });
+}
+
+}  // namespace portraitseg

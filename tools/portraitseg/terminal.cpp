@@ -1,0 +1,125 @@
+#include "terminal.h"
+
+#include <cstdio>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace portraitseg {
+namespace {
+
+constexpr int kBarWidth = 24;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::int64_t>(seconds + 0.5);
+  if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
+  return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
+
+spdlog::logger& logger() {
+  static const auto instance = [] {
+    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    sink->set_pattern("%v");
+    return std::make_shared<spdlog::logger>("portraitseg", sink);
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+ProgressBar::ProgressBar(std::string title)
+    : title_(std::move(title)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+ProgressBar::~ProgressBar() {
+  clear();
+}
+
+void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string& note) {
+  if (!terminal_) return;
+  if (first_ < 0) {
+    first_ = done - 1;
+    start_ = Clock::now();
+  } else if (done < total && seconds_since(last_) < 0.1) {
+    return;
+  }
+  last_ = Clock::now();
+  const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
+  const auto filled = static_cast<std::size_t>(kBarWidth * done / std::max<std::int64_t>(total, 1));
+  const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
+  fmt::print(stderr, "\r{} [{}] {}/{}  {:.2f}/s  {} left  {}\033[K", title_, bar, done, total, rate,
+             duration(static_cast<double>(total - done) / rate), note);
+  std::fflush(stderr);
+  shown_ = true;
+}
+
+void ProgressBar::clear() {
+  if (shown_) std::fputs("\r\033[K", stderr);
+  shown_ = false;
+}
+
+void say(const std::string& line) {
+  logger().info(line);
+  logger().flush();
+}
+
+void say_to_file(const std::filesystem::path& log) {
+  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(log.string());
+  sink->set_pattern("%Y-%m-%d %H:%M:%S %v");
+  logger().sinks().push_back(sink);
+}
+
+TrainingDisplay::TrainingDisplay(std::int64_t epochs) : epochs_(epochs) {}
+
+void TrainingDisplay::started(const Progress& progress) {
+  epoch_start_ = Clock::now();
+  if (progress.epoch > 0 || progress.batch > 0) {
+    say(fmt::format("resumed behind epoch {}, batch {}", progress.epoch, progress.batch));
+  }
+}
+
+void TrainingDisplay::show(const std::string& title, std::int64_t done, std::int64_t total,
+                           const std::string& note) {
+  if (bar_ == nullptr || title != title_) {
+    title_ = title;
+    bar_ = std::make_unique<ProgressBar>(title);
+  }
+  bar_->show(done, total, note);
+}
+
+void TrainingDisplay::stepped(const Progress& progress, std::int64_t batches, double) {
+  show(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_), progress.batch, batches,
+       fmt::format("loss {:.4f}", progress.loss_sum / static_cast<double>(progress.batch)));
+}
+
+void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {
+  show("validation", done, total, "");
+}
+
+void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {
+  bar_.reset();
+  const EpochRecord& record = progress.history.back();
+  say(fmt::format(
+      "epoch {}/{}  loss {:.4f}  val foreground IoU {:.2f}  mIoU {:.2f}  boundary F1 {:.2f}  lr {:.3g}  {}{}",
+      record.epoch, epochs_, record.train_loss, record.validation.at("iou_foreground"),
+      record.validation.at("miou"), record.validation.at("boundary_f1_15"), record.lr,
+      duration(seconds_since(epoch_start_)), best ? "  best" : ""));
+  if (skipped_ > 0) say(fmt::format("{} images skipped so far", skipped_));
+  epoch_start_ = Clock::now();
+}
+
+void TrainingDisplay::skipped(const std::string& reason) {
+  ++skipped_;
+  if (bar_ != nullptr) bar_->clear();
+  say("skipped: " + reason);
+}
+
+}  // namespace portraitseg

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "portraitseg/engine/trainer.h"
+
+namespace portraitseg {
+
+/// A bar on stderr with rate and time left, where stderr is a terminal; nothing elsewhere.
+class ProgressBar {
+ public:
+  explicit ProgressBar(std::string title);
+  ~ProgressBar();
+
+  /// @param note text behind the bar, e.g. the loss
+  void show(std::int64_t done, std::int64_t total, const std::string& note = "");
+  void clear();
+
+ private:
+  std::string title_;
+  bool terminal_;
+  bool shown_ = false;
+  std::int64_t first_ = -1;
+  std::chrono::steady_clock::time_point start_, last_;
+};
+
+/// A line on stderr, and in the log file once there is one.
+void say(const std::string& line);
+void say_to_file(const std::filesystem::path& log);
+
+/// Tells a person how a training goes: a progress bar within an epoch, a line after it.
+class TrainingDisplay final : public TrainingObserver {
+ public:
+  explicit TrainingDisplay(std::int64_t epochs);
+  void started(const Progress& progress) override;
+  void stepped(const Progress& progress, std::int64_t batches, double loss) override;
+  void validating(std::int64_t done, std::int64_t total) override;
+  void epoch_finished(const Progress& progress, bool best) override;
+  void skipped(const std::string& reason) override;
+
+ private:
+  void show(const std::string& title, std::int64_t done, std::int64_t total, const std::string& note);
+
+  std::int64_t epochs_;
+  std::int64_t skipped_ = 0;
+  std::unique_ptr<ProgressBar> bar_;
+  std::string title_;
+  std::chrono::steady_clock::time_point epoch_start_;
+};
+
+}  // namespace portraitseg

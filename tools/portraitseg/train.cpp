@@ -1,0 +1,99 @@
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/report/run_report.h"
+
+#include "commands.h"
+#include "terminal.h"
+
+namespace portraitseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string output;
+  std::string resume;
+};
+
+std::atomic<int> stop_signal{0};
+
+/// The first signal asks the trainer to stop after its step; a second one ends the program at once.
+void catch_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) { stop_signal = signal; };
+  action.sa_flags = SA_RESETHAND;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+/// Paths that still hold when the run is resumed from another folder.
+void make_paths_absolute(DataConfig& data) {
+  if (!data.options->root.empty())
+    data.options->root = fs::absolute(data.options->root).lexically_normal().string();
+  for (std::string* list : {&data.train_list, &data.val_list}) {
+    if (fs::is_regular_file(*list)) *list = fs::absolute(*list).lexically_normal().string();
+  }
+}
+
+int train(const TrainArguments& arguments) {
+  if (arguments.resume.empty() == arguments.config.empty())
+    throw UserError("train needs either --config or --resume");
+  const bool resuming = !arguments.resume.empty();
+  if (resuming && !(arguments.output.empty() && arguments.overrides.empty())) {
+    throw UserError("--resume continues a run as it is; it takes neither --output nor --set");
+  }
+  RunConfig config = resuming ? RunConfig::load(RunFolder::open(arguments.resume).config())
+                              : RunConfig::load(arguments.config, arguments.overrides);
+  make_paths_absolute(config.data);
+  const fs::path output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
+                                                   : fs::path(arguments.output);
+  if (!resuming) RunFolder::refuse_if_taken(output);
+  const Device device(config.device);
+  Trainer trainer(config, device);
+  const RunFolder run =
+      resuming ? RunFolder::open(arguments.resume) : RunFolder::create(output, config, device);
+  if (resuming) trainer.resume(run);
+
+  say_to_file(run.log());
+  say(fmt::format("{}, {} on {}", config.model.name, resuming ? "resumed" : "from the start",
+                  device.description()));
+  say("run folder " + run.path().string());
+  catch_signals();
+  RunReport report(run);
+  TrainingDisplay display(config.trainer.epochs);
+  const bool finished = trainer.train(run, {&report, &display}, [] { return stop_signal != 0; });
+  if (!finished) {
+    say(fmt::format("stopped by a signal in epoch {}; continue with: portraitseg train --resume {}",
+                    trainer.progress().epoch + 1, run.path().string()));
+    return 128 + stop_signal;
+  }
+  say(fmt::format("done: best epoch {} with {} {:.2f} on {}, {}", trainer.progress().best_epoch,
+                  config.evaluation.select_by, trainer.progress().best_value,
+                  fs::path(config.data.val_list).filename().string(), run.best().string()));
+  return 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = app.add_subcommand("train", "Trains a network as a configuration says");
+  command->add_option("--config", arguments->config, "configuration file (YAML)");
+  command
+      ->add_option("--set", arguments->overrides,
+                   "overrides a value of it: key.sub=value; may be given again")
+      ->take_all();
+  command->add_option("--output", arguments->output,
+                      "run folder to make; default: runs/<name of the configuration>");
+  command->add_option("--resume", arguments->resume, "run folder to continue from its last checkpoint");
+  command->callback([&action, arguments] { action = [arguments] { return train(*arguments); }; });
+}
+
+}  // namespace portraitseg
