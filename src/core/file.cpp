@@ -112,7 +112,7 @@ std::vector<std::string> read_lines(const fs::path& path) {
 }
 
 void write_file(const fs::path& path, std::string_view bytes) {
-  const fs::path temporary = path.string() + ".tmp." + std::to_string(::getpid());
+  const fs::path temporary = path.string() + ".tmp";  // one name: what a killed run leaves is written over
   try {
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (file.get() < 0) fail(path, "create");
@@ -127,6 +127,12 @@ void write_file(const fs::path& path, std::string_view bytes) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() >= 0) ::fsync(directory.get());
+}
+
+void make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw DataError(path, "cannot make the folder: " + error.message());
 }
 
 std::string sha256(std::string_view bytes) {

@@ -27,7 +27,8 @@ struct FoundLayout {
 };
 
 FoundLayout find_layout(const fs::path& root) {
-  if (!fs::is_directory(root)) throw DataError(root, "no such folder; set data.root to the folder of EG1800");
+  if (root.empty()) throw UserError("data.root is not set; it is the folder of EG1800");
+  if (!fs::is_directory(root)) throw DataError(root, "no such folder; data.root is the folder of EG1800");
   for (const auto& folder : {root, root / "EG1800", root / "Portrait"}) {
     for (const auto& layout : kLayouts) {
       if (fs::is_directory(folder / layout.images) && fs::is_directory(folder / layout.masks))

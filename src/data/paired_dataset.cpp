@@ -29,15 +29,15 @@ std::string missing_file(const ImagePair& pair) {
 
 }  // namespace
 
-PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list, OnError on_error)
+PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_path, OnError on_error)
     : pairs_(std::move(pairs)) {
-  list_name = list.filename().string();
+  list = fs::absolute(list_path).lexically_normal();
   list_sha256 = sha256(read_file(list));
   if (pairs_.empty()) throw DataError(list, "the list is empty");
   drop_incomplete(on_error);
   if (pairs_.empty())
     throw DataError(list, "no image of the list could be used; the first: " + skipped.front());
-  encoding_ = recognise_encoding(list, on_error);
+  encoding_ = recognise_encoding(on_error);
 }
 
 void PairedDataset::drop_incomplete(OnError on_error) {
@@ -55,7 +55,7 @@ void PairedDataset::drop_incomplete(OnError on_error) {
   pairs_ = std::move(complete);
 }
 
-MaskEncoding PairedDataset::recognise_encoding(const fs::path& list, OnError on_error) const {
+MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   std::array<bool, 256> seen{};
   const auto look_at = [&](std::size_t index) {
     try {
@@ -91,8 +91,11 @@ Sample PairedDataset::get(std::int64_t index) const {
 }
 
 fs::path find_list(const std::string& list, const fs::path& root) {
-  if (fs::is_regular_file(list)) return list;
-  if (fs::is_regular_file(root / list)) return root / list;
+  // A bare name means the data set's own list, even where the working folder has one of that name.
+  const bool bare = !fs::path(list).has_parent_path();
+  for (const fs::path& path : {bare ? root / list : fs::path(list), bare ? fs::path(list) : root / list}) {
+    if (fs::is_regular_file(path)) return path;
+  }
   throw DataError(
       list, "no such list, neither here nor in " +
                 (root.empty() ? std::string("the data set's folder (data.root is empty)") : root.string()));

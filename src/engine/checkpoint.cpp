@@ -23,20 +23,22 @@ Json to_json(const Progress& progress) {
   for (const auto& record : progress.history) {
     history.push_back({{"epoch", record.epoch},
                        {"lr", record.lr},
+                       {"skipped", record.skipped},
                        {"train_loss", record.train_loss},
                        {"loss_terms", record.loss_terms},
                        {"validation", record.validation}});
   }
-  return {{"epoch", progress.epoch},           {"batch", progress.batch},
-          {"loss_sum", progress.loss_sum},     {"term_sums", progress.term_sums},
-          {"skipped", progress.skipped},       {"best_epoch", progress.best_epoch},
-          {"best_value", progress.best_value}, {"history", history}};
+  return {
+      {"epoch", progress.epoch},           {"batch", progress.batch},           {"steps", progress.steps},
+      {"loss_sum", progress.loss_sum},     {"term_sums", progress.term_sums},   {"skipped", progress.skipped},
+      {"best_epoch", progress.best_epoch}, {"best_value", progress.best_value}, {"history", history}};
 }
 
 Progress from_json(const Json& json) {
   Progress progress;
   json.at("epoch").get_to(progress.epoch);
   json.at("batch").get_to(progress.batch);
+  json.at("steps").get_to(progress.steps);
   json.at("loss_sum").get_to(progress.loss_sum);
   json.at("term_sums").get_to(progress.term_sums);
   json.at("skipped").get_to(progress.skipped);
@@ -46,6 +48,7 @@ Progress from_json(const Json& json) {
     EpochRecord record;
     item.at("epoch").get_to(record.epoch);
     item.at("lr").get_to(record.lr);
+    item.at("skipped").get_to(record.skipped);
     item.at("train_loss").get_to(record.train_loss);
     item.at("loss_terms").get_to(record.loss_terms);
     item.at("validation").get_to(record.validation);
@@ -76,9 +79,11 @@ Progress load_checkpoint(const std::filesystem::path& path, SegmentationModel& m
   load_state_dict(model, file, path);
   optimizer.load(file, path);
   auto cpu = at::detail::getDefaultCPUGenerator();
-  cpu.set_state(*generator);
   try {
+    cpu.set_state(*generator);
     return from_json(Json::parse(text->second));
+  } catch (const c10::Error& error) {
+    throw DataError(path, std::string("its generator cannot be restored: ") + error.what_without_backtrace());
   } catch (const nlohmann::json::exception& error) {
     throw DataError(path, std::string("its progress cannot be read: ") + error.what());
   }

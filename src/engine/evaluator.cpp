@@ -101,7 +101,7 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
   const torch::NoGradGuard no_grad;
   model.eval();
   const Preprocessing preprocessing = with_geometry(own_preprocessing, protocol);
-  Evaluation evaluation{protocol, dataset.list_name, dataset.list_sha256, {}, dataset.skipped};
+  Evaluation evaluation{protocol, dataset.list.filename().string(), dataset.list_sha256, {}, dataset.skipped};
   OrderedMap<Example> examples(
       dataset.size(), options.workers, 2 * options.batch_size, [&](std::int64_t index) {
         return make_example(dataset, index, preprocessing, protocol, options.on_error);
@@ -124,7 +124,7 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
     if (options.progress) options.progress(done, dataset.size());
   }
   flush();
-  if (evaluation.images.empty()) throw DataError(dataset.list_name, "no image of the list could be used");
+  if (evaluation.images.empty()) throw DataError(dataset.list, "no image of the list could be used");
   return evaluation;
 }
 

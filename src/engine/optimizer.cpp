@@ -73,17 +73,17 @@ void Adam::save(TensorFile& file) const {
 }
 
 void Adam::load(const TensorFile& file, const std::filesystem::path& path) {
-  const auto get = [&](const std::string& name) -> const torch::Tensor& {
+  const auto get = [&](const std::string& name, torch::IntArrayRef shape) -> const torch::Tensor& {
     const torch::Tensor* tensor = file.find(prefix() + name);
-    if (tensor == nullptr)
-      throw DataError(path, "no complete checkpoint: " + prefix() + name + " is missing");
-    return *tensor;
+    if (tensor != nullptr && tensor->sizes() == shape) return *tensor;
+    throw DataError(path, "no whole checkpoint of this network: " + prefix() + name +
+                              (tensor == nullptr ? " is missing" : " has another shape"));
   };
   for (auto& slot : slots_) {
-    slot.mean.copy_(get("mean." + slot.key));
-    slot.square.copy_(get("square." + slot.key));
+    slot.mean.copy_(get("mean." + slot.key, slot.parameter.sizes()));
+    slot.square.copy_(get("square." + slot.key, slot.parameter.sizes()));
   }
-  steps_ = get("steps").item<std::int64_t>();
+  steps_ = get("steps", {}).item<std::int64_t>();
 }
 
 }  // namespace portraitseg

@@ -21,9 +21,7 @@ void RunFolder::refuse_if_taken(const fs::path& path) {
 
 RunFolder RunFolder::create(const fs::path& path, const RunConfig& config, const Device& device) {
   refuse_if_taken(path);
-  std::error_code error;
-  fs::create_directories(path / "checkpoints", error);
-  if (error) throw DataError(path, "cannot create the folder: " + error.message());
+  make_folder(path / "checkpoints");
   const RunFolder folder(path);
   nlohmann::ordered_json environment = versions();
   environment["device"] = device.description();

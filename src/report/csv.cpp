@@ -33,13 +33,13 @@ std::string metrics_csv(const std::vector<EpochRecord>& history) {
   std::string text;
   for (const auto& record : history) {
     if (text.empty()) {
-      std::vector<std::string> header = {"epoch", "lr", "train_loss"};
+      std::vector<std::string> header = {"epoch", "lr", "skipped", "train_loss"};
       for (const auto& [title, unused] : record.loss_terms) header.push_back("train_loss." + title);
       for (const auto& [name, unused] : record.validation) header.push_back("val_" + name);
       text += join(header);
     }
     std::vector<std::string> cells = {std::to_string(record.epoch), number(record.lr),
-                                      number(record.train_loss)};
+                                      std::to_string(record.skipped), number(record.train_loss)};
     for (const auto& [unused, value] : record.loss_terms) cells.push_back(number(value));
     for (const auto& [unused, value] : record.validation) cells.push_back(number(value));
     text += join(cells);

@@ -54,7 +54,7 @@ std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::p
     return a->counts.iou_foreground() < b->counts.iou_foreground();
   });
   order.resize(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))));
-  std::filesystem::create_directories(folder);
+  make_folder(folder);
   std::vector<std::filesystem::path> files;
   for (const ImageResult* image : order) {
     const Sample sample = dataset.get(image->index);

@@ -120,7 +120,8 @@ TEST(Config, BrokenYamlAndDoubleKeysAreRefused) {
 }
 
 TEST(Config, OverridesReplaceValuesAndNameThemselvesInErrors) {
-  const Outer outer = read("epochs: 3\n", {"epochs=5", "inner.size=[7, 8]", "items.0.weight=3"});
+  const Outer outer =
+      read("epochs: 3\nitems: [{weight: 1}]\n", {"epochs=5", "inner.size=[7, 8]", "items.0.weight=3"});
   EXPECT_EQ(outer.epochs, 5);
   EXPECT_EQ(outer.inner.size, (std::vector<std::int64_t>{7, 8}));
   EXPECT_THAT(error_of("", {"epochs=x"}), HasSubstr("--set epochs=x: epochs: expected an integer"));

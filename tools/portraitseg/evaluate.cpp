@@ -40,7 +40,11 @@ RunConfig read_config(const EvaluateArguments& arguments, const TensorFile& weig
 
 void apply_arguments(const EvaluateArguments& arguments, RunConfig& config) {
   if (!arguments.data.empty()) Config::load(arguments.data).read(config.data);
-  if (!arguments.root.empty()) config.data.options->root = arguments.root;
+  if (!arguments.root.empty()) {
+    config.data.options->root = arguments.root;
+    config.data.val_list =
+        fs::path(config.data.val_list).filename().string();  // another folder, its own list
+  }
   if (!arguments.list.empty()) config.data.val_list = arguments.list;
   if (arguments.batch_size > 0) config.evaluation.batch_size = arguments.batch_size;
   if (arguments.workers >= 0) config.data.workers = arguments.workers;
@@ -50,7 +54,7 @@ void write_output(const fs::path& folder, const std::vector<Evaluation>& evaluat
                   SegmentationModel& model, const RunConfig& config, const Device& device, int overlays) {
   for (const auto& evaluation : evaluations) {
     const fs::path own = folder / evaluation.protocol.name;
-    fs::create_directories(own);
+    make_folder(own);
     write_file(own / "per_image.csv", per_image_csv(evaluation));
     const auto files = write_worst_overlays(own / "overlays", evaluation, dataset, model,
                                             config.preprocessing, device, overlays);
@@ -91,14 +95,15 @@ int evaluate_command(const EvaluateArguments& arguments) {
     evaluations.push_back(evaluate(*model, config.preprocessing, *dataset, protocol, options, device));
   }
   for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
-  if (!arguments.output.empty()) {
-    write_output(arguments.output, evaluations, *dataset, *model, config, device, arguments.overlays);
-  }
+  // Shown first: what follows can fail, and the figures must not be lost.
   if (arguments.json != "-") std::fputs(results_table(evaluations).c_str(), stdout);
   if (arguments.json == "-") {
     std::fputs(results_json(evaluations).c_str(), stdout);
   } else if (!arguments.json.empty()) {
     write_file(arguments.json, results_json(evaluations));
+  }
+  if (!arguments.output.empty()) {
+    write_output(arguments.output, evaluations, *dataset, *model, config, device, arguments.overlays);
   }
   return 0;
 }

@@ -1,10 +1,13 @@
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <string>
 
 #include <CLI/CLI.hpp>
 #include <c10/util/Exception.h>
+#include <unistd.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/version.h"
@@ -23,10 +26,20 @@ int fail(std::string message, int code) {
   return code;
 }
 
+/// OpenMP's threads spin while they wait for each other. Where another program wants the cores, that slows a step down
+/// up to tenfold; passive waiting costs nothing measurable elsewhere (docs/decisions/0003). OpenMP reads the variable
+/// before main() begins, hence the second start.
+void wait_passively(int argc, char** argv) {
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if ((verb != "train" && verb != "evaluate") || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 0);
+  execv("/proc/self/exe", argv);  // returns only on failure, and then waiting is not passive
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and compares portrait segmentation networks.", "portraitseg");
   app.set_version_flag("--version", portraitseg::version());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is refused below, with the known ones
   portraitseg::Action action;
   portraitseg::add_train(app, action);
   portraitseg::add_evaluate(app, action);
@@ -39,15 +52,24 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return fail(std::string(error.what()) + " (see portraitseg --help)", kUsersMistake);
   }
-  return action();
+  if (!action)
+    return fail("no verb given; known: train, evaluate, dataset, config (see portraitseg --help)",
+                kUsersMistake);
+  const int code = action();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    return fail("cannot write to standard output", kUsersMistake);
+  return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_passively(argc, argv);
   try {
     return run(argc, argv);
   } catch (const portraitseg::UserError& error) {
+    return fail(error.what(), kUsersMistake);
+  } catch (const std::filesystem::filesystem_error& error) {
     return fail(error.what(), kUsersMistake);
   } catch (const std::bad_alloc&) {
     return fail(

@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <spdlog/fmt/fmt.h>
@@ -29,7 +30,9 @@ spdlog::logger& logger() {
   static const auto instance = [] {
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     sink->set_pattern("%v");
-    return std::make_shared<spdlog::logger>("portraitseg", sink);
+    auto logger = std::make_shared<spdlog::logger>("portraitseg", sink);
+    logger->set_error_handler([](const std::string&) {});  // a full disk shows at the next checkpoint
+    return logger;
   }();
   return *instance;
 }
@@ -95,9 +98,10 @@ void TrainingDisplay::show(const std::string& title, std::int64_t done, std::int
   bar_->show(done, total, note);
 }
 
-void TrainingDisplay::stepped(const Progress& progress, std::int64_t batches, double) {
+void TrainingDisplay::stepped(const Progress& progress, std::int64_t batches) {
   show(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_), progress.batch, batches,
-       fmt::format("loss {:.4f}", progress.loss_sum / static_cast<double>(progress.batch)));
+       fmt::format("loss {:.4f}",
+                   progress.loss_sum / static_cast<double>(std::max<std::int64_t>(progress.steps, 1))));
 }
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {
@@ -112,12 +116,12 @@ void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {
       record.epoch, epochs_, record.train_loss, record.validation.at("iou_foreground"),
       record.validation.at("miou"), record.validation.at("boundary_f1_15"), record.lr,
       duration(seconds_since(epoch_start_)), best ? "  best" : ""));
-  if (skipped_ > 0) say(fmt::format("{} images skipped so far", skipped_));
+  if (record.skipped > 0) say(fmt::format("{} images skipped in this epoch", record.skipped));
   epoch_start_ = Clock::now();
 }
 
 void TrainingDisplay::skipped(const std::string& reason) {
-  ++skipped_;
+  if (!skipped_.insert(reason).second) return;  // said in an earlier epoch
   if (bar_ != nullptr) bar_->clear();
   say("skipped: " + reason);
 }

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <set>
 #include <string>
 
 #include "portraitseg/engine/trainer.h"
@@ -36,7 +38,7 @@ class TrainingDisplay final : public TrainingObserver {
  public:
   explicit TrainingDisplay(std::int64_t epochs);
   void started(const Progress& progress) override;
-  void stepped(const Progress& progress, std::int64_t batches, double loss) override;
+  void stepped(const Progress& progress, std::int64_t batches) override;
   void validating(std::int64_t done, std::int64_t total) override;
   void epoch_finished(const Progress& progress, bool best) override;
   void skipped(const std::string& reason) override;
@@ -45,7 +47,7 @@ class TrainingDisplay final : public TrainingObserver {
   void show(const std::string& title, std::int64_t done, std::int64_t total, const std::string& note);
 
   std::int64_t epochs_;
-  std::int64_t skipped_ = 0;
+  std::set<std::string> skipped_;
   std::unique_ptr<ProgressBar> bar_;
   std::string title_;
   std::chrono::steady_clock::time_point epoch_start_;

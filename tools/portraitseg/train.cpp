@@ -33,15 +33,6 @@ void catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-/// Paths that still hold when the run is resumed from another folder.
-void make_paths_absolute(DataConfig& data) {
-  if (!data.options->root.empty())
-    data.options->root = fs::absolute(data.options->root).lexically_normal().string();
-  for (std::string* list : {&data.train_list, &data.val_list}) {
-    if (fs::is_regular_file(*list)) *list = fs::absolute(*list).lexically_normal().string();
-  }
-}
-
 int train(const TrainArguments& arguments) {
   if (arguments.resume.empty() == arguments.config.empty())
     throw UserError("train needs either --config or --resume");
@@ -51,14 +42,15 @@ int train(const TrainArguments& arguments) {
   }
   RunConfig config = resuming ? RunConfig::load(RunFolder::open(arguments.resume).config())
                               : RunConfig::load(arguments.config, arguments.overrides);
-  make_paths_absolute(config.data);
+  std::string& root = config.data.options->root;  // must hold wherever the run is resumed from
+  if (!root.empty()) root = fs::absolute(root).lexically_normal().string();
   const fs::path output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
                                                    : fs::path(arguments.output);
   if (!resuming) RunFolder::refuse_if_taken(output);
   const Device device(config.device);
   Trainer trainer(config, device);
   const RunFolder run =
-      resuming ? RunFolder::open(arguments.resume) : RunFolder::create(output, config, device);
+      resuming ? RunFolder::open(arguments.resume) : RunFolder::create(output, trainer.config(), device);
   if (resuming) trainer.resume(run);
 
   say_to_file(run.log());

@@ -17,6 +17,9 @@ std::vector<std::string> read_lines(const std::filesystem::path& path);
 /// @throws DataError naming path and reason (disk full, no permission ...).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// Makes the folder and those above it. @throws DataError if it cannot be made.
+void make_folder(const std::filesystem::path& path);
+
 /// SHA-256 (FIPS 180-4) in lower-case hexadecimal.
 std::string sha256(std::string_view bytes);
 

@@ -55,16 +55,16 @@ using OptionsRegistry = Registry<std::function<std::shared_ptr<Options>()>>;
 template <class Options>
 struct Selection {
   std::string name;
-  std::shared_ptr<Options> options;          ///< null until fields() or select()
   const OptionsRegistry<Options>* registry;  ///< replace it to add your own
+  std::shared_ptr<Options> options;          ///< of the thing called `name`; copies of the section share them
 
   Selection(std::string default_name, const OptionsRegistry<Options>& known)
-      : name(std::move(default_name)), registry(&known) {}
+      : name(std::move(default_name)), registry(&known), options(known.at(name)()) {}
 
   void fields(Fields& f) {
     const std::string before = name;
     f.choice("name", name, registry->names(), "which one");
-    if (options == nullptr || name != before) options = registry->at(name)();
+    if (name != before) options = registry->at(name)();
     options->fields(f);
   }
 };

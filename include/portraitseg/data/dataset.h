@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,8 +26,8 @@ class Dataset {
   /// @throws DataError naming the file that is missing, unreadable, truncated or of the wrong size.
   virtual Sample get(std::int64_t index) const = 0;
 
-  std::string list_name;    ///< file name of the list, e.g. "eg1800_test.txt"
-  std::string list_sha256;  ///< of the list's bytes: two figures compare only over the same list
+  std::filesystem::path list;  ///< where the list lies, absolute
+  std::string list_sha256;     ///< of the list's bytes: two figures compare only over the same list
   std::vector<std::string>
       skipped;  ///< entries left out when the list was opened, with the reason (OnError::kSkip)
 };
@@ -36,7 +37,7 @@ struct DatasetOptions {
   virtual ~DatasetOptions() = default;
   virtual void fields(Fields& f) = 0;
 
-  /// @param list a path, or a file name inside the data set's folder.
+  /// @param list a path, or a file name inside the data set's folder (looked for there first).
   /// @throws DataError for a missing folder or list, an empty list, an image without mask, masks without any portrait.
   virtual std::unique_ptr<Dataset> open(const std::string& list, OnError on_error) const = 0;
 

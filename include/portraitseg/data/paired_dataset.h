@@ -21,7 +21,7 @@ struct ImagePair {
 /// them, and every mask that is read must then fit it.
 class PairedDataset : public Dataset {
  public:
-  /// @throws DataError as DatasetOptions::open says; `list` names the set in messages.
+  /// @throws DataError as DatasetOptions::open says; `list` names the set in messages and is hashed.
   PairedDataset(std::vector<ImagePair> pairs, const std::filesystem::path& list, OnError on_error);
 
   std::int64_t size() const override { return static_cast<std::int64_t>(pairs_.size()); }
@@ -29,13 +29,14 @@ class PairedDataset : public Dataset {
 
  private:
   void drop_incomplete(OnError on_error);
-  MaskEncoding recognise_encoding(const std::filesystem::path& list, OnError on_error) const;
+  MaskEncoding recognise_encoding(OnError on_error) const;
 
   std::vector<ImagePair> pairs_;
   std::optional<MaskEncoding> encoding_;
 };
 
-/// The list as a path: as given if such a file exists, else inside `root`. @throws DataError if neither exists.
+/// Where a list lies: a bare file name is looked for in `root` first, a path as it is given first.
+/// @throws DataError if there is neither.
 std::filesystem::path find_list(const std::string& list, const std::filesystem::path& root);
 
 }  // namespace portraitseg

@@ -17,6 +17,7 @@ namespace portraitseg {
 struct EpochRecord {
   std::int64_t epoch = 0;  ///< from 1
   double lr = 0;
+  std::int64_t skipped = 0;                  ///< images left out of training and validation
   double train_loss = 0;                     ///< mean over the epoch's steps
   std::map<std::string, double> loss_terms;  ///< weighted, mean over the epoch's steps, by LossTerm::title()
   std::map<std::string, double> validation;  ///< percent
@@ -26,7 +27,9 @@ struct EpochRecord {
 struct Progress {
   std::int64_t epoch = 0;  ///< finished epochs
   std::int64_t batch = 0;  ///< batches done of the epoch in progress
-  double loss_sum = 0;     ///< over these batches
+  std::int64_t steps =
+      0;  ///< optimiser steps of the epoch in progress; fewer than batches if all of one was skipped
+  double loss_sum = 0;  ///< over these batches
   std::map<std::string, double> term_sums;
   std::int64_t skipped = 0;     ///< images left out in the epoch in progress
   std::int64_t best_epoch = 0;  ///< 0: none yet

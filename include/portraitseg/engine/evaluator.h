@@ -41,7 +41,8 @@ struct Metrics {
 
 struct Evaluation {
   Protocol protocol;
-  std::string list_name, list_sha256;
+  std::string list_name;  ///< its file name
+  std::string list_sha256;
   std::vector<ImageResult> images;   ///< in the order of the list
   std::vector<std::string> skipped;  ///< images left out, with the reason
 

@@ -20,7 +20,7 @@ class TrainingObserver {
 
   /// Once, before the first step; `progress` holds the epochs of a resumed run.
   virtual void started(const Progress& /*progress*/) {}
-  virtual void stepped(const Progress& /*progress*/, std::int64_t /*batches*/, double /*loss*/) {}
+  virtual void stepped(const Progress& /*progress*/, std::int64_t /*batches of the epoch*/) {}
   virtual void validating(std::int64_t /*done*/, std::int64_t /*total*/) {}
 
   /// After the validation and the checkpoint of an epoch.
@@ -43,11 +43,16 @@ class Trainer {
              const std::function<bool()>& stop);
 
   const Progress& progress() const { return progress_; }
+
+  /// The configuration with the lists as absolute paths, so that a resumed run reads the same ones from anywhere.
+  const RunConfig& config() const { return config_; }
   SegmentationModel& model() { return *model_; }
 
  private:
+  void try_out() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
-  double train_step(const Batch& batch);
+  std::vector<torch::Tensor> weighted_losses(SegmentationModel& model, const Batch& batch) const;
+  void train_step(const Batch& batch);
   void finish_epoch(const RunFolder& run);
   void save(const std::filesystem::path& path) const;
   double learning_rate() const;

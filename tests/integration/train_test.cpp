@@ -1,0 +1,345 @@
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include <gmock/gmock.h>
+
+#include "support/command.h"
+
+namespace portraitseg::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr std::size_t kEpochs = 4;        // of Workplace's configuration
+constexpr std::size_t kBatches = 24 / 4;  // of an epoch
+
+const fs::path kLast = "checkpoints/last.safetensors";
+const fs::path kBest = "checkpoints/best.safetensors";
+
+std::size_t finished_epochs(const fs::path& run) {
+  const std::size_t lines = lines_of(bytes_of(run / "metrics.csv")).size();
+  return lines == 0 ? 0 : lines - 1;
+}
+
+/// Bit for bit what an uninterrupted training of the same configuration leaves.
+void expect_same_run(const fs::path& run, const fs::path& expected) {
+  for (const fs::path& file : {fs::path("config.yaml"), fs::path("metrics.csv"), kLast, kBest}) {
+    ASSERT_TRUE(fs::exists(expected / file)) << expected / file;
+    EXPECT_TRUE(bytes_of(run / file) == bytes_of(expected / file)) << run / file << " differs";
+  }
+}
+
+void expect_finishes(const Command& command) {
+  const Ending ending = command.run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_EQ(ending.signal, 0);
+}
+
+/// A moment to interrupt a training: a while after it has finished that many epochs since it was started.
+struct Moment {
+  std::ptrdiff_t epochs;
+  int delay_ms;
+};
+
+/// @return false if the training ended before
+bool reach(Process& training, const Moment& moment) {
+  const bool reached = training.wait_until([&] {
+    const auto lines = lines_of(training.err());
+    const auto has = [&](const char* start) {
+      return std::count_if(lines.begin(), lines.end(),
+                           [&](const std::string& line) { return line.rfind(start, 0) == 0; });
+    };
+    return has("run folder ") > 0 && has("epoch ") >= moment.epochs;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(moment.delay_ms));
+  return reached && training.running();
+}
+
+/// The training with this signal at each of the moments in turn, resumed after each; at last it runs to its end.
+/// @param after looks at each ending
+void train_with_interruptions(const Workplace& place, const std::string& output,
+                              const std::vector<std::string>& overrides, int signal,
+                              const std::vector<Moment>& moments,
+                              const std::function<void(const Ending&)>& after) {
+  for (const Moment& moment : moments) {
+    const bool first = !fs::exists(place / output / "config.yaml");
+    Process training = (first ? place.train(output, overrides) : place.resume(output)).start();
+    ASSERT_TRUE(reach(training, moment))
+        << "ended before " << moment.epochs << " epochs and " << moment.delay_ms << " ms: " << training.err();
+    training.send(signal);
+    ASSERT_NO_FATAL_FAILURE(after(training.wait()));
+  }
+  expect_finishes(place.resume(output));
+}
+
+TEST(Train, WritesACompleteRunFolder) {
+  const Workplace place;
+  const Ending ending = place.train("run").run();
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_EQ(ending.out, "");
+  std::vector<std::string> files;
+  for (const auto& [name, unused] : contents(place / "run")) files.push_back(name);
+  EXPECT_THAT(files,
+              ElementsAre("checkpoints/", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
+                          "config.yaml", "environment.json", "log.txt", "metrics.csv"));
+
+  const auto metrics = lines_of(bytes_of(place / "run/metrics.csv"));
+  ASSERT_EQ(metrics.size(), 1 + kEpochs);
+  EXPECT_THAT(metrics.front(), ::testing::StartsWith("epoch,lr,skipped,train_loss,"));
+  for (std::size_t i = 1; i <= kEpochs; ++i) {
+    EXPECT_EQ(metrics[i].substr(0, 2), std::to_string(i) + ",");
+    EXPECT_EQ(std::count(metrics[i].begin(), metrics[i].end(), ','),
+              std::count(metrics[0].begin(), metrics[0].end(), ','));
+  }
+
+  const auto environment = nlohmann::json::parse(bytes_of(place / "run/environment.json"));
+  for (const char* key : {"portraitseg", "commit", "libtorch", "opencv", "device", "threads"})
+    EXPECT_TRUE(environment.contains(key)) << key;
+  EXPECT_EQ(environment.at("threads"), 1);
+
+  const std::string log = bytes_of(place / "run/log.txt");
+  for (const auto& line : lines_of(ending.err)) EXPECT_THAT(log, HasSubstr(line));
+
+  const std::string config = bytes_of(place / "run/config.yaml");
+  const auto last = Safetensors::parse(bytes_of(place / "run" / kLast));
+  const auto best = Safetensors::parse(bytes_of(place / "run" / kBest));
+  for (const auto* checkpoint : {&last, &best})
+    EXPECT_EQ(checkpoint->metadata.at("portraitseg.config"), config);
+  EXPECT_EQ(last.progress().at("epoch"), kEpochs);
+  EXPECT_EQ(last.progress().at("history").size(), kEpochs);
+  EXPECT_EQ(best.progress().at("epoch"), last.progress().at("best_epoch"));
+}
+
+TEST(Train, SameSeedGivesTheSameBytesAndAnotherSeedDoesNot) {
+  const Workplace place;
+  expect_finishes(place.train("a", {"trainer.epochs=2"}));
+  expect_finishes(place.train("b", {"trainer.epochs=2"}));
+  expect_finishes(place.train("c", {"trainer.epochs=2", "trainer.seed=2"}));
+  expect_same_run(place / "b", place / "a");
+  EXPECT_FALSE(Safetensors::parse(bytes_of(place / "c" / kLast))
+                   .same_tensors(Safetensors::parse(bytes_of(place / "a" / kLast))));
+}
+
+TEST(Train, EffectiveConfigurationAloneReproducesTheRun) {
+  const Workplace place;
+  const TemporaryFolder elsewhere;
+  // Numbers that a careless writer rounds, and values from three sources: file, command line, defaults.
+  expect_finishes(
+      place.train("run", {"trainer.epochs=2", "optimizer.lr=0.012345678901234567",
+                          "preprocessing.mean=[106.670021, 114.814117, 130.361083]",
+                          "losses=[{name: cross_entropy, class_weights: [1.5, 0.7]}, "
+                          "{name: cross_entropy, target: edge_band, weight: 0.3333333333333333}]"}));
+  expect_finishes(Command({"train", "--config", (place / "run/config.yaml").string(), "--output", "again"})
+                      .in(elsewhere.path()));
+  expect_same_run(elsewhere.path() / "again", place / "run");
+}
+
+class KilledTraining : public ::testing::TestWithParam<int> {};
+
+TEST_P(KilledTraining, ResumesToTheBytesOfOneThatWasNot) {
+  const std::string threads = std::to_string(GetParam());
+  const std::vector<std::string> overrides = {"device.threads=" + threads, "data.workers=" + threads};
+  const Workplace place;
+  expect_finishes(place.train("whole", overrides));
+  const std::vector<Moment> moments = {{0, 0}, {0, 90}, {1, 0}, {0, 60}, {1, 20}, {1, 50}};
+  train_with_interruptions(place, "killed", overrides, SIGKILL, moments, [&](const Ending& ending) {
+    EXPECT_EQ(ending.signal, SIGKILL);
+    const std::size_t lines = finished_epochs(place / "killed");
+    const std::string last = bytes_of(place / "killed" / kLast);
+    if (!last.empty()) {  // metrics.csv may be one behind if the kill fell between the two
+      const auto epoch = Safetensors::parse(last).progress().at("epoch").get<std::size_t>();
+      EXPECT_TRUE(lines == epoch || lines + 1 == epoch) << lines << " lines, " << epoch << " epochs";
+    }
+  });
+  expect_same_run(place / "killed", place / "whole");
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, KilledTraining, ::testing::Values(1, 2));
+
+class InterruptedTraining : public ::testing::TestWithParam<int> {};
+
+TEST_P(InterruptedTraining, WritesACheckpointInMidEpochAndSaysHowToContinue) {
+  const int signal = GetParam();
+  const Workplace place;
+  expect_finishes(place.train("whole"));
+  int mid_epoch = 0;
+  const std::vector<Moment> moments = {{1, 30}, {0, 10}, {0, 60}, {1, 20}};
+  train_with_interruptions(place, "stopped", {}, signal, moments, [&](const Ending& ending) {
+    ASSERT_EQ(ending.exit_code, 128 + signal) << ending.err;
+    const std::string advice = "continue with: portraitseg train --resume stopped";
+    EXPECT_THAT(last_line(ending.err), HasSubstr(advice));
+    EXPECT_THAT(bytes_of(place / "stopped/log.txt"), HasSubstr(advice));
+    const auto progress = Safetensors::parse(bytes_of(place / "stopped" / kLast)).progress();
+    const auto batch = progress.at("batch").get<std::size_t>();
+    EXPECT_LE(batch, kBatches);
+    if (batch > 0 && batch < kBatches) ++mid_epoch;
+    EXPECT_EQ(finished_epochs(place / "stopped"), progress.at("epoch").get<std::size_t>());
+  });
+  EXPECT_GT(mid_epoch, 0) << "no interruption hit the middle of an epoch; this test proves nothing";
+  expect_same_run(place / "stopped", place / "whole");
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, InterruptedTraining, ::testing::Values(SIGINT, SIGTERM));
+
+TEST(Train, CheckpointEveryBoundsWhatAKillCosts) {
+  const Workplace place;
+  const std::vector<std::string> overrides = {"trainer.checkpoint_every=2"};
+  expect_finishes(place.train("whole", overrides));
+  expect_finishes(place.train("plain"));
+  for (const fs::path& file : {kLast, kBest}) {  // writing checkpoints changes nothing
+    EXPECT_TRUE(Safetensors::parse(bytes_of(place / "whole" / file))
+                    .same_tensors(Safetensors::parse(bytes_of(place / "plain" / file))));
+  }
+
+  std::size_t in_mid_epoch = 0;
+  for (const std::size_t epoch : {0, 1, 2}) {
+    Process training = (epoch == 0 ? place.train("killed", overrides) : place.resume("killed")).start();
+    fs::file_time_type seen;
+    ASSERT_TRUE(training.wait_until([&] {
+      std::error_code none_yet;
+      const auto written = fs::last_write_time(place / "killed" / kLast, none_yet);
+      if (none_yet || written == std::exchange(seen, written)) return false;
+      const auto progress = Safetensors::parse(bytes_of(place / "killed" / kLast)).progress();
+      return progress.at("epoch") == epoch && progress.at("batch") > 0;
+    })) << training.err();
+    training.send(SIGKILL);
+    training.wait();
+    const auto progress = Safetensors::parse(bytes_of(place / "killed" / kLast)).progress();
+    const auto batch = progress.at("batch").get<std::size_t>();
+    EXPECT_EQ(batch % 2, 0U);
+    if (batch > 0) ++in_mid_epoch;
+  }
+  EXPECT_GT(in_mid_epoch, 0U);
+  expect_finishes(place.resume("killed"));
+  expect_same_run(place / "killed", place / "whole");
+}
+
+TEST(Train, ResumeReadsTheSameListsWhereverItIsCalled) {
+  const Workplace place;
+  const TemporaryFolder elsewhere;  // holds other lists of the same names
+  write_bytes(elsewhere.path() / "train.txt", "00001.jpg\n00002.jpg\n");
+  write_bytes(elsewhere.path() / "val.txt", "00003.jpg\n");
+  expect_finishes(place.train("whole"));
+  Process training = place.train("stopped").start();
+  ASSERT_TRUE(reach(training, {1, 20}));
+  training.send(SIGTERM);
+  ASSERT_EQ(training.wait().exit_code, 128 + SIGTERM);
+  expect_finishes(Command({"train", "--resume", (place / "stopped").string()}).in(elsewhere.path()));
+  expect_same_run(place / "stopped", place / "whole");
+}
+
+TEST(Train, ResumeOfAFinishedRunChangesNoResult) {
+  const Workplace place;
+  expect_finishes(place.train("run", {"trainer.epochs=2"}));
+  auto before = contents(place / "run");
+  expect_finishes(place.resume("run"));
+  auto after = contents(place / "run");
+  before.erase("log.txt");
+  after.erase("log.txt");
+  EXPECT_TRUE(before == after);
+}
+
+TEST(Train, ResultsDoNotDependOnTheNumberOfWorkers) {
+  const Workplace place;
+  for (const char* workers : {"0", "1", "4"})
+    expect_finishes(place.train(workers, {std::string("data.workers=") + workers}));
+  for (const char* workers : {"1", "4"}) {
+    EXPECT_EQ(bytes_of(place / workers / "metrics.csv"), bytes_of(place / "0/metrics.csv"));
+    for (const fs::path& file : {kLast, kBest}) {  // the configuration within the file names the workers
+      const auto one = Safetensors::parse(bytes_of(place / workers / file));
+      const auto none = Safetensors::parse(bytes_of(place / "0" / file));
+      EXPECT_TRUE(one.same_tensors(none)) << workers << " workers, " << file;
+      EXPECT_EQ(one.progress(), none.progress());
+    }
+  }
+}
+
+TEST(Train, LastBatchMayHoldASingleImage) {
+  const Workplace place;
+  write_bytes(place / "data/train.txt", "00001.jpg\n00002.jpg\n00003.jpg\n00004.jpg\n00005.jpg\n");
+  expect_finishes(place.train("run", {"trainer.epochs=1"}));
+  // At 32x32 SINet's last stage has one pixel, and batch normalisation needs two values: the user's mistake, not ours.
+  const Ending ending = place.train("small", {"trainer.epochs=1", "preprocessing.size=[32, 32]"}).run();
+  EXPECT_THAT(ending.exit_code, ::testing::AnyOf(0, 2)) << ending.err;
+}
+
+/// A run with one finished epoch and one begun.
+void make_stopped_run(const Workplace& place, const std::string& output) {
+  Process training = place.train(output).start();
+  ASSERT_TRUE(reach(training, {1, 20}));
+  training.send(SIGTERM);
+  ASSERT_EQ(training.wait().exit_code, 128 + SIGTERM);
+}
+
+constexpr rlim_t kTooSmall = 256 * 1024;  // a checkpoint has more than 1 MB, every other file a few kB
+
+TEST(FullDisk, LeavesTheLastGoodCheckpointAndTheRunResumes) {
+  const Workplace place;
+  expect_finishes(place.train("whole"));
+  ASSERT_NO_FATAL_FAILURE(make_stopped_run(place, "run"));
+  const auto before = contents(place / "run/checkpoints");
+  ASSERT_GT(before.at("last.safetensors").size(), kTooSmall);
+
+  const Ending ending = place.resume("run").limit_file_size(kTooSmall).run();
+  EXPECT_EQ(ending.exit_code, 2) << ending.err;
+  EXPECT_EQ(ending.signal, 0);
+  const std::string line = last_line(ending.err);
+  EXPECT_THAT(line, ::testing::MatchesRegex("portraitseg: .*checkpoints/.*\\.safetensors: cannot write: .+"));
+  EXPECT_TRUE(contents(place / "run/checkpoints") == before);  // no half-written file either
+
+  expect_finishes(place.resume("run"));
+  expect_same_run(place / "run", place / "whole");
+}
+
+TEST(FullDisk, BeforeTheFirstCheckpointIsNoDeadEnd) {
+  const Workplace place;
+  expect_finishes(place.train("whole"));
+  const Ending ending = place.train("run").limit_file_size(kTooSmall).run();
+  EXPECT_EQ(ending.exit_code, 2) << ending.err;
+  EXPECT_THAT(last_line(ending.err), ::testing::StartsWith("portraitseg: run/checkpoints/"));
+  EXPECT_TRUE(fs::is_empty(place / "run/checkpoints"));
+  expect_finishes(place.resume("run"));
+  expect_same_run(place / "run", place / "whole");
+}
+
+TEST(FullDisk, OnASignalKeepsTheLastGoodCheckpoint) {
+  const Workplace place;
+  expect_finishes(place.train("whole"));
+  ASSERT_NO_FATAL_FAILURE(make_stopped_run(place, "run"));
+  const auto before = contents(place / "run/checkpoints");
+  Process training = place.resume("run").limit_file_size(kTooSmall).start();
+  ASSERT_TRUE(
+      training.wait_until([&] { return training.err().find("resumed behind") != std::string::npos; }));
+  training.send(SIGINT);
+  const Ending ending = training.wait();
+  EXPECT_EQ(ending.exit_code, 2) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("cannot write"));
+  EXPECT_THAT(ending.err, Not(HasSubstr("continue with")));
+  EXPECT_TRUE(contents(place / "run/checkpoints") == before);
+  expect_finishes(place.resume("run"));
+  expect_same_run(place / "run", place / "whole");
+}
+
+TEST(FullDisk, ThatTakesNoLogIsOneLineToo) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
+  const Workplace place;
+  ASSERT_NO_FATAL_FAILURE(make_stopped_run(place, "run"));
+  fs::remove(place / "run/log.txt");
+  fs::create_symlink("/dev/full", place / "run/log.txt");
+  const Ending ending = place.resume("run").run();
+  EXPECT_THAT(ending.err, Not(HasSubstr("LOG ERROR")));  // spdlog's own complaint, with its source line
+  if (ending.exit_code != 0) {
+    EXPECT_EQ(ending.exit_code, 2);
+    EXPECT_THAT(last_line(ending.err), HasSubstr("log.txt"));
+  }
+}
+
+}  // namespace
+}  // namespace portraitseg::testing

@@ -1,0 +1,54 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "portraitseg/losses/cross_entropy.h"
+#include "portraitseg/weights/safetensors.h"
+
+#include "support/shared_data.h"
+
+namespace portraitseg {
+namespace {
+
+struct Golden {
+  TensorFile file = read_safetensors(testing::golden_path("losses.safetensors"));
+  torch::Tensor logits = file.at("logits2").clone().set_requires_grad(true);
+
+  std::unique_ptr<Loss> cross_entropy(bool weighted) const {
+    CrossEntropyOptions options;
+    if (weighted) {
+      const auto weights = file.at("class_weights").to(torch::kFloat64);
+      options.class_weights = {weights[0].item<double>(), weights[1].item<double>()};
+    }
+    return options.build();
+  }
+
+  void expect(const torch::Tensor& loss, const std::string& name) const {
+    const double expected = file.at(name).item<double>();
+    EXPECT_NEAR(loss.item<double>(), expected, 1e-6 * std::max(1.0, std::abs(expected))) << name;
+    const auto gradient = torch::autograd::grad({loss}, {logits})[0];
+    EXPECT_LE((gradient - file.at(name + ".grad")).abs().max().item<double>(), 1e-6) << name;
+  }
+};
+
+TEST(LossesParity, CrossEntropyEqualsTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const Golden golden;
+  for (const std::string label : {"label", "label_ignore", "label_half_ignored", "label_background"}) {
+    for (const bool weighted : {false, true}) {
+      const std::string name = (weighted ? "cross_entropy_weighted." : "cross_entropy.") + label;
+      golden.expect(golden.cross_entropy(weighted)->forward(golden.logits, golden.file.at(label)), name);
+    }
+  }
+}
+
+TEST(LossesParity, EdgeTermAddsHalfTheLossInTheBand) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const Golden golden;
+  const auto loss = golden.cross_entropy(/*weighted=*/true);  // as clova's CrossEntropyLoss2d is built
+  golden.expect(loss->forward(golden.logits, golden.file.at("label")) +
+                    0.5 * loss->forward(golden.logits, golden.file.at("label_ignore")),
+                "train_edge_total.cross_entropy");
+}
+
+}  // namespace
+}  // namespace portraitseg

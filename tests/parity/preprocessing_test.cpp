@@ -1,0 +1,115 @@
+#include "portraitseg/data/preprocessing.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "portraitseg/data/image_file.h"
+#include "portraitseg/weights/safetensors.h"
+
+#include "support/golden.h"
+#include "support/shared_data.h"
+
+namespace portraitseg {
+namespace {
+
+using testing::golden_path;
+using testing::largest_difference;
+using testing::to_mat;
+
+std::vector<double> numbers(const torch::Tensor& tensor) {
+  const auto values = tensor.to(torch::kFloat64).contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
+Preprocessing clova(std::int64_t height, std::int64_t width) {
+  const auto inputs = read_safetensors(golden_path("inputs_clova.safetensors"));
+  Preprocessing preprocessing;
+  preprocessing.size = {height, width};
+  preprocessing.mean = numbers(inputs.at("mean"));
+  preprocessing.std = numbers(inputs.at("std"));
+  return preprocessing;
+}
+
+Preprocessing portraitnet(std::int64_t side) {
+  Preprocessing preprocessing;
+  preprocessing.geometry = Geometry::kLetterbox;
+  preprocessing.interpolation = Interpolation::kCubic;
+  preprocessing.size = {side, side};
+  preprocessing.mean = {103.94, 116.78, 123.68};
+  preprocessing.scale = 0.017;
+  return preprocessing;
+}
+
+TEST(PreprocessingParity, ClovaEqualsTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const auto golden = read_safetensors(golden_path("preprocess.safetensors"));
+  for (const auto& [name, height, width] : {std::tuple("w32_h24", 24, 32), std::tuple("w96_h64", 64, 96)}) {
+    const Preprocessing preprocessing = clova(height, width);
+    const auto input = preprocessing.normalise(preprocessing.place_image(to_mat(golden.at("small.image"))));
+    const std::string prefix = std::string("clova.small.") + name;
+    EXPECT_LE(largest_difference(input.unsqueeze(0), golden.at(prefix + ".image")), 1e-8) << name;
+    const cv::Mat mask = preprocessing.place_mask(to_mat(golden.at("small.mask")));
+    EXPECT_EQ(largest_difference(testing::to_tensor(mask), golden.at(prefix + ".label")), 0) << name;
+  }
+}
+
+TEST(PreprocessingParity, RealImagesBecomeTheReferencesInput) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const auto inputs = read_safetensors(golden_path("inputs_clova.safetensors"));
+  const auto folder = testing::shared_root() / "data" / "eg1800";
+  const Preprocessing preprocessing = clova(224, 224);
+  const char* const names[] = {"00002", "00005"};
+  for (int row = 0; row < 2; ++row) {
+    const std::string name = names[row];
+    const auto input =
+        preprocessing.normalise(preprocessing.place_image(read_image(folder / "Images" / (name + ".jpg"))));
+    EXPECT_LE(largest_difference(input, inputs.at("input")[row]), 1e-8) << name;
+    const cv::Mat mask = preprocessing.place_mask(read_mask_values(folder / "Labels" / (name + ".png")));
+    EXPECT_EQ(largest_difference(testing::to_tensor(mask), inputs.at("label")[row]), 0) << name;
+  }
+}
+
+TEST(PreprocessingParity, LetterboxEqualsTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const auto golden = read_safetensors(golden_path("preprocess.safetensors"));
+  const auto image = golden.at("small.image");
+  for (const auto& [name, source] :
+       {std::pair("small", image), std::pair("tall", image.transpose(0, 1).contiguous())}) {
+    const Preprocessing preprocessing = portraitnet(64);
+    cv::Mat placed = preprocessing.place_image(to_mat(source)), bytes;
+    const auto input = preprocessing.normalise(placed).unsqueeze(0);
+    placed.convertTo(bytes, CV_8U);
+    cv::Mat expected = to_mat(golden.at(std::string("padding.") + name + ".image"));
+    EXPECT_LE(cv::norm(bytes, expected, cv::NORM_INF), 1) << name;
+    EXPECT_LE(largest_difference(input, golden.at(std::string("portraitnet_normalized.") + name)), 1e-6)
+        << name;
+  }
+}
+
+TEST(Preprocessing, LetterboxedLogitsComeBackToTheirPlace) {
+  for (const cv::Size size : {cv::Size(60, 90), cv::Size(90, 60), cv::Size(61, 90), cv::Size(64, 64)}) {
+    cv::Mat image(size, CV_8UC3, cv::Scalar::all(0));
+    image(cv::Rect(20, 30, 20, 20)).setTo(cv::Scalar::all(255));
+    const Preprocessing preprocessing = portraitnet(256);
+    const auto logits = preprocessing.normalise(preprocessing.place_image(image)).slice(0, 0, 1);
+    const auto restored = preprocessing.restore_logits(logits, size);
+    ASSERT_EQ(restored.sizes(), (std::vector<std::int64_t>{1, size.height, size.width}));
+    EXPECT_GT(restored[0][40][30].item<float>(), 1.5);
+    EXPECT_LT(restored[0][25][30].item<float>(), -1.5);
+    EXPECT_LT(restored[0][40][15].item<float>(), -1.5);
+    EXPECT_LT(restored[0][55][45].item<float>(), -1.5);
+  }
+}
+
+TEST(Preprocessing, RgbOrderSwapsTheChannels) {
+  Preprocessing preprocessing;
+  preprocessing.size = {32, 32};
+  preprocessing.scale = 1;
+  const cv::Mat image(32, 32, CV_8UC3, cv::Scalar(1, 2, 3));
+  EXPECT_EQ(preprocessing.normalise(preprocessing.place_image(image))[0][0][0].item<float>(), 1);
+  preprocessing.channel_order = ChannelOrder::kRgb;
+  EXPECT_EQ(preprocessing.normalise(preprocessing.place_image(image))[0][0][0].item<float>(), 3);
+}
+
+}  // namespace
+}  // namespace portraitseg

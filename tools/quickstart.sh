@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# From a fresh Debian 12 to a trained and evaluated SINet: packages, build, synthetic portraits, training, figures.
+# Run it again at any time: what is done is not done twice.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/packages.sh
+
+install_packages "${BUILD_PACKAGES[@]}"
+
+echo "building build/release"
+cmake --preset release >build-release.log 2>&1 && cmake --build --preset release >>build-release.log 2>&1 ||
+  fail "the build failed: $(grep -m1 -iE 'error' build-release.log || echo 'no error line'); all of it is in build-release.log"
+rm -f build-release.log
+
+portraitseg=build/release/portraitseg
+data=data/synthetic
+run=runs/sinet_quickstart
+
+"$portraitseg" dataset synthesize --output "$data" --train 600 --val 100 --height 160 --width 128
+
+if [ ! -f "$run/config.yaml" ]; then
+  "$portraitseg" train --config configs/sinet_quickstart.yaml --output "$run"
+else  # finished or interrupted; a finished run has nothing left to do
+  "$portraitseg" train --resume "$run"
+fi
+
+if [ ! -f "$run/evaluation/metrics.json" ]; then
+  "$portraitseg" evaluate --run "$run" --list val.txt --protocol clova,native --output "$run/evaluation" | tee "$run/evaluation.txt"
+else
+  cat "$run/evaluation.txt"
+fi
+echo
+echo "run folder       $run"
+echo "overlay picture  $(ls "$run"/evaluation/clova/overlays/*.png | head -n 1)"
