@@ -12,16 +12,19 @@ install_packages() {
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return
-  local as_root=""
+  local as_root="" log
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "missing packages (${missing[*]}), and neither root nor sudo to install them" 2
+    command -v sudo >/dev/null || fail "packages are missing (${missing[*]}), and there is neither root nor sudo to install them" 2
     as_root="sudo"
   fi
   echo "installing: ${missing[*]}"
-  $as_root apt-get update -qq || fail "apt-get update failed; is there a network?" 2
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-    fail "apt-get could not install: ${missing[*]}" 2
+  log="$(mktemp)"
+  $as_root apt-get update -o APT::Update::Error-Mode=any >"$log" 2>&1 ||
+    fail "apt-get update failed: $(grep -m1 '^E:' "$log" || tail -n 1 "$log")" 2
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
+    fail "apt-get could not install ${missing[*]}: $(grep -m1 '^E:' "$log" || tail -n 1 "$log")" 2
+  rm -f "$log"
 }
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache git libtorch-dev libopenblas0-pthread libopencv-dev libyaml-cpp-dev
-  libcli11-dev libspdlog-dev nlohmann-json3-dev libgtest-dev)
+  libcli11-dev libspdlog-dev nlohmann-json3-dev libgtest-dev libgmock-dev)

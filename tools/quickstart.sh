@@ -8,15 +8,16 @@ source tools/packages.sh
 install_packages "${BUILD_PACKAGES[@]}"
 
 echo "building build/release"
-cmake --preset release >build-release.log 2>&1 && cmake --build --preset release >>build-release.log 2>&1 ||
-  fail "the build failed: $(grep -m1 -iE 'error' build-release.log || echo 'no error line'); all of it is in build-release.log"
-rm -f build-release.log
+mkdir -p build
+log=build/release.log
+{ cmake --preset release && cmake --build --preset release; } >"$log" 2>&1 ||
+  fail "the build failed: $(grep -m1 -E 'error:|CMake Error' "$log" || tail -n 1 "$log"); all of it is in $log"
 
 portraitseg=build/release/portraitseg
 data=data/synthetic
 run=runs/sinet_quickstart
 
-"$portraitseg" dataset synthesize --output "$data" --train 600 --val 100 --height 160 --width 128
+"$portraitseg" dataset synthesize --output "$data" --train 600 --val 100 --test 100 --height 160 --width 128
 
 if [ ! -f "$run/config.yaml" ]; then
   "$portraitseg" train --config configs/sinet_quickstart.yaml --output "$run"
@@ -25,7 +26,7 @@ else  # finished or interrupted; a finished run has nothing left to do
 fi
 
 if [ ! -f "$run/evaluation/metrics.json" ]; then
-  "$portraitseg" evaluate --run "$run" --list val.txt --protocol clova,native --output "$run/evaluation" | tee "$run/evaluation.txt"
+  "$portraitseg" evaluate --run "$run" --list test.txt --protocol clova,native --output "$run/evaluation" | tee "$run/evaluation.txt"
 else
   cat "$run/evaluation.txt"
 fi

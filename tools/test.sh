@@ -9,6 +9,8 @@ preset="${1:-dev}"
 
 install_packages "${BUILD_PACKAGES[@]}"
 echo "building build/$preset"
-cmake --preset "$preset" >/dev/null || fail "cmake could not configure the preset $preset"
+mkdir -p build
+log="build/$preset.log"
+cmake --preset "$preset" >"$log" 2>&1 || fail "cmake failed: $(grep -m1 'CMake Error' "$log" || tail -n 1 "$log"); all of it is in $log"
 cmake --build --preset "$preset" || fail "the build failed"
 ctest --preset "$preset" || fail "tests failed"

@@ -152,7 +152,7 @@ class Reader final : public Fields {
   }
 
   std::string read(const ConfigNode& node, const Field& field, const std::string&) const {
-    if (node.kind == Kind::kNull) return "";
+    if (node.kind == Kind::kNull && field.words.empty()) return "";
     if (node.kind != Kind::kScalar) wrong_type(node, field, "a word or text");
     if (!field.words.empty() &&
         std::find(field.words.begin(), field.words.end(), node.scalar) == field.words.end()) {

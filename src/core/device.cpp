@@ -1,7 +1,9 @@
 #include "portraitseg/core/device.h"
 
+#include <cstdlib>
 #include <thread>
 
+#include <opencv2/core/utility.hpp>
 #include <torch/torch.h>
 
 namespace portraitseg {
@@ -41,16 +43,17 @@ Device::Device(const DeviceOptions& options) : device_(parse(options.name)) {
   at::globalContext().setDeterministicAlgorithms(options.deterministic, /*warn_only=*/true);
   at::globalContext().setDeterministicCuDNN(options.deterministic);
   at::globalContext().setBenchmarkCuDNN(!options.deterministic);
+  if (options.deterministic)
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*replace=*/0);  // read at the first product
+  at::globalContext().setAllowTF32CuDNN(false);                     // float32 means float32
+  at::globalContext().setAllowTF32CuBLAS(false);
+  cv::setNumThreads(1);  // OpenCV runs in the loader's threads, which are enough
 }
 
 torch::Tensor Device::move(const torch::Tensor& tensor, torch::Dtype dtype) const {
   if (device_.is_cuda() && tensor.is_cpu())
     return tensor.pin_memory().to(device_, dtype, /*non_blocking=*/true);
   return tensor.to(device_, dtype);
-}
-
-void Device::synchronize() const {
-  if (device_.is_cuda()) torch::cuda::synchronize(device_.index());
 }
 
 std::int64_t Device::threads() const {

@@ -101,17 +101,27 @@ std::string read_file(const fs::path& path) {
 }
 
 std::vector<std::string> read_lines(const fs::path& path) {
-  std::istringstream text(read_file(path));
+  std::string bytes = read_file(path);
+  if (bytes.compare(0, 3, "\xef\xbb\xbf") == 0) bytes.erase(0, 3);  // a byte-order mark
+  std::istringstream text(bytes);
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);) {
-    const auto first = line.find_first_not_of(" \t\r\xef\xbb\xbf");
+    const auto first = line.find_first_not_of(" \t\r");
     if (first == std::string::npos) continue;
     lines.push_back(line.substr(first, line.find_last_not_of(" \t\r") - first + 1));
   }
   return lines;
 }
 
-void write_file(const fs::path& path, std::string_view bytes) {
+void write_file(const fs::path& given, std::string_view bytes) {
+  std::error_code unknown;
+  const fs::path path = fs::is_symlink(given, unknown) ? fs::weakly_canonical(given) : given;
+  if (fs::exists(path, unknown) &&
+      !fs::is_regular_file(path, unknown)) {  // a device or pipe has no content to replace
+    const Descriptor stream(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (stream.get() < 0) fail(path, "open");
+    return write_all(stream.get(), bytes, path);
+  }
   const fs::path temporary = path.string() + ".tmp";  // one name: what a killed run leaves is written over
   try {
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));

@@ -17,8 +17,10 @@ std::unique_ptr<Dataset> FoldersOptions::open(const std::string& list, OnError o
   const fs::path list_path = find_list(list, root);
   std::vector<ImagePair> pairs;
   for (const auto& line : read_lines(list_path)) {
-    const std::string stem = fs::path(line).stem().string();
-    pairs.push_back({stem, fs::path(root) / images / line, fs::path(root) / masks / (stem + ".png")});
+    const fs::path stem =
+        fs::path(line).replace_extension();  // with its subfolder: a/1.jpg and b/1.jpg are two images
+    pairs.push_back(
+        {stem.string(), fs::path(root) / images / line, fs::path(root) / masks / (stem.string() + ".png")});
   }
   return std::make_unique<PairedDataset>(std::move(pairs), list_path, on_error);
 }

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
@@ -51,14 +52,24 @@ EpochLoader::Example EpochLoader::make(std::int64_t sample_index) const {
     if (options_.on_error == OnError::kFail) throw;
     return {{}, {}, error.what()};
   }
+  if (!options_.augment.affine.enabled) {  // the geometry of inference then
+    options_.preprocessing.place_image(sample.image).convertTo(sample.image, CV_8U);
+    sample.mask = options_.preprocessing.place_mask(sample.mask);
+  }
   Random random(options_.seed, Purpose::kAugment,
                 {static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(sample_index)});
   const cv::Size size(static_cast<int>(options_.preprocessing.size[1]),
                       static_cast<int>(options_.preprocessing.size[0]));
   const Augmented augmented = augment(sample, size, options_.augment, random);
+  cv::Mat label = augmented.mask;
+  if (options_.stride > 1) {
+    const auto stride = static_cast<int>(options_.stride);
+    cv::resize(augmented.mask, label, {size.width / stride, size.height / stride}, 0, 0, cv::INTER_NEAREST);
+  }
+  // The band is that of the label at its own size, as clova's data/DataSet.py computes it.
   return {options_.preprocessing.normalise(augmented.image),
-          {{"label", to_tensor(augmented.mask)},
-           {"edge_band", to_tensor(edge_band(augmented.mask, static_cast<int>(options_.edge_kernel)))}},
+          {{"label", to_tensor(label)},
+           {"edge_band", to_tensor(edge_band(label, static_cast<int>(options_.edge_kernel)))}},
           ""};
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
+#include <set>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
@@ -34,6 +34,10 @@ PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_
   list = fs::absolute(list_path).lexically_normal();
   list_sha256 = sha256(read_file(list));
   if (pairs_.empty()) throw DataError(list, "the list is empty");
+  std::set<std::string> ids;
+  for (const auto& pair : pairs_) {
+    if (!ids.insert(pair.id).second) throw DataError(list, "names '" + pair.id + "' twice");
+  }
   drop_incomplete(on_error);
   if (pairs_.empty())
     throw DataError(list, "no image of the list could be used; the first: " + skipped.front());
@@ -57,9 +61,14 @@ void PairedDataset::drop_incomplete(OnError on_error) {
 
 MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   std::array<bool, 256> seen{};
+  fs::path ones, tops;  // a mask whose portrait is 1, and one whose portrait is 255
   const auto look_at = [&](std::size_t index) {
     try {
-      mark_values(read_mask_values(pairs_[index].mask), seen);
+      std::array<bool, 256> own{};
+      mark_values(read_mask_values(pairs_[index].mask), own);
+      if (own[1] && !own[255]) ones = pairs_[index].mask;
+      if (own[255] && !own[1]) tops = pairs_[index].mask;
+      for (std::size_t value = 0; value < own.size(); ++value) seen[value] = seen[value] || own[value];
     } catch (const DataError&) {
       if (on_error == OnError::kFail) throw;  // skipped ones are counted when they are read
     }
@@ -71,6 +80,10 @@ MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   if (none()) {
     throw DataError(list, "all " + std::to_string(pairs_.size()) +
                               " masks are all background, the first is " + pairs_.front().mask.string());
+  }
+  if (!ones.empty() && !tops.empty() && std::count(seen.begin() + 1, seen.end(), true) == 2) {
+    throw DataError(ones,
+                    "marks the portrait by 1, but " + tops.string() + " by 255; one set needs one encoding");
   }
   try {
     return MaskEncoding::detect(seen);

@@ -1,6 +1,7 @@
 #include "portraitseg/data/preprocessing.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
@@ -45,6 +46,13 @@ cv::Mat letterbox(const cv::Mat& image, const cv::Scalar& border) {
 
 }  // namespace
 
+std::string geometry_name(Geometry geometry) {
+  for (const auto& [name, value] : kGeometries) {
+    if (value == geometry) return name;
+  }
+  throw std::logic_error("a geometry without a name");
+}
+
 void Preprocessing::fields(Fields& f) {
   f.choice("geometry", geometry, kGeometries, "how an image is brought to the input size");
   f("size", size, "height, width of the network's input", {1, 16384});
@@ -52,7 +60,7 @@ void Preprocessing::fields(Fields& f) {
   f.choice("channel_order", channel_order, kChannelOrders, "of the network's input, mean and std");
   f("mean", mean, "input = (pixel - mean) / std * scale, pixels in 0..255");
   f("std", std, "see mean");
-  f("scale", scale, "see mean");
+  f("scale", scale, "see mean", {1e-9, 1e9});
   f.check(size.size() == 2, "size", "expected [height, width]");
   f.check(mean.size() == 3, "mean", "expected 3 numbers");
   f.check(std.size() == 3 && *std::min_element(std.begin(), std.end()) > 0, "std",

@@ -81,7 +81,7 @@ void require_size(int height, int width) {
 std::string manifest(const SyntheticDataset& o, bool complete) {
   const nlohmann::ordered_json json = {
       {"generator", kGenerator}, {"complete", complete}, {"train", o.train}, {"val", o.val},
-      {"height", o.height},      {"width", o.width},     {"seed", o.seed}};
+      {"test", o.test},          {"height", o.height},   {"width", o.width}, {"seed", o.seed}};
   return json.dump() + "\n";
 }
 
@@ -117,9 +117,14 @@ Sample synthesize_portrait(std::uint64_t seed, std::int64_t index, int height, i
 
 void write_synthetic_dataset(const fs::path& folder, const SyntheticDataset& options) {
   require_size(options.height, options.width);
-  if (std::min(options.train, options.val) < 0 || std::max(options.train, options.val) > 99999 ||
-      options.train + options.val > 99999) {
-    throw UserError("synthetic data set: train and val must not be negative, nor more than 99999 together");
+  const std::int64_t limit = 99999;  // five digits
+  std::int64_t total = 0;
+  for (const std::int64_t count : {options.train, options.val, options.test}) {
+    if (count < 0 || count > limit - total) {
+      throw UserError(
+          "synthetic data set: train, val and test must not be negative, nor more than 99999 together");
+    }
+    total += count;
   }
   const fs::path manifest_path = folder / "synthetic.json";
   std::error_code error;
@@ -133,15 +138,18 @@ void write_synthetic_dataset(const fs::path& folder, const SyntheticDataset& opt
   write_file(manifest_path, manifest(options, false));
   make_folder(folder / "Images");
   make_folder(folder / "Labels");
-  std::string train, val;
-  for (std::int64_t index = 1; index <= options.train + options.val; ++index) {
+  std::string train, val, test;
+  for (std::int64_t index = 1; index <= total; ++index) {
     const Sample sample = synthesize_portrait(options.seed, index, options.height, options.width);
     write_image(folder / "Images" / (sample.id + ".jpg"), sample.image);
     write_image(folder / "Labels" / (sample.id + ".png"), sample.mask * 255);
-    (index <= options.train ? train : val) += sample.id + ".jpg\n";
+    (index <= options.train                 ? train
+     : index <= options.train + options.val ? val
+                                            : test) += sample.id + ".jpg\n";
   }
   write_file(folder / "train.txt", train);
   write_file(folder / "val.txt", val);
+  write_file(folder / "test.txt", test);
   write_file(manifest_path, manifest(options, true));
 }
 

@@ -26,24 +26,36 @@ Json to_json(const Progress& progress) {
                        {"skipped", record.skipped},
                        {"train_loss", record.train_loss},
                        {"loss_terms", record.loss_terms},
+                       {"val_protocol", record.val_protocol},
+                       {"val_list_sha256", record.val_list_sha256},
+                       {"val_images", record.val_images},
                        {"validation", record.validation}});
   }
-  return {
-      {"epoch", progress.epoch},           {"batch", progress.batch},           {"steps", progress.steps},
-      {"loss_sum", progress.loss_sum},     {"term_sums", progress.term_sums},   {"skipped", progress.skipped},
-      {"best_epoch", progress.best_epoch}, {"best_value", progress.best_value}, {"history", history}};
+  return {{"epoch", progress.epoch},
+          {"batch", progress.current.batch},
+          {"steps", progress.current.steps},
+          {"loss_sum", progress.current.loss_sum},
+          {"term_sums", progress.current.term_sums},
+          {"skipped", progress.current.skipped},
+          {"best_epoch", progress.best_epoch},
+          {"best_value", progress.best_value},
+          {"history", history},
+          {"train_list_sha256", progress.train_list_sha256},
+          {"train_images", progress.train_images}};
 }
 
 Progress from_json(const Json& json) {
   Progress progress;
   json.at("epoch").get_to(progress.epoch);
-  json.at("batch").get_to(progress.batch);
-  json.at("steps").get_to(progress.steps);
-  json.at("loss_sum").get_to(progress.loss_sum);
-  json.at("term_sums").get_to(progress.term_sums);
-  json.at("skipped").get_to(progress.skipped);
+  json.at("batch").get_to(progress.current.batch);
+  json.at("steps").get_to(progress.current.steps);
+  json.at("loss_sum").get_to(progress.current.loss_sum);
+  json.at("term_sums").get_to(progress.current.term_sums);
+  json.at("skipped").get_to(progress.current.skipped);
   json.at("best_epoch").get_to(progress.best_epoch);
   json.at("best_value").get_to(progress.best_value);
+  json.at("train_list_sha256").get_to(progress.train_list_sha256);
+  json.at("train_images").get_to(progress.train_images);
   for (const auto& item : json.at("history")) {
     EpochRecord record;
     item.at("epoch").get_to(record.epoch);
@@ -51,6 +63,9 @@ Progress from_json(const Json& json) {
     item.at("skipped").get_to(record.skipped);
     item.at("train_loss").get_to(record.train_loss);
     item.at("loss_terms").get_to(record.loss_terms);
+    item.at("val_protocol").get_to(record.val_protocol);
+    item.at("val_list_sha256").get_to(record.val_list_sha256);
+    item.at("val_images").get_to(record.val_images);
     item.at("validation").get_to(record.validation);
     progress.history.push_back(record);
   }
@@ -66,12 +81,12 @@ void save_checkpoint(const std::filesystem::path& path, const SegmentationModel&
   optimizer.save(file);
   file.tensors.emplace_back(generator_key(), at::detail::getDefaultCPUGenerator().get_state());
   file.metadata[kConfigKey] = config.yaml();
-  file.metadata[kProgressKey] = to_json(progress).dump();
+  file.metadata[kProgressKey] = to_json(progress).dump(-1, ' ', false, Json::error_handler_t::replace);
   write_safetensors(path, file);
 }
 
-Progress load_checkpoint(const std::filesystem::path& path, SegmentationModel& model, Adam& optimizer) {
-  const TensorFile file = read_safetensors(path);
+Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path, SegmentationModel& model,
+                         Adam& optimizer) {
   const auto text = file.metadata.find(kProgressKey);
   const torch::Tensor* generator = file.find(generator_key());
   if (text == file.metadata.end() || generator == nullptr)

@@ -89,19 +89,16 @@ void evaluate_batch(SegmentationModel& model, const Preprocessing& preprocessing
   });
 }
 
-Preprocessing with_geometry(Preprocessing preprocessing, const Protocol& protocol) {
-  if (protocol.geometry) preprocessing.geometry = *protocol.geometry;
-  return preprocessing;
-}
-
 }  // namespace
 
 Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preprocessing, const Dataset& dataset,
                     const Protocol& protocol, const EvaluatorOptions& options, const Device& device) {
   const torch::NoGradGuard no_grad;
   model.eval();
-  const Preprocessing preprocessing = with_geometry(own_preprocessing, protocol);
-  Evaluation evaluation{protocol, dataset.list.filename().string(), dataset.list_sha256, {}, dataset.skipped};
+  const Preprocessing preprocessing = protocol.adapt(own_preprocessing);
+  Evaluation evaluation{
+      protocol,       dataset.list.filename().string(), dataset.list_sha256, preprocessing.size, {},
+      dataset.skipped};
   OrderedMap<Example> examples(
       dataset.size(), options.workers, 2 * options.batch_size, [&](std::int64_t index) {
         return make_example(dataset, index, preprocessing, protocol, options.on_error);

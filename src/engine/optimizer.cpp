@@ -27,7 +27,7 @@ void OptimizerOptions::fields(Fields& f) {
   std::string name = "adam";
   f.choice("name", name, {"adam"}, "the update rule");
   f("lr", lr, "learning rate at the start", {0, 1e3});
-  f("betas", betas, "decay of the first and second moment", {0, 1});
+  f("betas", betas, "decay of the first and second moment", {0, 0.9999999});
   f("eps", eps, "added to the root of the second moment", {0, 1});
   f("weight_decay", weight_decay, "L2, added to the gradient", {0, 1});
   f.choice("decay_rule", decay_rule, kDecayRules,

@@ -1,5 +1,7 @@
 #include "portraitseg/engine/run_config.h"
 
+#include <set>
+
 #include "portraitseg/metrics/protocol.h"
 
 namespace portraitseg {
@@ -17,7 +19,9 @@ void TrainerOptions::fields(Fields& f) {
   f("epochs", epochs, "passes over the training list", {1, 1e6});
   f("batch_size", batch_size, "images a step", {1, 65536});
   f("seed", seed, "of initialisation, order and augmentation", {0, 9e15});
-  f("edge_kernel", edge_kernel, "px; the target edge_band is dilate - erode with this kernel", {1, 511});
+  f("edge_kernel", edge_kernel, "odd; the target edge_band is dilate - erode of the label with this kernel",
+    {3, 511});
+  f.check(edge_kernel % 2 == 1, "edge_kernel", "must be odd");
   f("checkpoint_every", checkpoint_every, "batches between checkpoints within an epoch; 0: at its end only",
     {0, 1e9});
 }
@@ -41,6 +45,11 @@ void RunConfig::fields(Fields& f) {
   f.group("evaluation", evaluation, "validation after each epoch");
   f.group("device", device, "where it runs");
   f.check(!losses.empty(), "losses", "expected at least one");
+  std::set<std::string> titles;
+  for (const auto& term : losses) {
+    f.check(titles.insert(term.title()).second, "losses",
+            "two terms are " + term.title() + "; add their weights up in one");
+  }
 }
 
 RunConfig RunConfig::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
@@ -58,10 +67,15 @@ std::string RunConfig::yaml() const {
 }
 
 LoaderOptions RunConfig::loader() const {
-  return {preprocessing,       augment,
-          trainer.batch_size,  data.workers,
-          trainer.edge_kernel, static_cast<std::uint64_t>(trainer.seed),
-          data.on_error};
+  LoaderOptions options;
+  options.preprocessing = preprocessing;
+  options.augment = augment;
+  options.batch_size = trainer.batch_size;
+  options.workers = data.workers;
+  options.edge_kernel = trainer.edge_kernel;
+  options.seed = static_cast<std::uint64_t>(trainer.seed);
+  options.on_error = data.on_error;
+  return options;
 }
 
 }  // namespace portraitseg

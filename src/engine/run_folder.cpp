@@ -1,5 +1,7 @@
 #include "portraitseg/engine/run_folder.h"
 
+#include <set>
+
 #include <nlohmann/json.hpp>
 
 #include "portraitseg/core/error.h"
@@ -14,8 +16,16 @@ void RunFolder::refuse_if_taken(const fs::path& path) {
   if (fs::exists(path / "config.yaml")) {
     throw DataError(path, "already holds a run; continue it with --resume, or choose another --output");
   }
-  if (fs::exists(path) && (!fs::is_directory(path) || !fs::is_empty(path))) {
-    throw DataError(path, "is not empty; choose another --output");
+  if (!fs::exists(path)) return;
+  if (!fs::is_directory(path)) throw DataError(path, "is no folder; choose another --output");
+  // What create() leaves if it is killed half-way is no run yet.
+  const std::set<std::string> beginnings = {"checkpoints", "environment.json", "environment.json.tmp",
+                                            "config.yaml.tmp"};
+  for (const auto& entry : fs::directory_iterator(path)) {
+    const bool own = beginnings.count(entry.path().filename().string()) > 0;
+    if (!own || (entry.is_directory() && !fs::is_empty(entry.path()))) {
+      throw DataError(path, "is not empty; choose another --output");
+    }
   }
 }
 

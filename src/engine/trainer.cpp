@@ -7,15 +7,6 @@
 #include "portraitseg/core/error.h"
 
 namespace portraitseg {
-namespace {
-
-/// Brings a target to the size of logits at a fraction of it, by nearest neighbour (encoder stages answer at 1/8).
-torch::Tensor at_size_of(const torch::Tensor& logits, const torch::Tensor& target) {
-  if (logits.size(2) == target.size(1) && logits.size(3) == target.size(2)) return target;
-  return torch::upsample_nearest2d(target.unsqueeze(1), {logits.size(2), logits.size(3)}).squeeze(1);
-}
-
-}  // namespace
 
 Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(config)), device_(device) {
   const DatasetOptions& data = *config_.data.options;
@@ -24,28 +15,32 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
   config_.data.train_list = train_set_->list.string();
   config_.data.val_list = val_set_->list.string();
   for (const auto& term : config_.losses) losses_.emplace_back(term, term.options->build());
-  try_out();
+  stride_ = try_out();
   torch::manual_seed(static_cast<std::uint64_t>(config_.trainer.seed));
-  model_ = config_.model.options
-               ->build();  // initialised on the CPU, so that every device starts from the same values
+  model_ = config_.model.options->build();  // on the CPU, so that every device starts from the same values
   model_->to(device.torch_device());
   optimizer_ = std::make_unique<Adam>(*model_, config_.optimizer);
+  progress_.train_list_sha256 = train_set_->list_sha256;
+  progress_.train_images = train_set_->size();
 }
 
 /// Input size, outputs and losses that do not fit together show here, before a run folder is made.
-void Trainer::try_out() const {
+/// @return input size over logits size
+std::int64_t Trainer::try_out() const {
   const torch::NoGradGuard no_grad;
-  const std::int64_t rest =
-      train_set_->size() % config_.trainer.batch_size;  // the smallest batch, if there is a rest
-  const std::int64_t n = rest > 0 ? rest : config_.trainer.batch_size;
+  const std::int64_t rest = train_set_->size() % config_.trainer.batch_size;
+  const std::int64_t n = rest > 0 ? rest : config_.trainer.batch_size;  // the smallest batch
   const std::int64_t height = config_.preprocessing.size[0], width = config_.preprocessing.size[1];
-  const auto label = torch::zeros({n, height, width}, torch::kUInt8);
+
   const auto model = config_.model.options->build();
   model->to(device_.torch_device());
   model->train();
   try {
-    weighted_losses(*model,
-                    {torch::zeros({n, 3, height, width}), {{"label", label}, {"edge_band", label}}, {}});
+    const torch::Tensor image = torch::zeros({n, 3, height, width});
+    const torch::Tensor logits = model->forward(device_.move(image, torch::kFloat32)).mask;
+    const auto label = torch::zeros({n, logits.size(2), logits.size(3)}, torch::kUInt8);
+    weighted_losses(*model, {image, {{"label", label}, {"edge_band", label}}, {}});
+    return height / logits.size(2);
   } catch (const c10::Error& error) {
     throw UserError("the network cannot train on a batch of " + std::to_string(n) + " images of " +
                     std::to_string(height) + "x" + std::to_string(width) + ": " +
@@ -54,7 +49,19 @@ void Trainer::try_out() const {
 }
 
 void Trainer::resume(const RunFolder& run) {
-  if (std::filesystem::exists(run.last())) progress_ = load_checkpoint(run.last(), *model_, *optimizer_);
+  if (!std::filesystem::exists(run.last())) return;
+  const TensorFile file = read_safetensors(run.last());
+  if (stored_config(file) != config_.yaml()) {
+    throw DataError(run.config(), "is not the configuration of " + run.last().string() +
+                                      "; a run is continued as it began");
+  }
+  progress_ = load_checkpoint(file, run.last(), *model_, *optimizer_);
+  if (progress_.train_list_sha256 != train_set_->list_sha256 ||
+      progress_.train_images != train_set_->size()) {
+    throw DataError(train_set_->list, "is not what the run began with: " +
+                                          std::to_string(progress_.train_images) + " usable images then, " +
+                                          std::to_string(train_set_->size()) + " now, or another list");
+  }
 }
 
 bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,
@@ -74,21 +81,24 @@ bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& 
 
 bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& stop) {
   const std::int64_t batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
-  EpochLoader loader(*train_set_, config_.loader(), progress_.epoch, progress_.batch);
+  LoaderOptions options = config_.loader();
+  options.stride = stride_;
+  EpochLoader loader(*train_set_, options, progress_.epoch, progress_.current.batch);
   model_->train();
-  while (progress_.batch < batches) {
+  while (progress_.current.batch < batches) {
     const Batch batch = *loader.next();
     for (const auto& reason : batch.skipped) tell([&](auto& o) { o.skipped(reason); });
-    progress_.skipped += static_cast<std::int64_t>(batch.skipped.size());
+    progress_.current.skipped += static_cast<std::int64_t>(batch.skipped.size());
     if (batch.image.size(0) > 0) train_step(batch);
-    ++progress_.batch;
+    ++progress_.current.batch;
     tell([&](auto& o) { o.stepped(progress_, batches); });
     if (stop()) {
       save(run.last());
       return false;
     }
     const std::int64_t every = config_.trainer.checkpoint_every;
-    if (every > 0 && progress_.batch % every == 0 && progress_.batch < batches) save(run.last());
+    if (every > 0 && progress_.current.batch % every == 0 && progress_.current.batch < batches)
+      save(run.last());
   }
   return true;
 }
@@ -98,8 +108,8 @@ std::vector<torch::Tensor> Trainer::weighted_losses(SegmentationModel& model, co
   std::vector<torch::Tensor> values;
   for (const auto& [term, loss] : losses_) {
     const torch::Tensor& logits = output.at(term.output);
-    const torch::Tensor target = at_size_of(logits, batch.targets.at(term.target));
-    values.push_back(term.weight * loss->forward(logits, device_.move(target, torch::kInt64)));
+    const torch::Tensor target = device_.move(batch.targets.at(term.target), torch::kInt64);
+    values.push_back(term.weight * loss->forward(logits, target));
   }
   return values;
 }
@@ -112,21 +122,22 @@ void Trainer::train_step(const Batch& batch) {
   const double loss = total.item<double>();
   if (!std::isfinite(loss)) {
     throw UserError("the loss is " + std::to_string(loss) + " in epoch " +
-                    std::to_string(progress_.epoch + 1) + ", batch " + std::to_string(progress_.batch + 1) +
+                    std::to_string(progress_.epoch + 1) + ", batch " +
+                    std::to_string(progress_.current.batch + 1) +
                     "; the last checkpoint is from before; lower optimizer.lr");
   }
   optimizer_->zero_grad();
   total.backward();
   optimizer_->step(learning_rate());
   for (std::size_t i = 0; i < losses_.size(); ++i) {
-    progress_.term_sums[losses_[i].first.title()] += values[i].item<double>();
+    progress_.current.term_sums[losses_[i].first.title()] += values[i].item<double>();
   }
-  progress_.loss_sum += loss;
-  ++progress_.steps;
+  progress_.current.loss_sum += loss;
+  ++progress_.current.steps;
 }
 
 void Trainer::finish_epoch(const RunFolder& run) {
-  if (progress_.steps == 0) throw DataError(train_set_->list, "no image of the list could be used");
+  if (progress_.current.steps == 0) throw DataError(train_set_->list, "no image of the list could be used");
   EvaluatorOptions options;
   options.batch_size = config_.evaluation.batch_size;
   options.workers = config_.data.workers;
@@ -139,12 +150,16 @@ void Trainer::finish_epoch(const RunFolder& run) {
   for (const auto& reason : evaluation.skipped) tell([&](auto& o) { o.skipped(reason); });
   const Metrics metrics = evaluation.metrics();
   EpochRecord record;
-  const auto steps = static_cast<double>(progress_.steps);
+  const auto steps = static_cast<double>(progress_.current.steps);
   record.epoch = progress_.epoch + 1;
   record.lr = learning_rate();
-  record.skipped = progress_.skipped + static_cast<std::int64_t>(evaluation.skipped.size());
-  record.train_loss = progress_.loss_sum / steps;
-  for (const auto& [title, sum] : progress_.term_sums) record.loss_terms[title] = sum / steps;
+  record.skipped = progress_.current.skipped +
+                   static_cast<std::int64_t>(train_set_->skipped.size() + evaluation.skipped.size());
+  record.train_loss = progress_.current.loss_sum / steps;
+  for (const auto& [title, sum] : progress_.current.term_sums) record.loss_terms[title] = sum / steps;
+  record.val_protocol = evaluation.protocol.name;
+  record.val_list_sha256 = evaluation.list_sha256;
+  record.val_images = static_cast<std::int64_t>(evaluation.images.size());
   for (const char* name : {"iou_foreground", "iou_background", "miou", "miou_per_image"})
     record.validation[name] = metrics.at(name);
   for (const auto& [kernel, value] : metrics.boundary_f1)
@@ -153,11 +168,7 @@ void Trainer::finish_epoch(const RunFolder& run) {
   const double value = record.validation.at(config_.evaluation.select_by);
   const bool best = progress_.best_epoch == 0 || value > progress_.best_value;
   progress_.epoch = record.epoch;
-  progress_.batch = 0;
-  progress_.steps = 0;
-  progress_.loss_sum = 0;
-  progress_.term_sums.clear();
-  progress_.skipped = 0;
+  progress_.current = {};
   progress_.history.push_back(record);
   if (best) {
     progress_.best_epoch = record.epoch;

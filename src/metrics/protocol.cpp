@@ -7,11 +7,16 @@
 
 namespace portraitseg {
 
+Preprocessing Protocol::adapt(Preprocessing own) const {
+  if (geometry) own.geometry = *geometry;
+  return own;
+}
+
 std::string Protocol::description() const {
   nlohmann::ordered_json json;
   json["name"] = name;
   json["resolution"] = resolution == Resolution::kNetwork ? "network" : "native";
-  json["geometry"] = geometry == Geometry::kSquash ? "squash" : "of the network";
+  json["geometry"] = geometry ? geometry_name(*geometry) : "of the network";
   json["foreground"] = 1;
   json["ignore"] = kIgnore;
   json["decision"] = "argmax, or logit > 0 of a single channel";

@@ -32,7 +32,7 @@ nn::ModuleList s2_modules(std::int64_t in, std::int64_t out, const S2Table& tabl
   nn::ModuleList modules;
   for (const auto& blocks : table) {
     const bool first = modules->is_empty();
-    modules->push_back(std::make_shared<S2ModuleImpl>(first ? in : out, out, blocks, !first));
+    modules->push_back(S2Module(first ? in : out, out, blocks, !first));
   }
   return modules;
 }
@@ -44,7 +44,7 @@ torch::Tensor run(const nn::ModuleList& modules, torch::Tensor x) {
 
 }  // namespace
 
-S2BlockImpl::S2BlockImpl(std::int64_t in, std::int64_t out, S2Block block)
+S2BlockImpl::S2BlockImpl(std::int64_t in, std::int64_t out, S2BlockShape block)
     : conv(register_module(
           "conv", nn::Sequential(nn::Conv2d(same_conv(in, in, block.kernel, 1, in)), batch_norm(in)))),
       act_conv1x1(
@@ -58,16 +58,17 @@ torch::Tensor S2BlockImpl::forward(const torch::Tensor& x) {
   return bn(upsample_aligned(act_conv1x1->forward(conv->forward(squeezed)), pool_));  // D1
 }
 
-S2ModuleImpl::S2ModuleImpl(std::int64_t in, std::int64_t out, std::array<S2Block, 2> blocks, bool residual)
+S2ModuleImpl::S2ModuleImpl(std::int64_t in, std::int64_t out, std::array<S2BlockShape, 2> blocks,
+                           bool residual)
     : c1(register_module("c1", PlainConv(in, out / 2, 1, 2))),
-      d1(register_module("d1", std::make_shared<S2BlockImpl>(out / 2, out - out / 2, blocks[0]))),
-      d2(register_module("d2", std::make_shared<S2BlockImpl>(out / 2, out / 2, blocks[1]))),
+      d1(register_module("d1", S2Block(out / 2, out - out / 2, blocks[0]))),
+      d2(register_module("d2", S2Block(out / 2, out / 2, blocks[1]))),
       BR(register_module("BR", BnPRelu(out, kEps))),
       residual_(residual) {}
 
 torch::Tensor S2ModuleImpl::forward(const torch::Tensor& x) {
   const auto reduced = shuffle_channels(c1(x), 2);
-  const torch::Tensor merged = torch::cat({d1->forward(reduced), d2->forward(reduced)}, 1);
+  const torch::Tensor merged = torch::cat({d1(reduced), d2(reduced)}, 1);
   return BR(residual_ ? x + merged : merged);
 }
 

@@ -36,12 +36,15 @@ std::string metrics_csv(const std::vector<EpochRecord>& history) {
       std::vector<std::string> header = {"epoch", "lr", "skipped", "train_loss"};
       for (const auto& [title, unused] : record.loss_terms) header.push_back("train_loss." + title);
       for (const auto& [name, unused] : record.validation) header.push_back("val_" + name);
+      for (const char* name : {"val_protocol", "val_list_sha256", "val_n"}) header.emplace_back(name);
       text += join(header);
     }
     std::vector<std::string> cells = {std::to_string(record.epoch), number(record.lr),
                                       std::to_string(record.skipped), number(record.train_loss)};
     for (const auto& [unused, value] : record.loss_terms) cells.push_back(number(value));
     for (const auto& [unused, value] : record.validation) cells.push_back(number(value));
+    cells.insert(cells.end(),
+                 {record.val_protocol, record.val_list_sha256, std::to_string(record.val_images)});
     text += join(cells);
   }
   return text;

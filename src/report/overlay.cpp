@@ -60,7 +60,8 @@ std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::p
     const Sample sample = dataset.get(image->index);
     files.push_back(folder / file_name(files.size() + 1, *image));
     write_png(files.back(),
-              overlay(sample.image, sample.mask, predict(model, preprocessing, sample.image, device)));
+              overlay(sample.image, sample.mask,
+                      predict(model, evaluation.protocol.adapt(preprocessing), sample.image, device)));
   }
   return files;
 }

@@ -53,6 +53,7 @@ std::string results_json(const std::vector<Evaluation>& evaluations) {
                        {"list", evaluation.list_name},
                        {"list_sha256", evaluation.list_sha256},
                        {"n", evaluation.images.size()},
+                       {"network_size", evaluation.network_size},
                        {"skipped", evaluation.skipped},
                        {"metrics", to_json(evaluation.metrics())}});
   }
@@ -86,6 +87,7 @@ std::string results_table(const std::vector<Evaluation>& evaluations) {
     text += fmt::format("{} (protocol {:.8}): n = {} of {} (sha256 {:.8})", evaluation.protocol.name,
                         evaluation.protocol.hash(), evaluation.images.size(), evaluation.list_name,
                         evaluation.list_sha256);
+    text += fmt::format(", network input {}x{}", evaluation.network_size[0], evaluation.network_size[1]);
     if (!evaluation.skipped.empty()) text += fmt::format(", {} skipped", evaluation.skipped.size());
     text += "\n";
   }

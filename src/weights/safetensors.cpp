@@ -104,7 +104,7 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
     header[name] = {
         {"dtype", dtype->first}, {"shape", plain.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
   }
-  std::string text = header.dump();
+  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');  // aligned data, as the format advises
   const std::uint64_t header_size = text.size();
   std::string bytes(reinterpret_cast<const char*>(&header_size), sizeof(header_size));

@@ -27,10 +27,11 @@ class Evaluate : public ::testing::Test {
 
   /// Puts 6 + 5 portraits that are not of the network's size into portraits/.
   void draw_portraits() const {
-    const Ending drawn = place
-                             .command({"dataset", "synthesize", "--output", "portraits", "--train", "6",
-                                       "--val", "5", "--height", "88", "--width", "72", "--seed", "7"})
-                             .run();
+    const Ending drawn =
+        place
+            .command({"dataset", "synthesize", "--output", "portraits", "--test", "0", "--train", "6",
+                      "--val", "5", "--height", "88", "--width", "72", "--seed", "7"})
+            .run();
     ASSERT_EQ(drawn.exit_code, 0) << drawn.err;
   }
 

@@ -252,8 +252,8 @@ struct Safetensors {
 class Workplace {
  public:
   Workplace() {
-    const Ending made = command({"dataset", "synthesize", "--output", "data", "--train", "24", "--val", "8",
-                                 "--height", "64", "--width", "64"})
+    const Ending made = command({"dataset", "synthesize", "--output", "data", "--test", "0", "--train", "24",
+                                 "--val", "8", "--height", "64", "--width", "64"})
                             .run();
     if (made.exit_code != 0) throw std::runtime_error("no data set: " + made.err);
     write_bytes(path() / "config.yaml",

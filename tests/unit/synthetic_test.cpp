@@ -106,6 +106,7 @@ class WriteSyntheticDataset : public ::testing::Test {
   WriteSyntheticDataset() {
     options_.train = 4;
     options_.val = 2;
+    options_.test = 1;
     options_.height = 48;
     options_.width = 36;
   }
@@ -134,7 +135,8 @@ TEST_F(WriteSyntheticDataset, WritesTheDocumentedLayout) {
   const auto train = read_lines(folder_ / "train.txt"), val = read_lines(folder_ / "val.txt");
   EXPECT_EQ(train, (std::vector<std::string>{"00001.jpg", "00002.jpg", "00003.jpg", "00004.jpg"}));
   EXPECT_EQ(val, (std::vector<std::string>{"00005.jpg", "00006.jpg"}));
-  for (std::int64_t index = 1; index <= 6; ++index) {
+  EXPECT_EQ(read_lines(folder_ / "test.txt"), (std::vector<std::string>{"00007.jpg"}));
+  for (std::int64_t index = 1; index <= 7; ++index) {
     const Sample sample = synthesize_portrait(options_.seed, index, options_.height, options_.width);
     const cv::Mat image = cv::imread((folder_ / "Images" / (sample.id + ".jpg")).string());
     const cv::Mat label =
@@ -145,7 +147,8 @@ TEST_F(WriteSyntheticDataset, WritesTheDocumentedLayout) {
   }
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder_)) names.insert(entry.path().filename().string());
-  EXPECT_EQ(names, (std::set<std::string>{"Images", "Labels", "synthetic.json", "train.txt", "val.txt"}));
+  EXPECT_EQ(names, (std::set<std::string>{"Images", "Labels", "synthetic.json", "test.txt", "train.txt",
+                                          "val.txt"}));
 }
 
 TEST_F(WriteSyntheticDataset, SecondRunWritesNothing) {

@@ -14,8 +14,9 @@ struct SynthesizeArguments {
 
 int synthesize(const SynthesizeArguments& arguments) {
   write_synthetic_dataset(arguments.output, arguments.set);
-  std::printf("%s: %lld training and %lld validation portraits\n", arguments.output.c_str(),
-              static_cast<long long>(arguments.set.train), static_cast<long long>(arguments.set.val));
+  std::printf("%s: %lld portraits to train on, %lld to validate on, %lld to test on\n",
+              arguments.output.c_str(), static_cast<long long>(arguments.set.train),
+              static_cast<long long>(arguments.set.val), static_cast<long long>(arguments.set.test));
   return 0;
 }
 
@@ -34,12 +35,11 @@ void add_dataset(CLI::App& app, Action& action) {
   synthesize_command->add_option("--val", arguments->set.val, "validation images")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  synthesize_command->add_option("--height", arguments->set.height, "px")
-      ->check(CLI::Range(32, 4096))
+  synthesize_command->add_option("--test", arguments->set.test, "test images")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  synthesize_command->add_option("--width", arguments->set.width, "px")
-      ->check(CLI::Range(32, 4096))
-      ->capture_default_str();
+  synthesize_command->add_option("--height", arguments->set.height, "px")->capture_default_str();
+  synthesize_command->add_option("--width", arguments->set.width, "px")->capture_default_str();
   synthesize_command->add_option("--seed", arguments->set.seed, "same seed, same bytes")
       ->capture_default_str();
   synthesize_command->callback(

@@ -9,6 +9,8 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "portraitseg/core/error.h"
+
 namespace portraitseg {
 namespace {
 
@@ -58,9 +60,9 @@ void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string&
   const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
   const auto filled = static_cast<std::size_t>(kBarWidth * done / std::max<std::int64_t>(total, 1));
   const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  fmt::print(stderr, "\r{} [{}] {}/{}  {:.2f}/s  {} left  {}\033[K", title_, bar, done, total, rate,
-             duration(static_cast<double>(total - done) / rate), note);
-  std::fflush(stderr);
+  const std::string line = fmt::format("\r{} [{}] {}/{}  {:.2f}/s  {} left  {}\033[K", title_, bar, done,
+                                       total, rate, duration(static_cast<double>(total - done) / rate), note);
+  std::fputs(line.c_str(), stderr);
   shown_ = true;
 }
 
@@ -75,17 +77,21 @@ void say(const std::string& line) {
 }
 
 void say_to_file(const std::filesystem::path& log) {
-  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(log.string());
-  sink->set_pattern("%Y-%m-%d %H:%M:%S %v");
-  logger().sinks().push_back(sink);
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(log.string());
+    sink->set_pattern("%Y-%m-%d %H:%M:%S %v");
+    logger().sinks().push_back(sink);
+  } catch (const spdlog::spdlog_ex& error) {
+    throw DataError(log, error.what());
+  }
 }
 
 TrainingDisplay::TrainingDisplay(std::int64_t epochs) : epochs_(epochs) {}
 
 void TrainingDisplay::started(const Progress& progress) {
   epoch_start_ = Clock::now();
-  if (progress.epoch > 0 || progress.batch > 0) {
-    say(fmt::format("resumed behind epoch {}, batch {}", progress.epoch, progress.batch));
+  if (progress.epoch > 0 || progress.current.batch > 0) {
+    say(fmt::format("resumed behind epoch {}, batch {}", progress.epoch, progress.current.batch));
   }
 }
 
@@ -99,9 +105,9 @@ void TrainingDisplay::show(const std::string& title, std::int64_t done, std::int
 }
 
 void TrainingDisplay::stepped(const Progress& progress, std::int64_t batches) {
-  show(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_), progress.batch, batches,
-       fmt::format("loss {:.4f}",
-                   progress.loss_sum / static_cast<double>(std::max<std::int64_t>(progress.steps, 1))));
+  show(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_), progress.current.batch, batches,
+       fmt::format("loss {:.4f}", progress.current.loss_sum / static_cast<double>(std::max<std::int64_t>(
+                                                                  progress.current.steps, 1))));
 }
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {

@@ -24,11 +24,11 @@ struct TrainArguments {
 
 std::atomic<int> stop_signal{0};
 
-/// The first signal asks the trainer to stop after its step; a second one ends the program at once.
+/// The first signal asks the trainer to stop after its step; the same one again ends the program at once.
 void catch_signals() {
   struct sigaction action = {};
   action.sa_handler = [](int signal) { stop_signal = signal; };
-  action.sa_flags = SA_RESETHAND;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
@@ -48,6 +48,8 @@ int train(const TrainArguments& arguments) {
                                                    : fs::path(arguments.output);
   if (!resuming) RunFolder::refuse_if_taken(output);
   const Device device(config.device);
+  config.device.name = device.torch_device().str();  // what the results rest on, in place of auto and 0
+  config.device.threads = device.threads();
   Trainer trainer(config, device);
   const RunFolder run =
       resuming ? RunFolder::open(arguments.resume) : RunFolder::create(output, trainer.config(), device);
@@ -66,9 +68,12 @@ int train(const TrainArguments& arguments) {
                     trainer.progress().epoch + 1, run.path().string()));
     return 128 + stop_signal;
   }
-  say(fmt::format("done: best epoch {} with {} {:.2f} on {}, {}", trainer.progress().best_epoch,
-                  config.evaluation.select_by, trainer.progress().best_value,
-                  fs::path(config.data.val_list).filename().string(), run.best().string()));
+  const Progress& progress = trainer.progress();
+  const EpochRecord& last = progress.history.back();
+  say(fmt::format("done: best epoch {} with {} {:.2f} (protocol {}, n = {} of {}, sha256 {:.8}), {}",
+                  progress.best_epoch, config.evaluation.select_by, progress.best_value, last.val_protocol,
+                  last.val_images, fs::path(trainer.config().data.val_list).filename().string(),
+                  last.val_list_sha256, run.best().string()));
   return 0;
 }
 

@@ -14,7 +14,9 @@ struct DeviceOptions {
   std::int64_t threads = 0;   ///< of one operator on the CPU; 0: one a core
   bool flush_denormal =
       true;  ///< denormal weights of trained networks slow CPUs down by an order of magnitude
-  bool deterministic = true;  ///< same bytes for the same seed and thread count; costs some speed on CUDA
+  bool deterministic =
+      true;  ///< CPU: same bytes for the same seed and thread count. CUDA: deterministic kernels
+             ///< where LibTorch has them; bilinear up-sampling backward has none
 
   void fields(Fields& f);
 };
@@ -28,9 +30,6 @@ class Device {
 
   /// The tensor on this device, of type `dtype`.
   torch::Tensor move(const torch::Tensor& tensor, torch::Dtype dtype) const;
-
-  /// Waits until all work given to the device is done; for timing.
-  void synchronize() const;
 
   const torch::Device& torch_device() const { return device_; }
   std::int64_t threads() const;

@@ -14,6 +14,7 @@ std::string read_file(const std::filesystem::path& path);
 std::vector<std::string> read_lines(const std::filesystem::path& path);
 
 /// Replaces the file by `bytes`, or leaves it untouched: temporary file in the same folder, fsync, rename.
+/// A link is followed; a device or pipe is written to.
 /// @throws DataError naming path and reason (disk full, no permission ...).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 

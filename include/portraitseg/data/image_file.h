@@ -7,7 +7,8 @@
 namespace portraitseg {
 
 /// The image as cv::imread(path, IMREAD_COLOR) gives it: H x W, CV_8UC3, BGR; grey images are expanded, EXIF
-/// rotation is applied. Files that OpenCV would decode only in part without a word are refused.
+/// rotation is applied. Truncated files, which OpenCV decodes in part without a word, are refused; damage inside a
+/// complete JPEG shows only as libjpeg's warning.
 /// @throws DataError for a file that is missing, empty, truncated or no image.
 cv::Mat read_image(const std::filesystem::path& path);
 

@@ -20,7 +20,8 @@ struct LoaderOptions {
   AugmentOptions augment;
   std::int64_t batch_size = 24;
   std::int64_t workers = 2;
-  std::int64_t edge_kernel = 15;  ///< px, of the target `edge_band`
+  std::int64_t edge_kernel = 15;  ///< of the target `edge_band`, in its pixels
+  std::int64_t stride = 1;        ///< targets are 1/stride of the image: encoder stages answer at 1/4 or 1/8
   std::uint64_t seed = 1;
   OnError on_error = OnError::kFail;
 };
@@ -28,7 +29,7 @@ struct LoaderOptions {
 /// What one training step sees.
 struct Batch {
   torch::Tensor image;                           ///< [N, 3, H, W] float32
-  std::map<std::string, torch::Tensor> targets;  ///< "label", "edge_band": [N, H, W] uint8, kIgnore = ignore
+  std::map<std::string, torch::Tensor> targets;  ///< "label", "edge_band": [N, H / stride, W / stride] uint8
   std::vector<std::string> skipped;  ///< what was left out of it, with the reason (OnError::kSkip)
 };
 

@@ -23,17 +23,15 @@ class OrderedMap {
   OrderedMap(std::int64_t count, std::int64_t workers, std::int64_t ahead,
              std::function<Item(std::int64_t)> make)
       : count_(count), ahead_(std::max(ahead, workers)), make_(std::move(make)) {
-    for (std::int64_t i = 0; i < std::min(workers, count); ++i) threads_.emplace_back([this] { work(); });
+    try {
+      for (std::int64_t i = 0; i < std::min(workers, count); ++i) threads_.emplace_back([this] { work(); });
+    } catch (...) {  // no more threads to be had
+      stop();
+      throw;
+    }
   }
 
-  ~OrderedMap() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      stopped_ = true;
-    }
-    changed_.notify_all();
-    for (auto& thread : threads_) thread.join();
-  }
+  ~OrderedMap() { stop(); }
 
   OrderedMap(const OrderedMap&) = delete;
   OrderedMap& operator=(const OrderedMap&) = delete;
@@ -56,6 +54,15 @@ class OrderedMap {
     std::optional<Item> item;
     std::exception_ptr error;
   };
+
+  void stop() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopped_ = true;
+    }
+    changed_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
 
   void work() {
     std::unique_lock<std::mutex> lock(mutex_);

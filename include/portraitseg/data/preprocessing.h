@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <opencv2/core/mat.hpp>
@@ -15,6 +16,8 @@ enum class Geometry {
   kLetterbox,  ///< centre in a square of grey 128, then resize (PortraitNet); resampled in 8 bit, as its code does
   kKeep,       ///< as it is
 };
+std::string geometry_name(Geometry geometry);  ///< as it is written in a configuration
+
 enum class Interpolation { kLinear, kCubic, kArea };
 enum class ChannelOrder { kBgr, kRgb };
 

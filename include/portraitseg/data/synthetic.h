@@ -7,10 +7,11 @@
 
 namespace portraitseg {
 
-/// What write_synthetic_dataset() writes: `train` + `val` images of `height` x `width` pixels.
+/// What write_synthetic_dataset() writes: `train` + `val` + `test` images of `height` x `width` pixels.
 struct SyntheticDataset {
   std::int64_t train = 400;  ///< images 1..train
-  std::int64_t val = 100;    ///< images train + 1 .. train + val; at most 99999 images altogether
+  std::int64_t val = 100;    ///< the next ones
+  std::int64_t test = 100;   ///< the last ones; at most 99999 images altogether
   int height = 240;  ///< pixels, 16..2048; the default is EG1800's 4:3 at a size that trains in minutes
   int width = 180;   ///< pixels, 16..2048
   std::uint64_t seed = 1;
@@ -27,7 +28,7 @@ struct SyntheticDataset {
 /// @throws UserError if the index is below 1 or a side is outside 16..2048 pixels.
 Sample synthesize_portrait(std::uint64_t seed, std::int64_t index, int height, int width);
 
-/// Writes Images/NNNNN.jpg, Labels/NNNNN.png (0 background, 255 portrait), train.txt and val.txt (one image
+/// Writes Images/NNNNN.jpg, Labels/NNNNN.png (0 background, 255 portrait), train.txt, val.txt and test.txt (one image
 /// file name a line) into `folder`, with synthetic.json, which states the options and whether it is complete.
 ///
 /// Does nothing if the folder already holds the same set; writes it anew if that was interrupted.

@@ -20,21 +20,30 @@ struct EpochRecord {
   std::int64_t skipped = 0;                  ///< images left out of training and validation
   double train_loss = 0;                     ///< mean over the epoch's steps
   std::map<std::string, double> loss_terms;  ///< weighted, mean over the epoch's steps, by LossTerm::title()
+  std::string val_protocol;                  ///< and over how many images of which list:
+  std::string val_list_sha256;
+  std::int64_t val_images = 0;
   std::map<std::string, double> validation;  ///< percent
+};
+
+/// What has been done of the epoch in progress.
+struct PartialEpoch {
+  std::int64_t batch = 0;  ///< batches done
+  std::int64_t steps = 0;  ///< optimiser steps; fewer than batches if all images of one were skipped
+  double loss_sum = 0;     ///< over these steps
+  std::map<std::string, double> term_sums;
+  std::int64_t skipped = 0;  ///< images left out
 };
 
 /// Where a run stands.
 struct Progress {
   std::int64_t epoch = 0;  ///< finished epochs
-  std::int64_t batch = 0;  ///< batches done of the epoch in progress
-  std::int64_t steps =
-      0;  ///< optimiser steps of the epoch in progress; fewer than batches if all of one was skipped
-  double loss_sum = 0;  ///< over these batches
-  std::map<std::string, double> term_sums;
-  std::int64_t skipped = 0;     ///< images left out in the epoch in progress
+  PartialEpoch current;
   std::int64_t best_epoch = 0;  ///< 0: none yet
   double best_value = 0;        ///< percent
   std::vector<EpochRecord> history;
+  std::string train_list_sha256;  ///< what the order of the images rests on
+  std::int64_t train_images = 0;
 };
 
 /// A checkpoint is one .safetensors file: the network under its own keys, the optimiser and torch's generator under
@@ -44,8 +53,10 @@ struct Progress {
 void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model, const Adam& optimizer,
                      const RunConfig& config, const Progress& progress);
 
-/// Restores everything. @throws DataError for a file that is no whole checkpoint of this network.
-Progress load_checkpoint(const std::filesystem::path& path, SegmentationModel& model, Adam& optimizer);
+/// Restores network, optimiser and torch's CPU generator. `path` names the file in messages.
+/// @throws DataError for a file that is no whole checkpoint of this network.
+Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path, SegmentationModel& model,
+                         Adam& optimizer);
 
 /// The configuration that a weights file carries; "" if it carries none.
 std::string stored_config(const TensorFile& file);

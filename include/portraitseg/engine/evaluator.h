@@ -43,8 +43,9 @@ struct Evaluation {
   Protocol protocol;
   std::string list_name;  ///< its file name
   std::string list_sha256;
-  std::vector<ImageResult> images;   ///< in the order of the list
-  std::vector<std::string> skipped;  ///< images left out, with the reason
+  std::vector<std::int64_t> network_size;  ///< height, width of the network's input
+  std::vector<ImageResult> images;         ///< in the order of the list
+  std::vector<std::string> skipped;        ///< images left out, with the reason
 
   Metrics metrics() const;  ///< derives from `images` alone
 };

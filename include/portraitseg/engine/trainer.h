@@ -35,6 +35,7 @@ class Trainer {
   Trainer(RunConfig config, const Device& device);
 
   /// Continues from the run's last checkpoint; from the start if it has none yet.
+  /// @throws DataError if it is damaged, or if configuration or training list are not those it was written with.
   void resume(const RunFolder& run);
 
   /// Trains until the last epoch is done, or until `stop()` says so: then the step is finished and a checkpoint
@@ -49,7 +50,7 @@ class Trainer {
   SegmentationModel& model() { return *model_; }
 
  private:
-  void try_out() const;
+  std::int64_t try_out() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
   std::vector<torch::Tensor> weighted_losses(SegmentationModel& model, const Batch& batch) const;
   void train_step(const Batch& batch);
@@ -70,6 +71,7 @@ class Trainer {
   std::vector<std::pair<LossTerm, std::unique_ptr<Loss>>> losses_;
   std::vector<TrainingObserver*> observers_;
   Progress progress_;
+  std::int64_t stride_ = 1;  ///< input size over logits size
 };
 
 }  // namespace portraitseg

@@ -20,7 +20,7 @@ struct LossTerm : Selection<LossOptions> {
 
   LossTerm() : Selection("cross_entropy", losses()) {}
   void fields(Fields& f);
-  std::string title() const { return name + "." + target; }  ///< its column in metrics.csv
+  std::string title() const { return name + "." + output + "." + target; }  ///< its column in metrics.csv
 };
 
 }  // namespace portraitseg
