@@ -119,6 +119,19 @@ TEST(Config, BrokenYamlAndDoubleKeysAreRefused) {
   EXPECT_EQ(error_of("- 1\n"), "test.yaml:1:1: a configuration is a map of keys");
 }
 
+TEST(Config, NothingIsNoChoice) {
+  EXPECT_THAT(error_of("inner: {colour: }\n"), HasSubstr("unknown value ''"));
+  EXPECT_THAT(error_of("", {"inner.colour="}),
+              HasSubstr("--set inner.colour=: inner.colour: unknown value ''"));
+  EXPECT_EQ(read("text: \n").text, "");
+}
+
+TEST(Config, SecondDocumentsAndEndlessAliasesAreRefused) {
+  EXPECT_THAT(error_of("epochs: 1\n---\nepochs: 2\n"), HasSubstr("a second YAML document"));
+  EXPECT_THAT(error_of("text: &x [*x]\n"), HasSubstr("levels deep"));
+  EXPECT_EQ(read("").epochs, 3);
+}
+
 TEST(Config, OverridesReplaceValuesAndNameThemselvesInErrors) {
   const Outer outer =
       read("epochs: 3\nitems: [{weight: 1}]\n", {"epochs=5", "inner.size=[7, 8]", "items.0.weight=3"});

@@ -126,6 +126,40 @@ TEST_F(Folders, SkippedEntriesAreListed) {
   EXPECT_THAT(dataset->skipped[0], HasSubstr("zz.jpg"));
 }
 
+TEST_F(Folders, SubfoldersKeepImagesOfOneNameApart) {
+  write("Images/a/1.jpg", "Labels/a/1.png", 1);
+  write("Images/b/1.jpg", "Labels/b/1.png", 1);
+  write_list("list.txt", "a/1.jpg\nb/1.jpg\n");
+  const auto dataset = open(FoldersOptions(), "list.txt");
+  expect_square(dataset->get(0), "a/1");
+  expect_square(dataset->get(1), "b/1");
+}
+
+TEST_F(Folders, AnImageNamedTwiceIsRefused) {
+  write("Images/a.jpg", "Labels/a.png", 1);
+  write_list("list.txt", "a.jpg\na.jpg\n");
+  EXPECT_THAT(error(FoldersOptions(), "list.txt"), HasSubstr("names 'a' twice"));
+}
+
+TEST_F(Folders, MasksOfTwoEncodingsAreNoSet) {
+  write("Images/a.jpg", "Labels/a.png", 1);
+  write("Images/b.jpg", "Labels/b.png", 255);
+  write_list("list.txt", "a.jpg\nb.jpg\n");
+  EXPECT_THAT(error(FoldersOptions(), "list.txt"), HasSubstr("a.png: marks the portrait by 1, but"));
+}
+
+TEST_F(Folders, AListOfTheSameNameInTheWorkingFolderIsNotTakenForTheSetsOwn) {
+  write("Images/a.jpg", "Labels/a.png", 1);
+  write_list("list.txt", "a.jpg\n");
+  const testing::TemporaryFolder elsewhere;
+  std::ofstream(elsewhere.path() / "list.txt") << "b.jpg\n";
+  const fs::path before = fs::current_path();
+  fs::current_path(elsewhere.path());
+  const auto dataset = open(FoldersOptions(), "list.txt");
+  fs::current_path(before);
+  EXPECT_EQ(dataset->list, fs::absolute(root() / "list.txt"));
+}
+
 TEST_F(Folders, AMaskThatDoesNotFitTheEncodingOfTheSetIsNamed) {
   std::string list;
   for (int i = 0; i < 100; ++i) {

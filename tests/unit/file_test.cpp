@@ -41,10 +41,23 @@ TEST(WriteFile, FailureNamesThePathAndKeepsTheOldFile) {
   EXPECT_THROW(read_file(folder.path() / "none"), DataError);
 }
 
+TEST(WriteFile, FollowsLinksAndWritesToDevicesWithoutReplacingThem) {
+  namespace fs = std::filesystem;
+  const testing::TemporaryFolder folder;
+  write_file(folder.path() / "target", "old");
+  fs::create_symlink(folder.path() / "target", folder.path() / "link");
+  write_file(folder.path() / "link", "new");
+  EXPECT_TRUE(fs::is_symlink(folder.path() / "link"));
+  EXPECT_EQ(read_file(folder.path() / "target"), "new");
+  write_file("/dev/null", "x");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
 TEST(ReadLines, DropsLineEndsBlanksAndEmptyLines) {
   const testing::TemporaryFolder folder;
-  std::ofstream(folder.path() / "list") << "\xef\xbb\xbf a.jpg\r\n\n  \nb c.jpg  \nlast";
-  EXPECT_EQ(read_lines(folder.path() / "list"), (std::vector<std::string>{"a.jpg", "b c.jpg", "last"}));
+  std::ofstream(folder.path() / "list") << "\xef\xbb\xbf a.jpg\r\n\n  \nb c.jpg  \n\xef\xbd\x81.jpg";
+  EXPECT_EQ(read_lines(folder.path() / "list"),
+            (std::vector<std::string>{"a.jpg", "b c.jpg", "\xef\xbd\x81.jpg"}));
 }
 
 TEST(Random, StreamFollowsFromTheKeyAlone) {

@@ -111,6 +111,20 @@ TEST(EpochLoader, TargetsHoldClassesAndTheBandAgreesWithTheLabel) {
   EXPECT_TRUE(torch::equal(band.masked_select(inside), label.masked_select(inside)));
 }
 
+TEST(EpochLoader, TargetsOfAnEncoderStageAreSmallAndTheirBandIsMadeAtTheirSize) {
+  const MemoryDataset dataset(4);
+  LoaderOptions options = small_options(0);
+  const auto full = read_all(dataset, options, 0)[0].targets.at("label");
+  options.stride = 4;
+  options.edge_kernel = 3;
+  const Batch batch = read_all(dataset, options, 0)[0];
+  const auto label = batch.targets.at("label"), band = batch.targets.at("edge_band");
+  EXPECT_TRUE(
+      torch::equal(label, full.slice(1, 0, 32, 4).slice(2, 0, 32, 4)));  // nearest takes the first of four
+  EXPECT_EQ(band.sizes(), (std::vector<std::int64_t>{4, 8, 8}));
+  EXPECT_GT((band != kIgnore).sum().item<std::int64_t>(), 0);
+}
+
 TEST(EpochLoader, BrokenImagesStopTheEpochOrAreLeftOut) {
   const MemoryDataset dataset(6, {1, 4});
   LoaderOptions options = small_options(2);
