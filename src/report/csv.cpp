@@ -62,10 +62,11 @@ std::string per_image_csv(const Evaluation& evaluation) {
   for (const double sigma : protocol.edge_sigmas) header.push_back(fmt::format("edge_iou_{:g}", sigma));
   for (const double sigma : protocol.weighted_sigmas)
     header.push_back(fmt::format("weighted_iou_{:g}", sigma));
+  for (const char* name : {"protocol", "protocol_hash", "list", "list_sha256"}) header.emplace_back(name);
 
-  std::string text = fmt::format("# protocol {} {}, list {} {}, n {}\n", protocol.name, protocol.hash(),
-                                 evaluation.list_name, evaluation.list_sha256, evaluation.images.size());
-  text += join(header);
+  const std::vector<std::string> origin = {protocol.name, protocol.hash(), quoted(evaluation.list_name),
+                                           evaluation.list_sha256};
+  std::string text = join(header);
   for (const auto& image : evaluation.images) {
     std::vector<std::string> cells = {quoted(image.id), std::to_string(image.height),
                                       std::to_string(image.width)};
@@ -76,6 +77,7 @@ std::string per_image_csv(const Evaluation& evaluation) {
     for (const auto& [unused, counts] : image.bands) cells.push_back(number(100 * counts.f1()));
     for (const auto& [unused, value] : image.edge_iou) cells.push_back(number(100 * value));
     for (const auto& [unused, value] : image.weighted_iou) cells.push_back(number(100 * value));
+    cells.insert(cells.end(), origin.begin(), origin.end());
     text += join(cells);
   }
   return text;

@@ -12,7 +12,7 @@ namespace portraitseg {
 std::string metrics_csv(const std::vector<EpochRecord>& history);
 
 /// per_image.csv: one line an image, the integer counts first; every figure over the list derives from it.
-/// The header line before the column names carries protocol, hash, list and n behind a '#'.
+/// The last columns name protocol and list: no figure goes without them.
 std::string per_image_csv(const Evaluation& evaluation);
 
 }  // namespace portraitseg
