@@ -120,9 +120,9 @@ TEST(Config, BrokenYamlAndDoubleKeysAreRefused) {
 }
 
 TEST(Config, NothingIsNoChoice) {
-  EXPECT_THAT(error_of("inner: {colour: }\n"), HasSubstr("unknown value ''"));
+  EXPECT_THAT(error_of("inner: {colour: }\n"), HasSubstr("expected a word or text, found nothing"));
   EXPECT_THAT(error_of("", {"inner.colour="}),
-              HasSubstr("--set inner.colour=: inner.colour: unknown value ''"));
+              HasSubstr("--set inner.colour=: inner.colour: expected a word"));
   EXPECT_EQ(read("text: \n").text, "");
 }
 
