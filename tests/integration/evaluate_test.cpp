@@ -250,7 +250,8 @@ TEST_F(Evaluate, SkippedImagesAreNamedAndNotCounted) {
   fs::remove(place / "data/Labels/00030.png");
   const Ending ending = evaluate({"--run", "run", "--set", "data.on_error=skip", "--protocol", "clova,native",
                                   "--json", "-", "--output", "out"});
-  for (const Json& result : Json::parse(ending.out).at("results")) {
+  const Json results = Json::parse(ending.out).at("results");
+  for (const Json& result : results) {
     EXPECT_EQ(result.at("n"), 6);
     EXPECT_THAT(result.at("skipped").get<std::vector<std::string>>(),
                 ::testing::UnorderedElementsAre(HasSubstr("Images/00027.jpg: truncated"),
