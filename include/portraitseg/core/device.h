@@ -14,9 +14,9 @@ struct DeviceOptions {
   std::int64_t threads = 0;   ///< of one operator on the CPU; 0: one a core
   bool flush_denormal =
       true;  ///< denormal weights of trained networks slow CPUs down by an order of magnitude
-  bool deterministic =
-      true;  ///< CPU: same bytes for the same seed and thread count. CUDA: deterministic kernels
-             ///< where LibTorch has them; bilinear up-sampling backward has none
+  /// CPU: same bytes for the same seed and thread count.
+  /// CUDA: deterministic kernels where LibTorch has them; bilinear up-sampling backward has none.
+  bool deterministic = true;
 
   void fields(Fields& f);
 };
