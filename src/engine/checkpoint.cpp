@@ -1,9 +1,12 @@
 #include "portraitseg/engine/checkpoint.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
@@ -80,7 +83,7 @@ void save_checkpoint(const std::filesystem::path& path, const SegmentationModel&
   file.tensors = state_dict(model);
   optimizer.save(file);
   file.tensors.emplace_back(generator_key(), at::detail::getDefaultCPUGenerator().get_state());
-  file.metadata[kConfigKey] = config.yaml();
+  store_config(file, config);
   file.metadata[kProgressKey] = to_json(progress).dump(-1, ' ', false, Json::error_handler_t::replace);
   write_safetensors(path, file);
 }
@@ -107,6 +110,18 @@ Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& pa
 std::string stored_config(const TensorFile& file) {
   const auto config = file.metadata.find(kConfigKey);
   return config == file.metadata.end() ? "" : config->second;
+}
+
+void store_config(TensorFile& file, const RunConfig& config) {
+  file.metadata[kConfigKey] = config.yaml();
+}
+
+TensorFile plain_weights(TensorFile file) {
+  auto& tensors = file.tensors;
+  const auto of_training = [](const auto& item) { return item.first.rfind(kTrainingPrefix, 0) == 0; };
+  tensors.erase(std::remove_if(tensors.begin(), tensors.end(), of_training), tensors.end());
+  file.metadata.erase(kProgressKey);
+  return file;
 }
 
 }  // namespace portraitseg

@@ -5,6 +5,8 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/weights/safetensors.h"
+#include "portraitseg/weights/weights_file.h"
 
 namespace portraitseg {
 
@@ -48,8 +50,19 @@ std::int64_t Trainer::try_out() const {
   }
 }
 
+std::optional<PartialLoad> Trainer::initialise() {
+  ready_ = true;
+  const std::string& file = config_.model.init_from;
+  if (file.empty()) return std::nullopt;
+  return load_matching(*model_, read_weights(file), file);
+}
+
 void Trainer::resume(const RunFolder& run) {
-  if (!std::filesystem::exists(run.last())) return;
+  if (!std::filesystem::exists(run.last())) {
+    initialise();
+    return;
+  }
+  ready_ = true;
   const TensorFile file = read_safetensors(run.last());
   if (stored_config(file) != config_.yaml()) {
     throw DataError(run.config(), "is not the configuration of " + run.last().string() +
@@ -66,6 +79,7 @@ void Trainer::resume(const RunFolder& run) {
 
 bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,
                     const std::function<bool()>& stop) {
+  if (!ready_) initialise();
   observers_ = observers;
   tell([&](auto& o) { o.started(progress_); });
   for (const auto& set : {std::cref(*train_set_), std::cref(*val_set_)}) {

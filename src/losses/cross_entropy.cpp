@@ -14,6 +14,11 @@ class CrossEntropy final : public Loss {
 
   torch::Tensor forward(const torch::Tensor& logits, const torch::Tensor& target) const override {
     const std::int64_t classes = logits.size(1);
+    if (classes == 1) {
+      throw UserError(
+          "cross_entropy needs a network with at least 2 output channels; set model.num_classes to 2 or use "
+          "lovasz_hinge");
+    }
     torch::Tensor weights = torch::ones({classes}, torch::kFloat64);
     if (!class_weights_.empty()) {
       if (static_cast<std::int64_t>(class_weights_.size()) != classes) {

@@ -1,12 +1,14 @@
 #include "portraitseg/losses/losses.h"
 
 #include "portraitseg/losses/cross_entropy.h"
+#include "portraitseg/losses/lovasz_hinge.h"
 
 namespace portraitseg {
 
 const LossRegistry& losses() {
-  static const LossRegistry registry =
-      LossRegistry("loss").add("cross_entropy", std::make_shared<CrossEntropyOptions>);
+  static const LossRegistry registry = LossRegistry("loss")
+                                           .add("cross_entropy", std::make_shared<CrossEntropyOptions>)
+                                           .add("lovasz_hinge", std::make_shared<LovaszHingeOptions>);
   return registry;
 }
 

@@ -5,10 +5,14 @@
 namespace portraitseg {
 
 const torch::Tensor& SegmentationOutput::at(const std::string& name) const {
-  if (name == "mask") return mask;
-  if (name == "boundary" && boundary.defined()) return boundary;
-  throw UserError("the network has no output '" + name + "'" +
-                  (boundary.defined() ? "; known: mask, boundary" : "; known: mask"));
+  std::string known;
+  for (const auto& [head, logits] :
+       {std::pair("mask", &mask), {"boundary", &boundary}, {"coarse", &coarse}}) {
+    if (!logits->defined()) continue;
+    if (name == head) return *logits;
+    known += (known.empty() ? "" : ", ") + std::string(head);
+  }
+  throw UserError("the network has no output '" + name + "'; known: " + known);
 }
 
 void SegmentationModel::check_input(const torch::Tensor& image) const {

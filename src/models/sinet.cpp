@@ -1,5 +1,7 @@
 #include "portraitseg/models/sinet.h"
 
+#include <numeric>
+
 #include <torch/torch.h>
 
 #include "portraitseg/nn/channel_shuffle.h"
@@ -14,18 +16,10 @@ constexpr double kEps = 1e-3;
 constexpr std::int64_t kLevel2 = 16, kQuarter = 48,
                        kEighth = 96;  // channels at 1/4 (down-sampled, S2) and at 1/8
 
-const S2Table kQuarterModules = {{{{3, 1}, {5, 1}}}, {{{3, 1}, {3, 1}}}};
-const S2Table kEighthModules = {{{{3, 1}, {5, 1}}}, {{{3, 1}, {3, 1}}}, {{{5, 1}, {3, 2}}},
-                                {{{5, 2}, {3, 4}}}, {{{3, 1}, {3, 1}}}, {{{5, 1}, {5, 1}}},
-                                {{{3, 2}, {3, 4}}}, {{{3, 1}, {5, 2}}}};
-
-nn::BatchNorm2d batch_norm(std::int64_t channels) {
-  return nn::BatchNorm2d(nn::BatchNorm2dOptions(channels).eps(kEps));
-}
-
-nn::PReLU prelu(std::int64_t channels) {
-  return nn::PReLU(nn::PReLUOptions().num_parameters(channels));
-}
+const Names<SinetDecoder> kDecoders = {{"information_blocking", SinetDecoder::kInformationBlocking},
+                                       {"reverse", SinetDecoder::kReverse},
+                                       {"none", SinetDecoder::kNone},
+                                       {"gau", SinetDecoder::kGau}};
 
 /// A row of S2 modules; the first one widens, so it has no residual.
 nn::ModuleList s2_modules(std::int64_t in, std::int64_t out, const S2Table& table) {
@@ -42,15 +36,67 @@ torch::Tensor run(const nn::ModuleList& modules, torch::Tensor x) {
   return x;
 }
 
+/// The largest class probability, [N, 1, H, W].
+torch::Tensor confidence(const torch::Tensor& logits) {
+  return std::get<0>(torch::softmax(logits, 1).max(1, /*keepdim=*/true));
+}
+
+void s2_field(Fields& f, const char* name, S2Table& table, const char* doc) {
+  f(name, table, doc, {1, 63});
+  f.check(!table.empty(), name, "expected at least one module");
+  for (const auto& blocks : table) {
+    f.check(blocks.size() == 4, name, "expected four numbers a module, [k1, p1, k2, p2]");
+    f.check(blocks.size() != 4 || blocks[0] * blocks[2] % 2 == 1, name, "the kernels k1 and k2 must be odd");
+  }
+}
+
 }  // namespace
 
-S2BlockImpl::S2BlockImpl(std::int64_t in, std::int64_t out, S2BlockShape block)
+void SinetEncoderOptions::fields(Fields& f) {
+  f("num_classes", num_classes, "output channels; 2: background + portrait", {1, 255});
+  s2_field(f, "level2", level2, "S2 modules at 1/4: kernel and pooling of two blocks each, [k1, p1, k2, p2]");
+  s2_field(f, "level3", level3, "S2 modules at 1/8");
+}
+
+std::int64_t SinetEncoderOptions::size_multiple() const {
+  std::int64_t multiple = 8;
+  for (const auto& blocks : level2) multiple = std::lcm(multiple, 4 * std::lcm(blocks[1], blocks[3]));
+  for (const auto& blocks : level3) multiple = std::lcm(multiple, 8 * std::lcm(blocks[1], blocks[3]));
+  return multiple;
+}
+
+std::shared_ptr<SegmentationModel> SinetEncoderOptions::build() const {
+  return std::make_shared<SinetEncoderImpl>(*this);
+}
+
+ModelCard SinetEncoderOptions::card() const {
+  return {"SINet's encoder alone, the first training stage; answers at 1/8",
+          "Park et al. 2020, clovaai/ext_portrait_segmentation"};
+}
+
+void SinetOptions::fields(Fields& f) {
+  SinetEncoderOptions::fields(f);
+  f.choice("decoder", decoder, kDecoders, "how the detail of the 1/4 map enters (Table 4)");
+  f.check(num_classes >= 2 || decoder == SinetDecoder::kNone || decoder == SinetDecoder::kGau, "num_classes",
+          "must be at least 2 with this decoder: the confidence of a single class is always 1");
+}
+
+std::shared_ptr<SegmentationModel> SinetOptions::build() const {
+  return std::make_shared<SinetImpl>(*this);
+}
+
+ModelCard SinetOptions::card() const {
+  return {"spatial-squeeze modules, information-blocking decoder",
+          "Park et al. 2020, clovaai/ext_portrait_segmentation"};
+}
+
+S2BlockImpl::S2BlockImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t pool)
     : conv(register_module(
-          "conv", nn::Sequential(nn::Conv2d(same_conv(in, in, block.kernel, 1, in)), batch_norm(in)))),
+          "conv", nn::Sequential(nn::Conv2d(same_conv(in, in, kernel, 1, in)), batch_norm(in, kEps)))),
       act_conv1x1(
           register_module("act_conv1x1", nn::Sequential(prelu(in), nn::Conv2d(same_conv(in, out, 1))))),
-      bn(register_module("bn", batch_norm(out))),
-      pool_(block.pool) {}
+      bn(register_module("bn", batch_norm(out, kEps))),
+      pool_(pool) {}
 
 torch::Tensor S2BlockImpl::forward(const torch::Tensor& x) {
   if (pool_ == 1) return bn(act_conv1x1->forward(conv->forward(x)));
@@ -58,11 +104,11 @@ torch::Tensor S2BlockImpl::forward(const torch::Tensor& x) {
   return bn(upsample_aligned(act_conv1x1->forward(conv->forward(squeezed)), pool_));  // D1
 }
 
-S2ModuleImpl::S2ModuleImpl(std::int64_t in, std::int64_t out, std::array<S2BlockShape, 2> blocks,
+S2ModuleImpl::S2ModuleImpl(std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& blocks,
                            bool residual)
-    : c1(register_module("c1", PlainConv(in, out / 2, 1, 2))),
-      d1(register_module("d1", S2Block(out / 2, out - out / 2, blocks[0]))),
-      d2(register_module("d2", S2Block(out / 2, out / 2, blocks[1]))),
+    : c1(register_module("c1", PlainConv(in, out / 2, 1, 1, 2))),
+      d1(register_module("d1", S2Block(out / 2, out - out / 2, blocks.at(0), blocks.at(1)))),
+      d2(register_module("d2", S2Block(out / 2, out / 2, blocks.at(2), blocks.at(3)))),
       BR(register_module("BR", BnPRelu(out, kEps))),
       residual_(residual) {}
 
@@ -72,41 +118,16 @@ torch::Tensor S2ModuleImpl::forward(const torch::Tensor& x) {
   return BR(residual_ ? x + merged : merged);
 }
 
-SqueezeBlockImpl::SqueezeBlockImpl(std::int64_t channels, std::int64_t divide) {
-  if (divide > 1) {
-    dense = nn::Sequential(nn::Linear(channels, channels / divide), prelu(channels / divide),
-                           nn::Linear(channels / divide, channels), prelu(channels));
-  } else {
-    dense = nn::Sequential(nn::Linear(channels, channels), prelu(channels));
-  }
-  register_module("dense", dense);
-}
-
-torch::Tensor SqueezeBlockImpl::forward(const torch::Tensor& x) {
-  const auto gate = dense->forward(x.mean({2, 3}));  // [N, C]; D2
-  return gate.unsqueeze(2).unsqueeze(3) * x;
-}
-
-SqueezeSeparableConvImpl::SqueezeSeparableConvImpl(std::int64_t in, std::int64_t out, std::int64_t divide)
-    : conv(register_module("conv",
-                           nn::Sequential(nn::Conv2d(same_conv(in, in, 3, 2, in)), SqueezeBlock(in, divide),
-                                          nn::Conv2d(same_conv(in, out, 1))))),
-      bn(register_module("bn", batch_norm(out))),
-      act(register_module("act", prelu(out))) {}
-
-torch::Tensor SqueezeSeparableConvImpl::forward(const torch::Tensor& x) {
-  return act(bn(conv->forward(x)));
-}
-
-SinetEncoderImpl::SinetEncoderImpl(std::int64_t num_classes)
+SinetEncoderImpl::SinetEncoderImpl(const SinetEncoderOptions& options)
     : level1(register_module("level1", ConvBnPRelu(3, 12, 3, 2, kEps))),
-      level2_0(register_module("level2_0", SqueezeSeparableConv(12, kLevel2, 1))),
-      level2(register_module("level2", s2_modules(kLevel2, kQuarter, kQuarterModules))),
+      level2_0(register_module("level2_0", SqueezeSeparableConv(12, kLevel2, 1, kEps))),
+      level2(register_module("level2", s2_modules(kLevel2, kQuarter, options.level2))),
       BR2(register_module("BR2", BnPRelu(kLevel2 + kQuarter, kEps))),
-      level3_0(register_module("level3_0", SqueezeSeparableConv(kLevel2 + kQuarter, kQuarter, 2))),
-      level3(register_module("level3", s2_modules(kQuarter, kEighth, kEighthModules))),
+      level3_0(register_module("level3_0", SqueezeSeparableConv(kLevel2 + kQuarter, kQuarter, 2, kEps))),
+      level3(register_module("level3", s2_modules(kQuarter, kEighth, options.level3))),
       BR3(register_module("BR3", BnPRelu(kQuarter + kEighth, kEps))),
-      classifier(register_module("classifier", PlainConv(kQuarter + kEighth, num_classes, 1))) {}
+      classifier(register_module("classifier", PlainConv(kQuarter + kEighth, options.num_classes, 1))),
+      size_multiple_(options.size_multiple()) {}
 
 SinetFeatures SinetEncoderImpl::features(const torch::Tensor& image) {
   check_input(image);                                          // Table 2        at 224x224
@@ -119,41 +140,45 @@ SinetFeatures SinetEncoderImpl::features(const torch::Tensor& image) {
 }
 
 SegmentationOutput SinetEncoderImpl::forward(const torch::Tensor& image) {
-  return {features(image).logits, {}};
+  return {features(image).logits, {}, {}};
 }
 
-SinetImpl::SinetImpl(std::int64_t num_classes)
-    : encoder(register_module("encoder", SinetEncoder(num_classes))),
-      bn_3(register_module("bn_3", batch_norm(num_classes))),
-      level2_C(register_module("level2_C", ConvBnPRelu(kQuarter, num_classes, 1, 1, kEps))),
-      bn_2(register_module("bn_2", batch_norm(num_classes))),
-      classifier(register_module("classifier",
-                                 nn::Sequential(nn::Functional(upsample_aligned, 2),
-                                                nn::Conv2d(same_conv(num_classes, num_classes, 3))))) {}
+SinetImpl::SinetImpl(const SinetOptions& options)
+    : encoder(register_module("encoder", SinetEncoder(options))),
+      bn_3(register_module("bn_3", batch_norm(options.num_classes, kEps))),
+      level2_C(register_module("level2_C", ConvBnPRelu(kQuarter, options.num_classes, 1, 1, kEps))),
+      bn_2(register_module("bn_2", batch_norm(options.num_classes, kEps))),
+      classifier(register_module(
+          "classifier", nn::Sequential(nn::Functional(upsample_aligned, 2),
+                                       nn::Conv2d(same_conv(options.num_classes, options.num_classes, 3))))),
+      decoder_(options.decoder) {
+  if (decoder_ == SinetDecoder::kGau) {
+    gau = register_module("gau",
+                          nn::Conv2d(nn::Conv2dOptions(options.num_classes, options.num_classes, 1)));  // D3
+  }
+}
 
 SegmentationOutput SinetImpl::forward(const torch::Tensor& image) {
-  const auto [quarter, eighth] = encoder->features(image);
-  // Information blocking, Fig. 4: detail of the 1/4 map enters only where the coarse map is unsure.
-  const auto coarse = bn_3(upsample_aligned(eighth, 2));  // [N, classes, 56, 56]
-  const auto gate = 1 - std::get<0>(torch::softmax(coarse, 1).max(1, /*keepdim=*/true));  // [N, 1, 56, 56]
-  const auto fused = bn_2(upsample_aligned(level2_C(quarter) * gate + coarse, 2));  // [N, classes, 112, 112]
-  return {classifier->forward(fused), {}};                                          // [N, classes, 224, 224]
+  const auto [quarter, eighth] = encoder->features(image);                       // at 224x224
+  const auto coarse = bn_3(upsample_aligned(eighth, 2));                         // [N, classes,  56,  56]
+  const auto detail = level2_C(quarter);                                         // [N, classes,  56,  56]
+  const auto fused = bn_2(upsample_aligned(gated(detail, coarse) + coarse, 2));  // [N, classes, 112, 112]
+  return {classifier->forward(fused), {}, {}};                                   // [N, classes, 224, 224]
 }
 
-void SinetOptions::fields(Fields& f) {
-  f("num_classes", num_classes, "background + portrait", {2, 255});
-}
-
-std::shared_ptr<SegmentationModel> SinetOptions::build() const {
-  return std::make_shared<SinetImpl>(num_classes);
-}
-
-void SinetEncoderOptions::fields(Fields& f) {
-  f("num_classes", num_classes, "background + portrait", {2, 255});
-}
-
-std::shared_ptr<SegmentationModel> SinetEncoderOptions::build() const {
-  return std::make_shared<SinetEncoderImpl>(num_classes);
+/// What of the detail passes. Information blocking (Fig. 4) lets it in only where the coarse map is unsure.
+torch::Tensor SinetImpl::gated(const torch::Tensor& detail, const torch::Tensor& coarse) {
+  switch (decoder_) {
+    case SinetDecoder::kInformationBlocking:
+      return detail * (1 - confidence(coarse));
+    case SinetDecoder::kReverse:
+      return detail * confidence(coarse);
+    case SinetDecoder::kGau:
+      return detail * torch::relu(gau(coarse.mean({2, 3}, /*keepdim=*/true)));
+    case SinetDecoder::kNone:
+      break;
+  }
+  return detail;
 }
 
 }  // namespace portraitseg

@@ -30,6 +30,38 @@ std::string shape_text(const torch::Tensor& tensor) {
   return out.str();
 }
 
+/// The tensors of a network and of a file, brought together by key.
+struct Matching {
+  struct Pair {
+    std::string target_key, source_key;
+    torch::Tensor target, source;
+
+    bool fits() const { return target.sizes() == source.sizes(); }
+  };
+  std::vector<Pair> pairs;
+  std::vector<std::string> missing;     // keys of the network without a tensor in the file
+  std::vector<std::string> unexpected;  // keys of the file without a tensor in the network
+
+  /// @param prefix may stand before a network's key and not before the file's
+  Matching(const torch::nn::Module& module, const TensorFile& file, const std::string& prefix = "") {
+    std::map<std::string, torch::Tensor> given;
+    for (const auto& [key, tensor] : file.tensors) {
+      if (key.rfind(kTrainingPrefix, 0) != 0) given.emplace(key, tensor);
+    }
+    for (const auto& [key, target] : state_dict(module)) {
+      auto source = given.find(key);
+      if (source == given.end() && key.rfind(prefix, 0) == 0) source = given.find(key.substr(prefix.size()));
+      if (source != given.end()) {
+        pairs.push_back({key, source->first, target, source->second});
+        given.erase(source);
+      } else if (!ends_with(key, "num_batches_tracked")) {
+        missing.push_back(key);
+      }
+    }
+    for (const auto& [key, tensor] : given) unexpected.push_back(key);
+  }
+};
+
 }  // namespace
 
 std::vector<std::pair<std::string, torch::Tensor>> state_dict(const torch::nn::Module& module) {
@@ -41,34 +73,38 @@ std::vector<std::pair<std::string, torch::Tensor>> state_dict(const torch::nn::M
 }
 
 void load_state_dict(torch::nn::Module& module, const TensorFile& file, const std::filesystem::path& path) {
-  std::map<std::string, torch::Tensor> given;
-  for (const auto& [key, tensor] : file.tensors) {
-    if (key.rfind(kTrainingPrefix, 0) != 0) given.emplace(key, tensor);
+  const Matching matching(module, file);
+  std::vector<std::string> mis_shaped;
+  for (const auto& pair : matching.pairs) {
+    if (pair.fits()) continue;
+    mis_shaped.push_back(pair.target_key + " " + shape_text(pair.source) + " for " + shape_text(pair.target));
   }
-  std::vector<std::string> missing, unexpected, mis_shaped;
-  std::vector<std::pair<torch::Tensor, torch::Tensor>> copies;
-  for (const auto& [key, target] : state_dict(module)) {
-    const auto source = given.find(key);
-    if (source == given.end()) {
-      if (!ends_with(key, "num_batches_tracked")) missing.push_back(key);
-      continue;
-    }
-    if (source->second.sizes() == target.sizes()) {
-      copies.emplace_back(target, source->second);
-    } else {
-      mis_shaped.push_back(key + " " + shape_text(source->second) + " for " + shape_text(target));
-    }
-    given.erase(source);
-  }
-  for (const auto& [key, tensor] : given) unexpected.push_back(key);
-  if (!missing.empty() || !unexpected.empty() || !mis_shaped.empty()) {
-    std::string text = "weights of another network:" + listing(missing, "missing") +
-                       listing(unexpected, "unexpected") + listing(mis_shaped, "mis-shaped");
+  if (!matching.missing.empty() || !matching.unexpected.empty() || !mis_shaped.empty()) {
+    std::string text = "weights of another network:" + listing(matching.missing, "missing") +
+                       listing(matching.unexpected, "unexpected") + listing(mis_shaped, "mis-shaped");
     text.pop_back();
     throw DataError(path, text);
   }
   const torch::NoGradGuard no_grad;
-  for (auto& [target, source] : copies) target.copy_(source);
+  for (const auto& pair : matching.pairs) pair.target.copy_(pair.source);
+}
+
+PartialLoad load_matching(torch::nn::Module& module, const TensorFile& file,
+                          const std::filesystem::path& path) {
+  const Matching matching(module, file, "encoder.");
+  PartialLoad load{{}, matching.missing, matching.unexpected};
+  const torch::NoGradGuard no_grad;
+  for (const auto& pair : matching.pairs) {
+    if (pair.fits()) {
+      pair.target.copy_(pair.source);
+      load.taken.push_back(pair.target_key);
+    } else {
+      load.kept.push_back(pair.target_key);
+      load.left.push_back(pair.source_key);
+    }
+  }
+  if (load.taken.empty()) throw DataError(path, "fits the network in no key and shape");
+  return load;
 }
 
 }  // namespace portraitseg

@@ -2,6 +2,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/losses/cross_entropy.h"
+#include "portraitseg/losses/lovasz_hinge.h"
 #include "portraitseg/weights/safetensors.h"
 
 #include "support/shared_data.h"
@@ -12,6 +13,7 @@ namespace {
 struct Golden {
   TensorFile file = read_safetensors(testing::golden_path("losses.safetensors"));
   torch::Tensor logits = file.at("logits2").clone().set_requires_grad(true);
+  torch::Tensor single = file.at("logits1").clone().set_requires_grad(true);
 
   std::unique_ptr<Loss> cross_entropy(bool weighted) const {
     CrossEntropyOptions options;
@@ -22,10 +24,18 @@ struct Golden {
     return options.build();
   }
 
-  void expect(const torch::Tensor& loss, const std::string& name) const {
+  static std::unique_ptr<Loss> lovasz_hinge(bool per_image) {
+    LovaszHingeOptions options;
+    options.per_image = per_image;
+    return options.build();
+  }
+
+  void expect(const torch::Tensor& loss, const std::string& name) const { expect(loss, logits, name); }
+
+  void expect(const torch::Tensor& loss, const torch::Tensor& input, const std::string& name) const {
     const double expected = file.at(name).item<double>();
     EXPECT_NEAR(loss.item<double>(), expected, 1e-6 * std::max(1.0, std::abs(expected))) << name;
-    const auto gradient = torch::autograd::grad({loss}, {logits})[0];
+    const auto gradient = torch::autograd::grad({loss}, {input})[0];
     EXPECT_LE((gradient - file.at(name + ".grad")).abs().max().item<double>(), 1e-6) << name;
   }
 };
@@ -39,6 +49,23 @@ TEST(LossesParity, CrossEntropyEqualsTheReference) {
       golden.expect(golden.cross_entropy(weighted)->forward(golden.logits, golden.file.at(label)), name);
     }
   }
+}
+
+TEST(LossesParity, LovaszHingeEqualsTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const Golden golden;
+  for (const bool per_image : {false, true}) {
+    for (const std::string label :
+         {"label", "label_ignore", "label_half_ignored", "label_all_ignored", "label_background"}) {
+      const std::string name = std::string("lovasz_hinge.") + (per_image ? "per_image." : "batch.") + label;
+      golden.expect(golden.lovasz_hinge(per_image)->forward(golden.single, golden.file.at(label)),
+                    golden.single, name);
+    }
+  }
+  const auto loss = golden.lovasz_hinge(false);
+  golden.expect(loss->forward(golden.single, golden.file.at("label")) +
+                    0.5 * loss->forward(golden.single, golden.file.at("label_ignore")),
+                golden.single, "train_edge_total.lovasz");
 }
 
 TEST(LossesParity, EdgeTermAddsHalfTheLossInTheBand) {

@@ -49,6 +49,11 @@ TEST(CrossEntropy, GradientEqualsCentralDifferences) {
                            torch::randn({1, 3, 2, 3}, torch::kFloat64));
 }
 
+TEST(CrossEntropy, ASingleChannelIsRefused) {
+  EXPECT_THROW(cross_entropy()->forward(torch::zeros({1, 1, 2, 2}), torch::zeros({1, 2, 2}, torch::kInt64)),
+               UserError);
+}
+
 TEST(CrossEntropy, WrongNumberOfClassWeightsIsRefused) {
   EXPECT_THROW(
       cross_entropy({1, 2, 3})->forward(torch::zeros({1, 2, 2, 2}), torch::zeros({1, 2, 2}, torch::kInt64)),

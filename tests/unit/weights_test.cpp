@@ -82,16 +82,109 @@ TEST(Safetensors, NonsenseHeadersAreRefused) {
   }
 }
 
-TEST(StateDict, SaveAndLoadGivesTheSameOutput) {
-  for (const auto& name : models().names()) {
-    const auto first = models().at(name)()->build(), second = models().at(name)()->build();
-    load_state_dict(*second, {state_dict(*first), {}}, "memory");
-    first->eval();
-    second->eval();
-    const torch::NoGradGuard no_grad;
-    const auto x = torch::rand({1, 3, 64, 64});
-    EXPECT_TRUE(torch::equal(first->forward(x).mask, second->forward(x).mask)) << name;
+/// The error of parsing such a file.
+std::string error_of_safetensors(const std::string& header, const std::string& data) {
+  const std::uint64_t size = header.size();
+  return error_of([&] {
+    parse_safetensors(std::string(reinterpret_cast<const char*>(&size), 8) + header + data, "x.safetensors");
+  });
+}
+
+TEST(Safetensors, EveryByteOfTheDataBelongsToOneTensor) {
+  const auto error = [](const std::string& a, const std::string& b) {
+    return error_of_safetensors(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":)" + a +
+                                    R"(},"b":{"dtype":"U8","shape":[2],"data_offsets":)" + b +
+                                    R"(},"empty":{"dtype":"I64","shape":[0,3],"data_offsets":[2,2]}})",
+                                "abcd");
+  };
+  EXPECT_EQ(error("[0,2]", "[2,4]"), "no error");
+  EXPECT_EQ(error("[2,4]", "[0,2]"), "no error");
+  for (const std::string second : {"[0,2]", "[1,3]"})
+    EXPECT_THAT(error("[0,2]", second), HasSubstr("overlap or leave holes"));
+  EXPECT_THAT(error("[1,3]", "[2,4]"), HasSubstr("overlap or leave holes"));
+  EXPECT_THAT(error_of_safetensors(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", "abc"),
+              HasSubstr("the data is longer than the header says"));
+}
+
+TEST(Safetensors, HostileHeadersAreRefused) {
+  const std::string entry = R"({"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
+  EXPECT_EQ(error_of_safetensors(R"({"":)" + entry + "}", "abcd"), "no error");
+  EXPECT_EQ(error_of_safetensors("{}", ""), "no error");
+  EXPECT_THAT(error_of_safetensors(R"({"a":)" + entry + R"(,"a":)" + entry + "}", "abcd"),
+              HasSubstr("the key 'a' comes twice"));
+  EXPECT_THAT(
+      error_of_safetensors(R"({"a":{"dtype":"U8","dtype":"U8","shape":[4],"data_offsets":[0,4]}})", "abcd"),
+      HasSubstr("the key 'dtype' comes twice"));
+  for (const std::string metadata : {R"({"k":3})", R"({"k":{"a":"b"}})", R"({"k":["a"]})", "3", "[]"}) {
+    EXPECT_THAT(error_of_safetensors(R"({"__metadata__":)" + metadata + R"(,"a":)" + entry + "}", "abcd"),
+                HasSubstr("x.safetensors: no safetensors file"));
   }
+  for (const std::string shape : {"9223372036854775808", "18446744073709551616", "4.0", "-1", "\"4\"", "[4]",
+                                  "0,9223372036854775807,9223372036854775807"}) {
+    EXPECT_THAT(error_of_safetensors(
+                    R"({"a":{"dtype":"U8","shape":[)" + shape + R"(],"data_offsets":[0,4]}})", "abcd"),
+                HasSubstr("x.safetensors: no safetensors file"))
+        << shape;
+  }
+  for (const std::string offsets :
+       {"[0]", "[0,4,4]", "[0,9223372036854775808]", "4", "[18446744073709551612,0]"}) {
+    EXPECT_THAT(
+        error_of_safetensors(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + offsets + "}}", "abcd"),
+        HasSubstr("x.safetensors: no safetensors file"))
+        << offsets;
+  }
+  for (const std::string deep : {"[", "{\"a\":"}) {
+    std::string header;
+    for (int i = 0; i < 200'000; ++i) header += deep;
+    EXPECT_THAT(error_of_safetensors(header, ""), HasSubstr("x.safetensors: no safetensors file"));
+    EXPECT_THAT(error_of_safetensors(R"({"a":{"shape":)" + header, ""), HasSubstr("'a' is nested too deep"));
+  }
+  for (const std::uint64_t size : {std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
+    const std::string bytes = std::string(reinterpret_cast<const char*>(&size), 8) + "{}";
+    EXPECT_THAT(error_of([&] { parse_safetensors(bytes, "x"); }),
+                HasSubstr("no safetensors file, or cut off"));
+  }
+  EXPECT_THAT(error_of_safetensors(std::string(100'000'001, ' '), ""), HasSubstr("a header above 100 MB"));
+}
+
+TEST(Safetensors, EveryFlippedByteGivesAnErrorOrAResult) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "x.safetensors";
+  write_safetensors(path, {{{"x", torch::ones({4})}, {"y", torch::ones({2})}}, {{"k", "v"}}});
+  std::string bytes = read_file(path);
+  for (char& byte : bytes) {
+    const char original = byte;
+    for (int flip = 1; flip < 256; ++flip) {
+      byte = static_cast<char>(original ^ flip);
+      ASSERT_THAT(error_of([&] { parse_safetensors(bytes, "x.safetensors"); }),
+                  ::testing::AnyOf("no error", HasSubstr("x.safetensors: no safetensors file")));
+    }
+    byte = original;
+  }
+}
+
+TEST(Safetensors, ThousandsOfTensorsTakeNoLongTime) {
+  constexpr std::size_t kCount = 50'000;  // quadratic: minutes
+  const testing::TemporaryFolder folder;
+  TensorFile file;
+  for (std::size_t i = 0; i < kCount; ++i)
+    file.tensors.emplace_back("layer." + std::to_string(i), torch::full({1}, static_cast<float>(i)));
+  write_safetensors(folder.path() / "x", file);
+  const TensorFile again = read_safetensors(folder.path() / "x");
+  ASSERT_EQ(again.tensors.size(), kCount);
+  EXPECT_EQ(again.tensors.back().second.item<float>(), kCount - 1);
+}
+
+TEST(Safetensors, NamesMustDiffer) {
+  const testing::TemporaryFolder folder;
+  const auto error = [&](const std::string& name) {
+    return error_of([&] {
+      write_safetensors(folder.path() / "x", {{{"a", torch::ones({1})}, {name, torch::ones({1})}}, {}});
+    });
+  };
+  EXPECT_EQ(error("b"), "no error");
+  EXPECT_THAT(error("a"), HasSubstr("the name 'a' of a tensor is taken"));
+  EXPECT_THAT(error("__metadata__"), HasSubstr("the name '__metadata__' of a tensor is taken"));
 }
 
 TEST(StateDict, MissingUnexpectedAndMisShapedKeysAreListedAndNothingIsLoaded) {

@@ -10,6 +10,7 @@
 #include "portraitseg/report/overlay.h"
 #include "portraitseg/report/results.h"
 #include "portraitseg/weights/state_dict.h"
+#include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
 #include "terminal.h"
@@ -74,7 +75,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   }
   const fs::path path =
       arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
-  const TensorFile weights = read_safetensors(path);
+  const TensorFile weights = read_weights(path);
   RunConfig config = read_config(arguments, weights, path);
   apply_arguments(arguments, config);
   std::vector<Protocol> chosen;
@@ -116,7 +117,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Measures a network on a list of images with masks");
   command->add_option("--run", arguments->run, "run folder; its best checkpoint is measured");
-  command->add_option("--weights", arguments->weights, "weights file (.safetensors)");
+  command->add_option("--weights", arguments->weights, "weights file (.safetensors, .pth or a checkpoint)");
   command->add_option("--config", arguments->config,
                       "configuration; default: the one that the weights carry");
   command->add_option("--set", arguments->overrides, "overrides a value of the configuration: key.sub=value")

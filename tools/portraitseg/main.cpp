@@ -43,6 +43,8 @@ int run(int argc, char** argv) {
   portraitseg::Action action;
   portraitseg::add_train(app, action);
   portraitseg::add_evaluate(app, action);
+  portraitseg::add_summary(app, action);
+  portraitseg::add_weights(app, action);
   portraitseg::add_dataset(app, action);
   portraitseg::add_config(app, action);
   try {
@@ -53,7 +55,7 @@ int run(int argc, char** argv) {
     return fail(std::string(error.what()) + " (see portraitseg --help)", kUsersMistake);
   }
   if (!action)
-    return fail("no verb given; known: train, evaluate, dataset, config (see portraitseg --help)",
+    return fail("no verb given; known: train, evaluate, summary, weights, dataset, config (see portraitseg --help)",
                 kUsersMistake);
   const int code = action();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

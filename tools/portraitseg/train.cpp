@@ -33,6 +33,11 @@ void catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+/// ": a, b, c", or nothing.
+std::string listing(const std::vector<std::string>& keys) {
+  return keys.empty() ? "" : fmt::format(": {}", fmt::join(keys, ", "));
+}
+
 int train(const TrainArguments& arguments) {
   if (arguments.resume.empty() == arguments.config.empty())
     throw UserError("train needs either --config or --resume");
@@ -42,8 +47,10 @@ int train(const TrainArguments& arguments) {
   }
   RunConfig config = resuming ? RunConfig::load(RunFolder::open(arguments.resume).config())
                               : RunConfig::load(arguments.config, arguments.overrides);
-  std::string& root = config.data.options->root;  // must hold wherever the run is resumed from
-  if (!root.empty()) root = fs::absolute(root).lexically_normal().string();
+  for (std::string* path : {&config.data.options->root, &config.model.init_from}) {
+    if (!path->empty())
+      *path = fs::absolute(*path).lexically_normal().string();  // wherever it is resumed from
+  }
   const fs::path output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
                                                    : fs::path(arguments.output);
   if (!resuming) RunFolder::refuse_if_taken(output);
@@ -51,6 +58,7 @@ int train(const TrainArguments& arguments) {
   config.device.name = device.torch_device().str();  // what the results rest on, in place of auto and 0
   config.device.threads = device.threads();
   Trainer trainer(config, device);
+  const auto start = resuming ? std::nullopt : trainer.initialise();
   const RunFolder run =
       resuming ? RunFolder::open(arguments.resume) : RunFolder::create(output, trainer.config(), device);
   if (resuming) trainer.resume(run);
@@ -59,6 +67,12 @@ int train(const TrainArguments& arguments) {
   say(fmt::format("{}, {} on {}", config.model.name, resuming ? "resumed" : "from the start",
                   device.description()));
   say("run folder " + run.path().string());
+  if (start) {
+    say(fmt::format("{}: {} tensors taken", config.model.init_from, start->taken.size()));
+    say(fmt::format("  {} of the network keep their initial values{}", start->kept.size(),
+                    listing(start->kept)));
+    say(fmt::format("  {} of the file are left{}", start->left.size(), listing(start->left)));
+  }
   catch_signals();
   RunReport report(run);
   TrainingDisplay display(config.trainer.epochs);

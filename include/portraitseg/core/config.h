@@ -34,8 +34,9 @@ using Names = std::vector<std::pair<const char*, E>>;
 ///     }
 class Fields {
  public:
-  using Value = std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
-                             std::vector<double>*, std::vector<std::string>*>;
+  using Value =
+      std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
+                   std::vector<double>*, std::vector<std::string>*, std::vector<std::vector<std::int64_t>>*>;
 
   virtual ~Fields() = default;
 

@@ -60,5 +60,9 @@ Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& pa
 
 /// The configuration that a weights file carries; "" if it carries none.
 std::string stored_config(const TensorFile& file);
+void store_config(TensorFile& file, const RunConfig& config);
+
+/// A checkpoint without what only its training needs.
+TensorFile plain_weights(TensorFile file);
 
 }  // namespace portraitseg

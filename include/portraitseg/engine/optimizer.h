@@ -9,7 +9,7 @@
 #include <torch/types.h>
 
 #include "portraitseg/core/config.h"
-#include "portraitseg/weights/safetensors.h"
+#include "portraitseg/weights/tensor_file.h"
 
 namespace portraitseg {
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "portraitseg/engine/checkpoint.h"
 #include "portraitseg/engine/run_config.h"
 #include "portraitseg/engine/run_folder.h"
+#include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
 
@@ -34,7 +36,12 @@ class Trainer {
   /// Opens the data and builds the network. @throws UserError for whatever is wrong with them.
   Trainer(RunConfig config, const Device& device);
 
-  /// Continues from the run's last checkpoint; from the start if it has none yet.
+  /// Starts from the file model.init_from, if the configuration names one, and says what was taken from it.
+  /// train() does it too where neither this nor resume() was called.
+  /// @throws DataError if the file cannot be read or nothing in it fits.
+  std::optional<PartialLoad> initialise();
+
+  /// Continues from the run's last checkpoint; as initialise() if it has none yet.
   /// @throws DataError if it is damaged, or if configuration or training list are not those it was written with.
   void resume(const RunFolder& run);
 
@@ -72,6 +79,7 @@ class Trainer {
   std::vector<TrainingObserver*> observers_;
   Progress progress_;
   std::int64_t stride_ = 1;  ///< input size over logits size
+  bool ready_ = false;       ///< initialised or resumed
 };
 
 }  // namespace portraitseg

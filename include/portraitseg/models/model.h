@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,9 +15,10 @@ namespace portraitseg {
 /// A network's named logits; a head that the network does not have is an undefined tensor.
 struct SegmentationOutput {
   torch::Tensor mask;      ///< [N, classes, H, W]; the stage networks answer at a fraction of H and W
-  torch::Tensor boundary;  ///< [N, 2, H, W]
+  torch::Tensor boundary;  ///< [N, classes, H, W]
+  torch::Tensor coarse;    ///< [N, classes, H / s, W / s]: what the encoder alone would answer
 
-  /// "mask" or "boundary". @throws UserError if the network has no such head.
+  /// "mask", "boundary" or "coarse". @throws UserError if the network has no such head.
   const torch::Tensor& at(const std::string& name) const;
 };
 
@@ -34,11 +36,19 @@ class SegmentationModel : public torch::nn::Module {
   void check_input(const torch::Tensor& image) const;
 };
 
+/// A network's row in the table of the zoo.
+struct ModelCard {
+  std::string what;
+  std::string source;                             ///< paper and reference implementation
+  std::array<std::int64_t, 2> size = {224, 224};  ///< height, width of the paper's input
+};
+
 /// A network's options; the registry makes them with their defaults.
 struct ModelOptions {
   virtual ~ModelOptions() = default;
   virtual void fields(Fields& f) = 0;
   virtual std::shared_ptr<SegmentationModel> build() const = 0;
+  virtual ModelCard card() const { return {}; }
   std::int64_t num_classes = 2;  ///< output channels; every network has them
 };
 

@@ -34,10 +34,11 @@ class BnPReluImpl : public torch::nn::Module {
 };
 TORCH_MODULE(BnPRelu);
 
-/// A bare convolution under the key `conv`, without bias, stride 1: the `C` of SINet and ExtremeC3Net.
+/// A bare convolution under the key `conv`, without bias: the `C` of SINet and ExtremeC3Net.
 class PlainConvImpl : public torch::nn::Module {
  public:
-  PlainConvImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t groups = 1);
+  PlainConvImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
+                std::int64_t groups = 1);
   torch::Tensor forward(const torch::Tensor& x);
 
   torch::nn::Conv2d conv{nullptr};
@@ -47,5 +48,10 @@ TORCH_MODULE(PlainConv);
 /// Options of a square convolution without bias that keeps H and W at stride 1.
 torch::nn::Conv2dOptions same_conv(std::int64_t in, std::int64_t out, std::int64_t kernel,
                                    std::int64_t stride = 1, std::int64_t groups = 1);
+
+torch::nn::BatchNorm2d batch_norm(std::int64_t channels, double eps);
+
+/// One slope a channel, 0.25 at the start.
+torch::nn::PReLU prelu(std::int64_t channels);
 
 }  // namespace portraitseg

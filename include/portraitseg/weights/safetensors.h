@@ -1,27 +1,19 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
-#include <utility>
-#include <vector>
+#include <string_view>
 
-#include <torch/types.h>
+#include "portraitseg/weights/tensor_file.h"
 
 namespace portraitseg {
 
-/// Named tensors in the order of a file or of a network, and the file's text metadata.
-struct TensorFile {
-  std::vector<std::pair<std::string, torch::Tensor>> tensors;
-  std::map<std::string, std::string> metadata;
+/// Reads the bytes of a .safetensors file; types F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL.
+/// `path` names the file in messages.
+/// @throws DataError for bytes that are truncated or inconsistent.
+TensorFile parse_safetensors(std::string_view bytes, const std::filesystem::path& path);
 
-  /// The tensor of that name. @throws std::out_of_range if there is none.
-  const torch::Tensor& at(const std::string& name) const;
-  const torch::Tensor* find(const std::string& name) const;
-};
-
-/// Reads a .safetensors file; types F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL.
-/// @throws DataError for a file that is unreadable, truncated or inconsistent.
+/// The same from a file. @throws DataError also if it cannot be read.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// Replaces the file as a whole or not at all. The bytes follow from the content alone.

@@ -8,7 +8,7 @@
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
-#include "portraitseg/weights/safetensors.h"
+#include "portraitseg/weights/tensor_file.h"
 
 namespace portraitseg {
 
@@ -23,5 +23,18 @@ std::vector<std::pair<std::string, torch::Tensor>> state_dict(const torch::nn::M
 /// PyTorch did not write and inference does not use, may be missing.
 /// @throws DataError listing missing, unexpected and mis-shaped keys; the network is then unchanged.
 void load_state_dict(torch::nn::Module& module, const TensorFile& file, const std::filesystem::path& path);
+
+/// What a partial loading took; a mis-shaped tensor is among both lists of what was left.
+struct PartialLoad {
+  std::vector<std::string> taken;  ///< keys of the network that got the file's values
+  std::vector<std::string> kept;  ///< keys of the network that keep theirs; num_batches_tracked is not listed
+  std::vector<std::string> left;  ///< keys of the file that are not used
+};
+
+/// Copies those of the file's tensors into the network that fit by key and shape. The network's key may have `encoder.`
+/// before the file's, so that an encoder trained alone initialises the whole network.
+/// @throws DataError if nothing fits.
+PartialLoad load_matching(torch::nn::Module& module, const TensorFile& file,
+                          const std::filesystem::path& path);
 
 }  // namespace portraitseg

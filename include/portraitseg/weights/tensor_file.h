@@ -1,0 +1,22 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/types.h>
+
+namespace portraitseg {
+
+/// What a weights file holds, whatever its format: named tensors in the order of the file or of a network, and text.
+struct TensorFile {
+  std::vector<std::pair<std::string, torch::Tensor>> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// The tensor of that name. @throws std::out_of_range if there is none.
+  const torch::Tensor& at(const std::string& name) const;
+  const torch::Tensor* find(const std::string& name) const;
+};
+
+}  // namespace portraitseg

@@ -1,0 +1,20 @@
+#include "portraitseg/weights/tensor_file.h"
+
+#include <stdexcept>
+
+namespace portraitseg {
+
+const torch::Tensor* TensorFile::find(const std::string& name) const {
+  for (const auto& [key, tensor] : tensors) {
+    if (key == name) return &tensor;
+  }
+  return nullptr;
+}
+
+const torch::Tensor& TensorFile::at(const std::string& name) const {
+  const torch::Tensor* tensor = find(name);
+  if (tensor == nullptr) throw std::out_of_range("no tensor named " + name);
+  return *tensor;
+}
+
+}  // namespace portraitseg

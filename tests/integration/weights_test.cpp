@@ -1,0 +1,161 @@
+// Weights into the program and out of it: weights convert, show, diff; summary; model.init_from.
+#include <filesystem>
+
+#include <gmock/gmock.h>
+
+#include "support/command.h"
+
+namespace portraitseg::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+using Json = nlohmann::json;
+
+class Weights : public ::testing::Test {
+ protected:
+  Ending run(const std::vector<std::string>& arguments) const { return place.command(arguments).run(); }
+
+  Ending succeed(const std::vector<std::string>& arguments) const {
+    Ending ending = run(arguments);
+    EXPECT_EQ(ending.exit_code, 0) << ending.err;
+    return ending;
+  }
+
+  /// Exit code 2, one line on stderr, nothing on stdout. @return the line
+  std::string refusal(const std::vector<std::string>& arguments) const {
+    const Ending ending = run(arguments);
+    EXPECT_EQ(ending.exit_code, 2) << ending.err;
+    EXPECT_EQ(ending.out, "");
+    EXPECT_THAT(lines_of(ending.err), SizeIs(1)) << ending.err;
+    return ending.err;
+  }
+
+  /// A short training of `model` in `output`.
+  void train(const std::string& output, const std::vector<std::string>& overrides = {}) const {
+    std::vector<std::string> all = {"trainer.epochs=1"};
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    const Ending trained = place.train(output, all).run();
+    ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  }
+
+  Workplace place;
+};
+
+TEST_F(Weights, ConvertedOnesCarryTheirConfigurationInEveryFormat) {
+  train("run");
+  const std::string best = "run/checkpoints/best.safetensors";
+  const std::string figures = succeed({"evaluate", "--run", "run", "--json", "-"}).out;
+  succeed({"weights", "convert", best, "w.pth"});
+  succeed({"weights", "convert", "w.pth", "w.safetensors"});
+  succeed({"weights", "convert", "w.safetensors", "again.pth"});
+  for (const std::string file : {"w.pth", "w.safetensors"}) {
+    EXPECT_EQ(succeed({"evaluate", "--weights", file, "--json", "-"}).out, figures) << file;
+  }
+  EXPECT_EQ(bytes_of(place / "w.pth"), bytes_of(place / "again.pth"));
+  const auto plain = Safetensors::parse(bytes_of(place / "w.safetensors"));
+  EXPECT_THAT(plain.metadata.dump(),
+              AllOf(HasSubstr("portraitseg.config"), Not(HasSubstr("portraitseg.progress"))));
+  for (const auto& [key, entry] : plain.header.items()) EXPECT_THAT(key, Not(HasSubstr("training."))) << key;
+}
+
+TEST_F(Weights, ConvertChecksTheConfigurationThatItStores) {
+  train("run");
+  const std::string best = "run/checkpoints/best.safetensors";
+  EXPECT_THAT(refusal({"weights", "convert", best, "w.pth", "--config", "config.yaml", "--set",
+                       "model.name=portraitnet"}),
+              AllOf(HasSubstr("best.safetensors: weights of another network"), HasSubstr("missing")));
+  EXPECT_FALSE(fs::exists(place / "w.pth"));
+  EXPECT_THAT(refusal({"weights", "convert", best, "w.onnx"}), HasSubstr("w.onnx"));
+  EXPECT_THAT(refusal({"weights", "convert", "none.pth", "w.pth"}), HasSubstr("none.pth: cannot open"));
+  EXPECT_THAT(refusal({"weights", "convert", "config.yaml", "w.pth"}), HasSubstr("config.yaml: "));
+  EXPECT_THAT(refusal({"weights", "convert", best, "no/such/folder/w.pth"}), HasSubstr("no/such/folder"));
+  EXPECT_THAT(refusal({"weights", "convert", best, "w.pth", "--set", "model.num_classes=3"}),
+              HasSubstr("--config"));
+}
+
+TEST_F(Weights, ShowSaysWhatAFileHolds) {
+  train("run");
+  const std::string best = "run/checkpoints/best.safetensors";
+  const std::string table = succeed({"weights", "show", best}).out;
+  EXPECT_THAT(table,
+              AllOf(HasSubstr("encoder.level1.conv.weight"), HasSubstr("float32"), HasSubstr("[12, 3, 3, 3]"),
+                    HasSubstr("name: sinet"), HasSubstr("geometry: squash")));
+  const auto json = Json::parse(succeed({"weights", "show", best, "--json", "-"}).out);
+  EXPECT_EQ(json.at("tensors").at(0).at("shape"), Json({12, 3, 3, 3}));
+  EXPECT_TRUE(json.at("metadata").contains("portraitseg.config"));
+}
+
+TEST_F(Weights, DiffSaysWhereFilesDiffer) {
+  train("run");
+  train("other", {"trainer.seed=2"});
+  const std::string best = "run/checkpoints/best.safetensors";
+  succeed({"weights", "convert", best, "w.pth"});
+  succeed({"weights", "convert", "w.pth", "w.safetensors"});
+  EXPECT_THAT(last_line(succeed({"weights", "diff", "w.pth", "w.safetensors"}).out),
+              HasSubstr("identical: 393 tensors"));
+  const auto json = Json::parse(
+      succeed({"weights", "diff", "w.pth", "other/checkpoints/best.safetensors", "--json", "-"}).out);
+  EXPECT_FALSE(json.at("identical"));
+  EXPECT_TRUE(json.at("only_in_first").empty());
+  EXPECT_FALSE(json.at("only_in_second").empty()) << "the optimiser's";
+  EXPECT_THAT(json.at("different").at("encoder.level1.conv.weight").get<std::string>(),
+              HasSubstr("values differ by"));
+}
+
+TEST_F(Weights, InitFromTakesWhatFitsAndSaysSo) {
+  train("stage1", {"model.name=sinet_encoder", "losses=[{name: cross_entropy}]"});
+  const std::string encoder = "model.init_from=stage1/checkpoints/best.safetensors";
+  const Ending stage2 = place.train("stage2", {"trainer.epochs=1", encoder}).run();
+  ASSERT_EQ(stage2.exit_code, 0) << stage2.err;
+  EXPECT_THAT(stage2.err, AllOf(HasSubstr("best.safetensors: 375 tensors taken"),
+                                HasSubstr("of the network keep their initial values: "),
+                                HasSubstr("level2_C.conv.weight"), HasSubstr("0 of the file are left")));
+  EXPECT_THAT(bytes_of(place / "stage2/log.txt"), HasSubstr("375 tensors taken"));
+
+  // The file is needed at the start alone: a run goes on without it.
+  fs::remove_all(place / "stage1");
+  EXPECT_EQ(place.resume("stage2").run().exit_code, 0);
+}
+
+TEST_F(Weights, InitFromAFileThatDoesNotFitIsRefusedBeforeThereIsARun) {
+  write_bytes(place / "broken.pth", "no weights");
+  const auto start = [&](const std::string& file) {
+    return refusal(
+        {"train", "--config", "config.yaml", "--output", "run", "--set", "model.init_from=" + file});
+  };
+  EXPECT_THAT(start("none.pth"), HasSubstr("none.pth: cannot open"));
+  EXPECT_THAT(start("broken.pth"), HasSubstr("broken.pth: "));
+  EXPECT_FALSE(fs::exists(place / "run"));
+}
+
+TEST_F(Weights, SummaryCountsAsThePapersDo) {
+  const auto json =
+      Json::parse(succeed({"summary", "--model", "portraitnet", "--size", "224x224", "--json", "-"}).out);
+  EXPECT_EQ(json.at("parameters"), 2080904);
+  EXPECT_EQ(json.at("multiply_adds"), 368462752);
+  EXPECT_EQ(json.at("multiply_adds_clova"), 325110688);
+  EXPECT_EQ(json.at("outputs").at("boundary"), Json({1, 2, 224, 224}));
+  EXPECT_THAT(succeed({"summary", "--config", "config.yaml"}).out, HasSubstr("86,910"));
+  EXPECT_THAT(refusal({"summary", "--model", "sinet", "--size", "100x100"}), HasSubstr("multiples of 32"));
+  EXPECT_THAT(refusal({"summary", "--model", "sinett"}), HasSubstr("did you mean 'sinet'"));
+  EXPECT_THAT(refusal({"summary", "--model", "sinet", "--size", "224"}), HasSubstr("224"));
+  EXPECT_THAT(refusal({"summary"}), HasSubstr("--model"));
+}
+
+/// The fields of a loss that a single channel needs, and the other way round, are refused before the first step.
+TEST_F(Weights, LossAndNumberOfClassesMustFit) {
+  EXPECT_THAT(
+      refusal({"train", "--config", "config.yaml", "--output", "run", "--set", "model.name=extremec3net"}),
+      AllOf(HasSubstr("cross_entropy needs"), HasSubstr("model.num_classes")));
+  EXPECT_FALSE(fs::exists(place / "run"));
+  train("run", {"model.name=extremec3net", "losses=[{name: lovasz_hinge}]"});
+}
+
+}  // namespace
+}  // namespace portraitseg::testing

@@ -1,0 +1,195 @@
+#include <cstdio>
+#include <cstring>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
+#include <torch/torch.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/engine/checkpoint.h"
+#include "portraitseg/weights/state_dict.h"
+#include "portraitseg/weights/weights_file.h"
+
+#include "commands.h"
+
+namespace portraitseg {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct WeightsArguments {
+  std::string first, second;  // IN and OUT, or A and B
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string json;
+};
+
+std::string shape_text(const torch::Tensor& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.sizes().vec(), ", "));
+}
+
+std::string dtype_text(const torch::Tensor& tensor) {
+  std::string name = torch::toString(tensor.scalar_type());
+  for (char& c : name) c = static_cast<char>(std::tolower(c));
+  return name == "half" ? "float16" : name == "float" ? "float32" : name == "double" ? "float64" : name;
+}
+
+/// The table, or in its place JSON to where the user wants it.
+void print(const std::string& table, const Json& json, const std::string& target) {
+  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  if (target == "-") {
+    std::fputs(text.c_str(), stdout);
+    return;
+  }
+  std::fputs(table.c_str(), stdout);
+  if (!target.empty()) write_file(target, text);
+}
+
+int convert(const WeightsArguments& arguments) {
+  TensorFile file = plain_weights(read_weights(arguments.first));
+  if (!arguments.config.empty()) {
+    const RunConfig config = RunConfig::load(arguments.config, arguments.overrides);
+    load_state_dict(*config.model.options->build(), file, arguments.first);  // or it is not theirs
+    store_config(file, config);
+  } else if (!arguments.overrides.empty()) {
+    throw UserError("--set changes the configuration of --config, and none is given");
+  }
+  write_weights(arguments.second, file);
+  std::printf("%s: %zu tensors, %s\n", arguments.second.c_str(), file.tensors.size(),
+              stored_config(file).empty() ? "no configuration (--config adds one)" : "with configuration");
+  return 0;
+}
+
+/// What of a stored configuration concerns whoever wants to use the weights.
+struct Usage {
+  ModelConfig model;
+  Preprocessing preprocessing;
+
+  void fields(Fields& f) {
+    f.group("model", model, "");
+    f.group("preprocessing", preprocessing, "");
+  }
+};
+
+std::string usage_text(const TensorFile& file, const std::string& path) {
+  const std::string stored = stored_config(file);
+  if (stored.empty()) return "no configuration\n";
+  try {
+    RunConfig config = RunConfig::parse(stored, path);
+    Usage usage{config.model, config.preprocessing};
+    return ConfigWriter::yaml(usage);
+  } catch (const UserError&) {  // of a network that a program of its own has registered, for one
+    return "a configuration that this program does not know\n";
+  }
+}
+
+int show(const WeightsArguments& arguments) {
+  const TensorFile file = read_weights(arguments.first);
+  std::size_t width = 0;
+  std::int64_t values = 0, bytes = 0;
+  Json tensors = Json::array();
+  for (const auto& [key, tensor] : file.tensors) {
+    width = std::max(width, key.size());
+    values += tensor.numel();
+    bytes += static_cast<std::int64_t>(tensor.nbytes());
+    tensors.push_back({{"key", key}, {"type", dtype_text(tensor)}, {"shape", tensor.sizes().vec()}});
+  }
+  std::string table;
+  for (const auto& [key, tensor] : file.tensors) {
+    table += fmt::format("{:<{}}  {:<8}  {}\n", key, width, dtype_text(tensor), shape_text(tensor));
+  }
+  table += fmt::format("{} tensors, {} values, {} bytes\n", file.tensors.size(), values, bytes);
+  table += usage_text(file, arguments.first);
+  print(table, {{"tensors", tensors}, {"values", values}, {"bytes", bytes}, {"metadata", file.metadata}},
+        arguments.json);
+  return 0;
+}
+
+/// "" if the bits are the same.
+std::string difference(const torch::Tensor& a, const torch::Tensor& b) {
+  if (a.sizes() != b.sizes()) return shape_text(a) + " and " + shape_text(b);
+  if (a.scalar_type() != b.scalar_type()) return dtype_text(a) + " and " + dtype_text(b);
+  const auto plain_a = a.contiguous(), plain_b = b.contiguous();
+  if (a.numel() == 0 || std::memcmp(plain_a.data_ptr(), plain_b.data_ptr(), plain_a.nbytes()) == 0) return "";
+  const auto distance = (plain_a.to(torch::kFloat64) - plain_b.to(torch::kFloat64)).abs().max();
+  return fmt::format("values differ by up to {:.6g}", distance.item<double>());
+}
+
+int diff(const WeightsArguments& arguments) {
+  const TensorFile a = read_weights(arguments.first), b = read_weights(arguments.second);
+  std::map<std::string, torch::Tensor> others(b.tensors.begin(), b.tensors.end());
+  Json only_in_a = Json::array(), only_in_b = Json::array(), different = Json::object();
+  std::size_t equal = 0;
+  std::string table;
+  for (const auto& [key, tensor] : a.tensors) {
+    const auto other = others.find(key);
+    if (other == others.end()) {
+      only_in_a.push_back(key);
+      table += fmt::format("{}: only in {}\n", key, arguments.first);
+      continue;
+    }
+    const std::string text = difference(tensor, other->second);
+    others.erase(other);
+    if (text.empty()) {
+      ++equal;
+    } else {
+      different[key] = text;
+      table += fmt::format("{}: {}\n", key, text);
+    }
+  }
+  for (const auto& [key, tensor] : others) {
+    only_in_b.push_back(key);
+    table += fmt::format("{}: only in {}\n", key, arguments.second);
+  }
+  const bool identical = only_in_a.empty() && only_in_b.empty() && different.empty();
+  table += fmt::format(
+      "{}: {} tensors equal bit for bit, {} different, {} only in the first, {} only in the second\n",
+      identical ? "identical" : "different", equal, different.size(), only_in_a.size(), only_in_b.size());
+  print(table,
+        {{"identical", identical},
+         {"equal", equal},
+         {"different", different},
+         {"only_in_first", only_in_a},
+         {"only_in_second", only_in_b}},
+        arguments.json);
+  return 0;
+}
+
+}  // namespace
+
+void add_weights(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("weights", "Converts, shows and compares weights files");
+  command->require_subcommand(1);
+  auto arguments = std::make_shared<WeightsArguments>();
+
+  CLI::App* convert_command = command->add_subcommand(
+      "convert", "Writes weights as .safetensors or as .pth; what belongs to a training is left out");
+  convert_command->add_option("in", arguments->first, ".safetensors, .pth or a checkpoint")->required();
+  convert_command
+      ->add_option("out", arguments->second, "its extension says the format: .safetensors, .pth, .pt")
+      ->required();
+  convert_command->add_option("--config", arguments->config,
+                              "configuration that the file shall carry: evaluate then needs none");
+  convert_command->add_option("--set", arguments->overrides, "overrides a value of it: key.sub=value")
+      ->take_all();
+  convert_command->callback([&action, arguments] { action = [arguments] { return convert(*arguments); }; });
+
+  CLI::App* show_command =
+      command->add_subcommand("show", "Lists keys, types and shapes, and what the file carries");
+  show_command->add_option("file", arguments->first, "weights file")->required();
+  show_command->callback([&action, arguments] { action = [arguments] { return show(*arguments); }; });
+
+  CLI::App* diff_command =
+      command->add_subcommand("diff", "Says in which keys, shapes, types and values two files differ");
+  diff_command->add_option("a", arguments->first, "weights file")->required();
+  diff_command->add_option("b", arguments->second, "another one")->required();
+  diff_command->callback([&action, arguments] { action = [arguments] { return diff(*arguments); }; });
+
+  for (CLI::App* verb : {show_command, diff_command}) {
+    verb->add_option("--json", arguments->json,
+                     "file for the same as JSON; -: standard output, and nothing else there");
+  }
+}
+
+}  // namespace portraitseg
