@@ -55,8 +55,9 @@ int run(int argc, char** argv) {
     return fail(std::string(error.what()) + " (see portraitseg --help)", kUsersMistake);
   }
   if (!action)
-    return fail("no verb given; known: train, evaluate, summary, weights, dataset, config (see portraitseg --help)",
-                kUsersMistake);
+    return fail(
+        "no verb given; known: train, evaluate, summary, weights, dataset, config (see portraitseg --help)",
+        kUsersMistake);
   const int code = action();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
     return fail("cannot write to standard output", kUsersMistake);

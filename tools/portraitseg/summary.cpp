@@ -34,12 +34,7 @@ RunConfig read_config(const SummaryArguments& arguments) {
                                         arguments.model, height, width),
                             "--model " + arguments.model, arguments.overrides);
   }
-  const std::string stored = stored_config(read_weights(arguments.weights));
-  if (stored.empty())
-    throw DataError(arguments.weights, "carries no configuration; use --config or --model in its place");
-  std::vector<std::string> overrides = {"device={}"};  // the training machine's is of no interest here
-  overrides.insert(overrides.end(), arguments.overrides.begin(), arguments.overrides.end());
-  return RunConfig::parse(stored, arguments.weights + " (its configuration)", overrides);
+  return read_stored_config(read_weights(arguments.weights), arguments.weights, arguments.overrides);
 }
 
 std::array<std::int64_t, 2> parse_size(const std::string& text) {

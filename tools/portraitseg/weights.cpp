@@ -73,10 +73,9 @@ struct Usage {
 };
 
 std::string usage_text(const TensorFile& file, const std::string& path) {
-  const std::string stored = stored_config(file);
-  if (stored.empty()) return "no configuration\n";
+  if (stored_config(file).empty()) return "no configuration\n";
   try {
-    RunConfig config = RunConfig::parse(stored, path);
+    const RunConfig config = read_stored_config(file, path);
     Usage usage{config.model, config.preprocessing};
     return ConfigWriter::yaml(usage);
   } catch (const UserError&) {  // of a network that a program of its own has registered, for one
