@@ -71,6 +71,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   }
   const fs::path path =
       arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
+  refuse_to_overwrite(path, arguments.json);
   const TensorFile weights = read_weights(path);
   RunConfig config = read_config(arguments, weights, path);
   apply_arguments(arguments, config);
