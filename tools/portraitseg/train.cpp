@@ -42,8 +42,7 @@ int train(const TrainArguments& arguments) {
   }
   RunConfig config = resuming ? RunConfig::load(RunFolder::open(arguments.resume).config())
                               : RunConfig::load(arguments.config, arguments.overrides);
-  std::string& root = config.data.options->root;  // must hold wherever the run is resumed from
-  if (!root.empty()) root = fs::absolute(root).lexically_normal().string();
+  config.data.options->make_absolute();  // must hold wherever the run is resumed from
   const fs::path output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
                                                    : fs::path(arguments.output);
   if (!resuming) RunFolder::refuse_if_taken(output);
