@@ -18,18 +18,21 @@ Place place_of(const YAML::Mark& mark, const std::string& source) {
   return {source, mark.line + 1, mark.column + 1};
 }
 
-ConfigNode convert(const YAML::Node& yaml, const std::string& source, int depth = 0) {
-  constexpr int kDeepest = 32;  // an alias inside its own anchor never ends
+/// @param nodes how many were made so far
+ConfigNode convert(const YAML::Node& yaml, const std::string& source, std::size_t& nodes, int depth = 0) {
+  constexpr int kDeepest = 32;           // an alias inside its own anchor never ends
+  constexpr std::size_t kMost = 20'000;  // aliases of aliases of aliases multiply
   ConfigNode node;
   node.place = place_of(yaml.Mark(), source);
   if (depth > kDeepest)
     throw ConfigError(node.place, "nested more than " + std::to_string(kDeepest) + " levels deep");
+  if (++nodes > kMost) throw ConfigError(node.place, "more than " + std::to_string(kMost) + " values");
   if (yaml.IsScalar()) {
     node.kind = Kind::kScalar;
     node.scalar = yaml.Scalar();
   } else if (yaml.IsSequence()) {
     node.kind = Kind::kList;
-    for (const auto& item : yaml) node.items.push_back(convert(item, source, depth + 1));
+    for (const auto& item : yaml) node.items.push_back(convert(item, source, nodes, depth + 1));
   } else if (yaml.IsMap()) {
     node.kind = Kind::kMap;
     for (const auto& entry : yaml) {
@@ -37,7 +40,7 @@ ConfigNode convert(const YAML::Node& yaml, const std::string& source, int depth 
       if (!entry.first.IsScalar()) throw ConfigError(place, "a key must be a plain word");
       const std::string& key = entry.first.Scalar();
       if (node.find(key) != nullptr) throw ConfigError(place, "key '" + key + "' is written twice");
-      node.entries.push_back({key, place, convert(entry.second, source, depth + 1)});
+      node.entries.push_back({key, place, convert(entry.second, source, nodes, depth + 1)});
     }
   }
   return node;
@@ -48,7 +51,8 @@ ConfigNode parse_yaml(const std::string& text, const std::string& source) {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() > 1)
       throw ConfigError(place_of(documents[1].Mark(), source), "a second YAML document; one is expected");
-    ConfigNode node = documents.empty() ? ConfigNode{} : convert(documents.front(), source);
+    std::size_t nodes = 0;
+    ConfigNode node = documents.empty() ? ConfigNode{} : convert(documents.front(), source, nodes);
     if (node.place.line <= 0) node.place = {source, 1, 1};
     return node;
   } catch (const YAML::ParserException& error) {

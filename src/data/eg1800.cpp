@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <string_view>
+#include <utility>
 
 #include "portraitseg/core/file.h"
 #include "portraitseg/data/paired_dataset.h"
+
+#include "file_search.h"
+#include "mat_file.h"
 
 namespace portraitseg {
 namespace {
@@ -15,11 +20,14 @@ namespace fs = std::filesystem;
 struct Layout {
   const char* images;
   const char* masks;
+  const char* mask_prefix;
   const char* mask_suffix;
 };
 
-constexpr std::array<Layout, 2> kLayouts = {
-    {{"Images", "Labels", ".png"}, {"images_data_crop", "GT_png", "_mask.png"}}};
+constexpr std::array<Layout, 4> kLayouts = {{{"Images", "Labels", "", ".png"},
+                                             {"images_data_crop", "GT_png", "", "_mask.png"},
+                                             {"images_data_crop", "images_mask", "", "_mask.mat"},
+                                             {"image", "ground_truth", "EG1800_", ".png"}}};
 
 struct FoundLayout {
   fs::path folder;
@@ -27,31 +35,42 @@ struct FoundLayout {
 };
 
 FoundLayout find_layout(const fs::path& root) {
-  if (root.empty()) throw UserError("data.root is not set; it is the folder of EG1800");
-  if (!fs::is_directory(root)) throw DataError(root, "no such folder; data.root is the folder of EG1800");
   for (const auto& folder : {root, root / "EG1800", root / "Portrait"}) {
     for (const auto& layout : kLayouts) {
       if (fs::is_directory(folder / layout.images) && fs::is_directory(folder / layout.masks))
         return {folder, layout};
     }
   }
-  throw DataError(root,
-                  "no EG1800 here; expected Images/ and Labels/, or images_data_crop/ and GT_png/ "
-                  "(also below EG1800/ or Portrait/)");
+  throw DataError(
+      root,
+      "no EG1800 here; expected Images/ and Labels/, images_data_crop/ and GT_png/ or images_mask/, "
+      "or image/ and ground_truth/ (also below EG1800/ or Portrait/)");
 }
 
-std::string padded_stem(const std::string& line) {
-  std::string stem = fs::path(line).stem().string();
+std::string padded(std::string stem) {
   const bool number = std::all_of(stem.begin(), stem.end(), [](unsigned char c) { return std::isdigit(c); });
   if (number && stem.size() < 5) stem.insert(0, 5 - stem.size(), '0');
   return stem;
 }
 
-fs::path image_path(const fs::path& folder, const std::string& stem) {
-  for (const char* extension : {".png", ".jpeg"}) {
-    if (fs::exists(folder / (stem + extension))) return folder / (stem + extension);
+std::vector<std::string> read_stems(const fs::path& list) {
+  std::vector<std::string> stems;
+  if (list.extension() == ".mat") {
+    for (const auto number : read_mat_integers(list, list.stem().string())) {
+      stems.push_back(padded(std::to_string(number)));
+    }
+  } else {
+    for (const auto& line : read_lines(list)) stems.push_back(padded(fs::path(line).stem().string()));
   }
-  return folder / (stem + ".jpg");
+  return stems;
+}
+
+cv::Mat read_mat_mask(const fs::path& path, cv::Size) {
+  ValueMeanings meanings{};
+  meanings.fill(kMeaningless);
+  meanings[0] = 0;
+  meanings[1] = 1;
+  return decode_values(read_mat_bytes(path, "mask"), meanings, "0/1", path);
 }
 
 }  // namespace
@@ -61,15 +80,23 @@ void Eg1800Options::fields(Fields& f) {
 }
 
 std::unique_ptr<Dataset> Eg1800Options::open(const std::string& list, OnError on_error) const {
-  const auto [folder, layout] = find_layout(root);
-  const fs::path list_path = find_list(list, fs::exists(folder / list) ? folder : fs::path(root));
-  std::vector<ImagePair> pairs;
-  for (const auto& line : read_lines(list_path)) {
-    const std::string stem = padded_stem(line);
-    pairs.push_back({stem, image_path(folder / layout.images, stem),
-                     folder / layout.masks / (stem + layout.mask_suffix)});
+  const auto [folder, layout] = find_layout(data_root(root, "EG1800"));
+  fs::path list_path = list;
+  std::vector<std::string> stems;
+  if (list == "all") {
+    for (const auto& file : images_below(folder / layout.images)) stems.push_back(file.stem().string());
+  } else {
+    list_path = find_list(list, fs::exists(folder / list) ? folder : fs::path(root));
+    stems = read_stems(list_path);
   }
-  return std::make_unique<PairedDataset>(std::move(pairs), list_path, on_error);
+  std::vector<ImagePair> pairs;
+  for (const auto& stem : stems) {
+    pairs.push_back({stem, image_with_stem(folder / layout.images, stem),
+                     folder / layout.masks / (layout.mask_prefix + stem + layout.mask_suffix)});
+  }
+  const bool mat = std::string_view(layout.mask_suffix) == "_mask.mat";
+  return std::make_unique<PairedDataset>(std::move(pairs), list_path, on_error,
+                                         mat ? read_mat_mask : ReadMask());
 }
 
 }  // namespace portraitseg

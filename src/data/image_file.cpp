@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
@@ -122,8 +125,7 @@ std::string checked_png(std::string_view bytes, Palette palette, const fs::path&
   throw DataError(path, "truncated PNG: it ends before its last chunk");
 }
 
-cv::Mat decode(const fs::path& path, int flags, Palette palette) {
-  std::string bytes = read_file(path);
+cv::Mat decode(std::string bytes, int flags, Palette palette, const fs::path& path) {
   if (bytes.empty()) throw DataError(path, "the file is empty");
   if (starts_with(bytes, kJpegStart)) check_jpeg(bytes, path);
   if (starts_with(bytes, kPngStart)) bytes = checked_png(bytes, palette, path);
@@ -137,16 +139,7 @@ cv::Mat decode(const fs::path& path, int flags, Palette palette) {
   return image;
 }
 
-}  // namespace
-
-cv::Mat read_image(const fs::path& path) {
-  return decode(path, cv::IMREAD_COLOR, Palette::kColors);
-}
-
-cv::Mat read_mask_values(const fs::path& path) {
-  cv::Mat mask = decode(path, cv::IMREAD_UNCHANGED, Palette::kIndices);
-  if (mask.depth() != CV_8U && mask.depth() != CV_16U)
-    throw DataError(path, "a mask has 8 or 16 bits a pixel");
+cv::Mat to_8_bits(cv::Mat mask, const fs::path& path) {
   if (mask.channels() == 3) cv::cvtColor(mask, mask, cv::COLOR_BGR2GRAY);
   if (mask.channels() == 4) cv::cvtColor(mask, mask, cv::COLOR_BGRA2GRAY);
   double largest = 0;
@@ -156,6 +149,51 @@ cv::Mat read_mask_values(const fs::path& path) {
   }
   mask.convertTo(mask, CV_8U);
   return mask;
+}
+
+cv::Mat read_stored_mask(const fs::path& path) {
+  cv::Mat mask = decode(read_file(path), cv::IMREAD_UNCHANGED, Palette::kIndices, path);
+  if (mask.depth() != CV_8U && mask.depth() != CV_16U)
+    throw DataError(path, "a mask has 8 or 16 bits a pixel");
+  return mask;
+}
+
+}  // namespace
+
+cv::Mat read_image(const fs::path& path) {
+  return decode(read_file(path), cv::IMREAD_COLOR, Palette::kColors, path);
+}
+
+cv::Mat read_mask_values(const fs::path& path) {
+  return to_8_bits(read_stored_mask(path), path);
+}
+
+cv::Mat read_grey_values(const fs::path& path) {
+  cv::Mat mask = read_stored_mask(path);
+  if (mask.channels() >= 3) {
+    std::vector<cv::Mat> channels;
+    cv::split(mask, channels);
+    if (cv::norm(channels[0], channels[1], cv::NORM_INF) > 0 ||
+        cv::norm(channels[0], channels[2], cv::NORM_INF) > 0) {
+      throw DataError(path, "a mask in colours; expected one channel with the values themselves");
+    }
+    mask = channels[0];
+  }
+  return to_8_bits(mask, path);
+}
+
+cv::Mat read_alpha(const fs::path& path) {
+  const cv::Mat image = decode(read_file(path), cv::IMREAD_UNCHANGED, Palette::kColors, path);
+  if (image.type() != CV_8UC4)
+    throw DataError(path, "no alpha channel of 8 bits; it has " + std::to_string(image.channels()) +
+                              " channels of " + std::to_string(8 * image.elemSize1()) + " bits");
+  cv::Mat alpha;
+  cv::extractChannel(image, alpha, 3);
+  return alpha;
+}
+
+cv::Mat decode_image(std::string bytes, const fs::path& path) {
+  return decode(std::move(bytes), cv::IMREAD_UNCHANGED, Palette::kColors, path);
 }
 
 }  // namespace portraitseg

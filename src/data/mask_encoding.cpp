@@ -9,7 +9,6 @@
 namespace portraitseg {
 namespace {
 
-constexpr std::uint8_t kMeaningless = 254;
 constexpr std::size_t kSmallestGreyMaximum =
     128;  // below, many values are class indices rather than grey levels
 
@@ -24,7 +23,7 @@ std::string list(const std::vector<std::size_t>& values) {
 
 }  // namespace
 
-MaskEncoding::MaskEncoding(std::string name, std::array<std::uint8_t, 256> meaning)
+MaskEncoding::MaskEncoding(std::string name, const ValueMeanings& meaning)
     : name_(std::move(name)), meaning_(meaning) {}
 
 MaskEncoding MaskEncoding::detect(const std::array<bool, 256>& seen) {
@@ -32,7 +31,7 @@ MaskEncoding MaskEncoding::detect(const std::array<bool, 256>& seen) {
   for (std::size_t value = 1; value < seen.size(); ++value) {
     if (seen[value]) values.push_back(value);
   }
-  std::array<std::uint8_t, 256> meaning{};
+  ValueMeanings meaning{};
   meaning.fill(kMeaningless);
   meaning[0] = 0;
   if (values.empty()) {
@@ -60,17 +59,22 @@ MaskEncoding MaskEncoding::detect(const std::array<bool, 256>& seen) {
 }
 
 cv::Mat MaskEncoding::decode(const cv::Mat& values, const std::filesystem::path& path) const {
+  return decode_values(values, meaning_, name_, path);
+}
+
+cv::Mat decode_values(const cv::Mat& values, const ValueMeanings& meanings, const std::string& encoding,
+                      const std::filesystem::path& path) {
   CV_Assert(values.type() == CV_8UC1);
   cv::Mat classes(values.size(), CV_8UC1);
   for (int y = 0; y < values.rows; ++y) {
     const auto* in = values.ptr<std::uint8_t>(y);
     auto* out = classes.ptr<std::uint8_t>(y);
     for (int x = 0; x < values.cols; ++x) {
-      out[x] = meaning_[in[x]];
+      out[x] = meanings[in[x]];
       if (out[x] != kMeaningless) continue;
       throw DataError(path, "mask value " + std::to_string(in[x]) + " at row " + std::to_string(y) +
                                 ", column " + std::to_string(x) + " does not fit the data set's encoding (" +
-                                name_ + ")");
+                                encoding + ")");
     }
   }
   return classes;

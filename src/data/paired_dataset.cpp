@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
+#include <utility>
+
+#include <opencv2/core.hpp>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
@@ -20,19 +24,43 @@ std::string size_text(const cv::Mat& image) {
   return std::to_string(image.rows) + "x" + std::to_string(image.cols);
 }
 
+/// "; did you mean X?" where the file has its extension in another case: Windows and macOS do not tell them apart.
+std::string other_case(const fs::path& path) {
+  for (const bool upper : {false, true}) {
+    std::string extension = path.extension().string();
+    for (char& c : extension) {
+      const auto letter = static_cast<unsigned char>(c);
+      c = static_cast<char>(upper ? std::toupper(letter) : std::tolower(letter));
+    }
+    const fs::path other = fs::path(path).replace_extension(extension);
+    if (fs::is_regular_file(other)) return "; did you mean " + other.filename().string() + "?";
+  }
+  return "";
+}
+
 /// Why the pair cannot be used, or nothing.
 std::string missing_file(const ImagePair& pair) {
-  if (!fs::is_regular_file(pair.image)) return pair.image.string() + ": no such image";
-  if (!fs::is_regular_file(pair.mask)) return pair.mask.string() + ": image without mask";
+  if (!fs::is_regular_file(pair.image))
+    return pair.image.string() + ": no such image" + other_case(pair.image);
+  if (!pair.mask.empty() && !fs::is_regular_file(pair.mask))
+    return pair.mask.string() + ": image without mask" + other_case(pair.mask);
   return "";
+}
+
+std::string ids_in_lines(const std::vector<ImagePair>& pairs) {
+  std::string lines;
+  for (const auto& pair : pairs) lines += pair.id + "\n";
+  return lines;
 }
 
 }  // namespace
 
-PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_path, OnError on_error)
-    : pairs_(std::move(pairs)) {
-  list = fs::absolute(list_path).lexically_normal();
-  list_sha256 = sha256(read_file(list));
+PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_path, OnError on_error,
+                             ReadMask read_mask)
+    : pairs_(std::move(pairs)), read_mask_(std::move(read_mask)) {
+  const bool file = list_path.is_absolute();  // a split may be called as a file of the working folder is
+  list = list_path;
+  list_sha256 = sha256(file ? read_file(list) : ids_in_lines(pairs_));
   if (pairs_.empty()) throw DataError(list, "the list is empty");
   std::set<std::string> ids;
   for (const auto& pair : pairs_) {
@@ -41,7 +69,13 @@ PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_
   drop_incomplete(on_error);
   if (pairs_.empty())
     throw DataError(list, "no image of the list could be used; the first: " + skipped.front());
-  encoding_ = recognise_encoding(on_error);
+  if (read_mask_ != nullptr) {
+    require_a_portrait(on_error);
+    return;
+  }
+  read_mask_ = [encoding = recognise_encoding(on_error)](const fs::path& mask, cv::Size) {
+    return encoding.decode(read_mask_values(mask), mask);
+  };
 }
 
 void PairedDataset::drop_incomplete(OnError on_error) {
@@ -61,6 +95,7 @@ void PairedDataset::drop_incomplete(OnError on_error) {
 
 MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   std::array<bool, 256> seen{};
+  std::string unusable;
   fs::path ones, tops;  // a mask whose portrait is 1, and one whose portrait is 255
   const auto look_at = [&](std::size_t index) {
     try {
@@ -69,18 +104,16 @@ MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
       if (own[1] && !own[255]) ones = pairs_[index].mask;
       if (own[255] && !own[1]) tops = pairs_[index].mask;
       for (std::size_t value = 0; value < own.size(); ++value) seen[value] = seen[value] || own[value];
-    } catch (const DataError&) {
+    } catch (const DataError& error) {
       if (on_error == OnError::kFail) throw;  // skipped ones are counted when they are read
+      if (unusable.empty()) unusable = error.what();
     }
   };
   const std::size_t step = std::max<std::size_t>(1, pairs_.size() / kEncodingSample);
   for (std::size_t i = 0; i < pairs_.size(); i += step) look_at(i);
   const auto none = [&] { return std::none_of(seen.begin() + 1, seen.end(), [](bool b) { return b; }); };
   for (std::size_t i = 0; none() && i < pairs_.size(); ++i) look_at(i);
-  if (none()) {
-    throw DataError(list, "all " + std::to_string(pairs_.size()) +
-                              " masks are all background, the first is " + pairs_.front().mask.string());
-  }
+  if (none()) refuse_all_background(unusable);
   if (!ones.empty() && !tops.empty() && std::count(seen.begin() + 1, seen.end(), true) == 2) {
     throw DataError(ones,
                     "marks the portrait by 1, but " + tops.string() + " by 255; one set needs one encoding");
@@ -92,10 +125,34 @@ MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   }
 }
 
+/// Masks that are read in a known way are still refused if none shows a portrait: they are most likely of another kind.
+void PairedDataset::require_a_portrait(OnError on_error) const {
+  std::string unusable;
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    if (pairs_[i].mask.empty()) return;
+    try {
+      if (cv::countNonZero(get(static_cast<std::int64_t>(i)).mask) > 0) return;
+    } catch (const DataError& error) {
+      if (on_error == OnError::kFail) throw;  // skipped ones are counted when they are read
+      if (unusable.empty()) unusable = error.what();
+    }
+  }
+  refuse_all_background(unusable);
+}
+
+void PairedDataset::refuse_all_background(const std::string& unusable) const {
+  if (!unusable.empty()) {
+    throw DataError(list,
+                    "no mask of the list shows a portrait; the first that could not be used: " + unusable);
+  }
+  throw DataError(list, "all " + std::to_string(pairs_.size()) + " masks are all background, the first is " +
+                            pairs_.front().mask.string());
+}
+
 Sample PairedDataset::get(std::int64_t index) const {
   const ImagePair& pair = pairs_[static_cast<std::size_t>(index)];
-  Sample sample{
-      pair.id, read_image(pair.image), encoding_->decode(read_mask_values(pair.mask), pair.mask), {}};
+  Sample sample{pair.id, read_image(pair.image), {}, pair.attributes};
+  sample.mask = read_mask_(pair.mask, sample.image.size());
   if (sample.image.size() != sample.mask.size()) {
     throw DataError(pair.mask, "the mask is " + size_text(sample.mask) + ", its image " +
                                    pair.image.string() + " " + size_text(sample.image) + " (height x width)");
@@ -107,7 +164,7 @@ fs::path find_list(const std::string& list, const fs::path& root) {
   // A bare name means the data set's own list, even where the working folder has one of that name.
   const bool bare = !fs::path(list).has_parent_path();
   for (const fs::path& path : {bare ? root / list : fs::path(list), bare ? fs::path(list) : root / list}) {
-    if (fs::is_regular_file(path)) return path;
+    if (fs::is_regular_file(path)) return fs::absolute(path).lexically_normal();
   }
   throw DataError(
       list, "no such list, neither here nor in " +

@@ -116,6 +116,15 @@ void store_config(TensorFile& file, const RunConfig& config) {
   file.metadata[kConfigKey] = config.yaml();
 }
 
+RunConfig read_stored_config(const TensorFile& file, const std::filesystem::path& path,
+                             const std::vector<std::string>& overrides) {
+  const std::string stored = stored_config(file);
+  if (stored.empty()) throw DataError(path, "carries no configuration; give one with --config");
+  std::vector<std::string> all = {"device={}"};
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  return RunConfig::parse(stored, path.string() + " (its configuration)", all);
+}
+
 TensorFile plain_weights(TensorFile file) {
   auto& tensors = file.tensors;
   const auto of_training = [](const auto& item) { return item.first.rfind(kTrainingPrefix, 0) == 0; };

@@ -51,18 +51,15 @@ std::int64_t Trainer::try_out() const {
 }
 
 std::optional<PartialLoad> Trainer::initialise() {
-  ready_ = true;
   const std::string& file = config_.model.init_from;
-  if (file.empty()) return std::nullopt;
-  return load_matching(*model_, read_weights(file), file);
+  std::optional<PartialLoad> load;
+  if (!file.empty()) load = load_matching(*model_, read_weights(file), file);
+  ready_ = true;
+  return load;
 }
 
-void Trainer::resume(const RunFolder& run) {
-  if (!std::filesystem::exists(run.last())) {
-    initialise();
-    return;
-  }
-  ready_ = true;
+std::optional<PartialLoad> Trainer::resume(const RunFolder& run) {
+  if (!std::filesystem::exists(run.last())) return initialise();
   const TensorFile file = read_safetensors(run.last());
   if (stored_config(file) != config_.yaml()) {
     throw DataError(run.config(), "is not the configuration of " + run.last().string() +
@@ -75,6 +72,8 @@ void Trainer::resume(const RunFolder& run) {
                                           std::to_string(progress_.train_images) + " usable images then, " +
                                           std::to_string(train_set_->size()) + " now, or another list");
   }
+  ready_ = true;
+  return std::nullopt;
 }
 
 bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,

@@ -14,13 +14,6 @@ constexpr double kBranchEps =
     1e-5;  // PyTorch's default: the reference leaves it within the branches and `upsample`
 constexpr std::int64_t kImage = 3, kLevel1 = 24, kLevel2 = 48, kLevel3 = 56, kFine = 24;  // channels
 
-nn::Conv2d depthwise(std::int64_t channels, std::int64_t height, std::int64_t width) {
-  return nn::Conv2d(nn::Conv2dOptions(channels, channels, {height, width})
-                        .padding({(height - 1) / 2, (width - 1) / 2})
-                        .groups(channels)
-                        .bias(false));
-}
-
 nn::Conv2d dilated_depthwise(std::int64_t channels, std::int64_t dilation) {
   return nn::Conv2d(same_conv(channels, channels, 3, 1, channels).dilation(dilation).padding(dilation));
 }
@@ -83,8 +76,8 @@ C3BranchImpl::C3BranchImpl(std::int64_t in, std::int64_t out, std::int64_t dilat
     conv = nn::Sequential(dilated_depthwise(in, 1), pointwise);
   } else {
     const std::int64_t reach = 2 * dilation - 1;
-    conv = nn::Sequential(depthwise(in, reach, 1), batch_norm(in, kBranchEps), prelu(in),
-                          depthwise(in, 1, reach), batch_norm(in, kBranchEps),
+    conv = nn::Sequential(depthwise_conv(in, reach, 1), batch_norm(in, kBranchEps), prelu(in),
+                          depthwise_conv(in, 1, reach), batch_norm(in, kBranchEps),
                           dilated_depthwise(in, dilation), pointwise);
   }
   register_module("conv", conv);

@@ -148,7 +148,7 @@ nn::AnyModule PortraitNetImpl::upsampling(const char* key, std::int64_t channels
                                        .padding(1)
                                        .groups(grouped ? channels : 1)
                                        .bias(false));
-  if (grouped) deconv->weight.set_requires_grad(false);  // D5
+  if (grouped) deconv->weight.set_requires_grad(false);
   return nn::AnyModule(register_module(key, deconv));
 }
 

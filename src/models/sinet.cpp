@@ -16,6 +16,9 @@ constexpr double kEps = 1e-3;
 constexpr std::int64_t kLevel2 = 16, kQuarter = 48,
                        kEighth = 96;  // channels at 1/4 (down-sampled, S2) and at 1/8
 
+constexpr std::int64_t kLargestMultiple =
+    4096;  // of the input's size; poolings without common factors multiply
+
 const Names<SinetDecoder> kDecoders = {{"information_blocking", SinetDecoder::kInformationBlocking},
                                        {"reverse", SinetDecoder::kReverse},
                                        {"none", SinetDecoder::kNone},
@@ -56,12 +59,18 @@ void SinetEncoderOptions::fields(Fields& f) {
   f("num_classes", num_classes, "output channels; 2: background + portrait", {1, 255});
   s2_field(f, "level2", level2, "S2 modules at 1/4: kernel and pooling of two blocks each, [k1, p1, k2, p2]");
   s2_field(f, "level3", level3, "S2 modules at 1/8");
+  f.check(size_multiple() <= kLargestMultiple, "level3",
+          "with these poolings no input below " + std::to_string(size_multiple()) + " pixels would fit");
 }
 
 std::int64_t SinetEncoderOptions::size_multiple() const {
   std::int64_t multiple = 8;
-  for (const auto& blocks : level2) multiple = std::lcm(multiple, 4 * std::lcm(blocks[1], blocks[3]));
-  for (const auto& blocks : level3) multiple = std::lcm(multiple, 8 * std::lcm(blocks[1], blocks[3]));
+  for (const auto& [scale, table] : {std::pair(4, &level2), {8, &level3}}) {
+    for (const auto& blocks : *table) {
+      if (multiple > kLargestMultiple) return multiple;
+      multiple = std::lcm(multiple, scale * std::lcm(blocks.at(1), blocks.at(3)));
+    }
+  }
   return multiple;
 }
 

@@ -44,13 +44,6 @@ torch::Tensor run(const nn::ModuleList& modules, torch::Tensor x) {
   return x;
 }
 
-nn::Conv2d depthwise_line(std::int64_t channels, std::int64_t height, std::int64_t width) {
-  return nn::Conv2d(nn::Conv2dOptions(channels, channels, {height, width})
-                        .padding({(height - 1) / 2, (width - 1) / 2})
-                        .groups(channels)
-                        .bias(false));
-}
-
 /// Twice the size; unlike within the S2 blocks, corners are not aligned.
 torch::Tensor doubled(const torch::Tensor& x) {
   return resize_logits(x, 2 * x.size(2), 2 * x.size(3));
@@ -85,8 +78,8 @@ CityS2BlockImpl::CityS2BlockImpl(std::int64_t in, std::int64_t out, std::int64_t
     conv = register_module("conv",
                            nn::Sequential(nn::Conv2d(same_conv(in, in, 3, 1, in)), batch_norm(in, kEps)));
   } else {
-    vertical = register_module("vertical", depthwise_line(in, kernel, 1));
-    horizontal = register_module("horizontal", depthwise_line(in, 1, kernel));
+    vertical = register_module("vertical", depthwise_conv(in, kernel, 1));
+    horizontal = register_module("horizontal", depthwise_conv(in, 1, kernel));
     B_v = register_module("B_v", batch_norm(in, kEps));
     B_h = register_module("B_h", batch_norm(in, kEps));
   }

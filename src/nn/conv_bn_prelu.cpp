@@ -13,6 +13,13 @@ nn::Conv2dOptions same_conv(std::int64_t in, std::int64_t out, std::int64_t kern
       .bias(false);
 }
 
+nn::Conv2d depthwise_conv(std::int64_t channels, std::int64_t height, std::int64_t width) {
+  return nn::Conv2d(nn::Conv2dOptions(channels, channels, {height, width})
+                        .padding({(height - 1) / 2, (width - 1) / 2})
+                        .groups(channels)
+                        .bias(false));
+}
+
 nn::BatchNorm2d batch_norm(std::int64_t channels, double eps) {
   return nn::BatchNorm2d(nn::BatchNorm2dOptions(channels).eps(eps));
 }

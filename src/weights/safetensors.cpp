@@ -12,6 +12,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 
+#include "dtypes.h"
 #include "in_quotes.h"
 
 namespace portraitseg {
@@ -21,15 +22,6 @@ using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kMetadata = "__metadata__";
-
-const std::vector<std::pair<std::string, torch::Dtype>>& dtypes() {
-  static const std::vector<std::pair<std::string, torch::Dtype>> table = {
-      {"F64", torch::kFloat64},   {"F32", torch::kFloat32}, {"F16", torch::kFloat16},
-      {"BF16", torch::kBFloat16}, {"I64", torch::kInt64},   {"I32", torch::kInt32},
-      {"I16", torch::kInt16},     {"I8", torch::kInt8},     {"U8", torch::kUInt8},
-      {"BOOL", torch::kBool}};
-  return table;
-}
 
 std::vector<std::uint64_t> whole_numbers(const Json& array) {
   if (!array.is_array()) throw std::runtime_error("shape or data_offsets is no array");
@@ -48,11 +40,11 @@ struct Range {
 torch::Tensor read_tensor(const Json& entry, std::string_view data, std::vector<Range>& ranges) {
   const auto name = entry.at("dtype").get<std::string>();
   const auto dtype =
-      std::find_if(dtypes().begin(), dtypes().end(), [&](const auto& d) { return d.first == name; });
-  if (dtype == dtypes().end()) throw std::runtime_error("unknown dtype " + in_quotes(name));
+      std::find_if(kDtypes.begin(), kDtypes.end(), [&](const auto& d) { return d.safetensors == name; });
+  if (dtype == kDtypes.end()) throw std::runtime_error("unknown dtype " + in_quotes(name));
   const auto shape = whole_numbers(entry.at("shape")), offsets = whole_numbers(entry.at("data_offsets"));
   constexpr std::uint64_t kMost = std::uint64_t{1} << 60;  // LibTorch multiplies 64-bit numbers unchecked
-  std::uint64_t bytes = torch::elementSize(dtype->second);
+  std::uint64_t bytes = torch::elementSize(dtype->dtype);
   bool empty = false;
   for (const auto size : shape) {
     empty = empty || size == 0;
@@ -65,7 +57,7 @@ torch::Tensor read_tensor(const Json& entry, std::string_view data, std::vector<
     throw std::runtime_error("data_offsets do not fit shape and file");
   }
   ranges.push_back({offsets[0], offsets[1]});
-  torch::Tensor tensor = torch::empty(std::vector<std::int64_t>(shape.begin(), shape.end()), dtype->second);
+  torch::Tensor tensor = torch::empty(std::vector<std::int64_t>(shape.begin(), shape.end()), dtype->dtype);
   if (bytes > 0) std::memcpy(tensor.data_ptr(), data.data() + offsets[0], bytes);
   return tensor;
 }
@@ -147,15 +139,14 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
   if (!file.metadata.empty()) header.emplace_back(kMetadata, file.metadata);
   std::string data;
   for (const auto& [name, tensor] : file.tensors) {
-    const auto dtype = std::find_if(dtypes().begin(), dtypes().end(),
-                                    [t = tensor.scalar_type()](const auto& d) { return d.second == t; });
-    if (dtype == dtypes().end()) throw std::logic_error("safetensors has no type for tensor " + name);
+    const DtypeNames* dtype = find_dtype(tensor.scalar_type());
+    if (dtype == nullptr) throw std::logic_error("safetensors has no type for tensor " + name);
     if (!names.insert(name).second)
       throw DataError(path, "the name " + in_quotes(name) + " of a tensor is taken");
     const torch::Tensor plain = tensor.detach().to(torch::kCPU).contiguous();
     const std::size_t begin = data.size();
     data.append(static_cast<const char*>(plain.data_ptr()), plain.nbytes());
-    header.emplace_back(name, OrderedJson{{"dtype", dtype->first},
+    header.emplace_back(name, OrderedJson{{"dtype", dtype->safetensors},
                                           {"shape", plain.sizes().vec()},
                                           {"data_offsets", {begin, data.size()}}});
   }

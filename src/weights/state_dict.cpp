@@ -10,8 +10,10 @@
 namespace portraitseg {
 namespace {
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+/// BatchNorm's count of training batches, which old PyTorch did not write and inference does not use.
+bool is_counter(const std::string& key) {
+  const std::string name = "num_batches_tracked";
+  return key.size() >= name.size() && key.compare(key.size() - name.size(), name.size(), name) == 0;
 }
 
 /// "3 missing (a, b, c)"; long lists are cut.
@@ -33,7 +35,7 @@ std::string shape_text(const torch::Tensor& tensor) {
 /// The tensors of a network and of a file, brought together by key.
 struct Matching {
   struct Pair {
-    std::string target_key, source_key;
+    std::string key;  // the network's
     torch::Tensor target, source;
 
     bool fits() const { return target.sizes() == source.sizes(); }
@@ -52,13 +54,22 @@ struct Matching {
       auto source = given.find(key);
       if (source == given.end() && key.rfind(prefix, 0) == 0) source = given.find(key.substr(prefix.size()));
       if (source != given.end()) {
-        pairs.push_back({key, source->first, target, source->second});
+        pairs.push_back({key, target, source->second});
         given.erase(source);
-      } else if (!ends_with(key, "num_batches_tracked")) {
+      } else if (!is_counter(key)) {
         missing.push_back(key);
       }
     }
     for (const auto& [key, tensor] : given) unexpected.push_back(key);
+  }
+
+  std::vector<std::string> mis_shaped() const {
+    std::vector<std::string> texts;
+    for (const auto& pair : pairs) {
+      if (!pair.fits())
+        texts.push_back(pair.key + " " + shape_text(pair.source) + " for " + shape_text(pair.target));
+    }
+    return texts;
   }
 };
 
@@ -74,11 +85,7 @@ std::vector<std::pair<std::string, torch::Tensor>> state_dict(const torch::nn::M
 
 void load_state_dict(torch::nn::Module& module, const TensorFile& file, const std::filesystem::path& path) {
   const Matching matching(module, file);
-  std::vector<std::string> mis_shaped;
-  for (const auto& pair : matching.pairs) {
-    if (pair.fits()) continue;
-    mis_shaped.push_back(pair.target_key + " " + shape_text(pair.source) + " for " + shape_text(pair.target));
-  }
+  const auto mis_shaped = matching.mis_shaped();
   if (!matching.missing.empty() || !matching.unexpected.empty() || !mis_shaped.empty()) {
     std::string text = "weights of another network:" + listing(matching.missing, "missing") +
                        listing(matching.unexpected, "unexpected") + listing(mis_shaped, "mis-shaped");
@@ -92,16 +99,12 @@ void load_state_dict(torch::nn::Module& module, const TensorFile& file, const st
 PartialLoad load_matching(torch::nn::Module& module, const TensorFile& file,
                           const std::filesystem::path& path) {
   const Matching matching(module, file, "encoder.");
-  PartialLoad load{{}, matching.missing, matching.unexpected};
+  PartialLoad load{{}, matching.missing, matching.mis_shaped(), matching.unexpected};
   const torch::NoGradGuard no_grad;
   for (const auto& pair : matching.pairs) {
-    if (pair.fits()) {
-      pair.target.copy_(pair.source);
-      load.taken.push_back(pair.target_key);
-    } else {
-      load.kept.push_back(pair.target_key);
-      load.left.push_back(pair.source_key);
-    }
+    if (!pair.fits() || is_counter(pair.key)) continue;
+    pair.target.copy_(pair.source);
+    load.taken.push_back(pair.key);
   }
   if (load.taken.empty()) throw DataError(path, "fits the network in no key and shape");
   return load;

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "dtypes.h"
+
 namespace portraitseg {
 
 const torch::Tensor* TensorFile::find(const std::string& name) const {
@@ -15,6 +17,11 @@ const torch::Tensor& TensorFile::at(const std::string& name) const {
   const torch::Tensor* tensor = find(name);
   if (tensor == nullptr) throw std::out_of_range("no tensor named " + name);
   return *tensor;
+}
+
+std::string dtype_name(torch::Dtype dtype) {
+  const DtypeNames* names = find_dtype(dtype);
+  return names != nullptr ? names->python : torch::toString(dtype);
 }
 
 }  // namespace portraitseg

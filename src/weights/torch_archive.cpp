@@ -9,7 +9,8 @@
 #include "portraitseg/weights/torch_pickle.h"
 #include "portraitseg/weights/zip.h"
 
-#include "torch_storage.h"
+#include "dtypes.h"
+#include "torch_metadata.h"
 
 namespace portraitseg {
 namespace {
@@ -65,16 +66,14 @@ std::string state_dict_pickle(const TensorFile& file) {
   pickle.raw("\x80\x02").global(ordered_dict).raw(")R(");
   for (std::size_t i = 0; i < file.tensors.size(); ++i) {
     const auto& [name, tensor] = file.tensors[i];
-    const auto storage = std::find_if(kTorchStorages.begin(), kTorchStorages.end(),
-                                      [t = tensor.scalar_type()](const auto& c) { return c.dtype == t; });
-    if (storage == kTorchStorages.end())
-      throw std::logic_error("PyTorch files have no type for tensor " + name);
+    const DtypeNames* dtype = find_dtype(tensor.scalar_type());
+    if (dtype == nullptr) throw std::logic_error("PyTorch files have no type for tensor " + name);
     const std::vector<std::int64_t> shape = tensor.sizes().vec();
     std::vector<std::int64_t> strides(shape.size(), 1);  // LibTorch's own may differ where a size is 1
     for (std::size_t d = shape.size(); d-- > 1;)
       strides[d - 1] = strides[d] * std::max<std::int64_t>(shape[d], 1);
     pickle.text(name).global("torch._utils\n_rebuild_tensor_v2\n").raw("((").text("storage");
-    pickle.global(std::string("torch\n") + storage->name + "\n").text(std::to_string(i)).text("cpu");
+    pickle.global(std::string("torch\n") + dtype->torch_storage + "\n").text(std::to_string(i)).text("cpu");
     pickle.integer(tensor.numel()).raw("tQ").integer(0).tuple(shape).tuple(strides);
     pickle.raw("\x89").global(ordered_dict).raw(")RtR");  // requires_grad, backward hooks
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <unordered_map>
 
@@ -14,8 +15,9 @@
 #include "portraitseg/weights/pickle.h"
 #include "portraitseg/weights/zip.h"
 
+#include "dtypes.h"
 #include "in_quotes.h"
-#include "torch_storage.h"
+#include "torch_metadata.h"
 
 namespace portraitseg {
 namespace {
@@ -28,8 +30,8 @@ constexpr std::int64_t kLegacyVersion = 1001;
 
 std::optional<torch::Dtype> dtype_of(const PickleGlobal& type) {
   if (type.module != "torch" && type.module != "torch.cuda") return std::nullopt;
-  for (const auto& [name, dtype] : kTorchStorages) {
-    if (type.name == name) return dtype;
+  for (const auto& names : kDtypes) {
+    if (type.name == names.torch_storage) return names.dtype;
   }
   return std::nullopt;
 }
@@ -75,7 +77,20 @@ const PickleDict& find_state_dict(const PickleValue& root, const fs::path& path)
     throw DataError(path, "holds a Python object of class " + in_quotes(found.object->text()) +
                               ", not a state_dict; save model.state_dict() instead");
   }
-  throw DataError(path, "holds no state_dict: no dictionary with tensors under text keys was found");
+  std::string keys;
+  if (root.is(Type::kDict)) {
+    std::size_t shown = 0;
+    for_each_entry(*root.dict, [&](const PickleValue& key, const PickleValue&) {
+      if (key.is(Type::kText) && ++shown <= 6)
+        keys += (keys.empty() ? "; its keys: " : ", ") + in_quotes(key.view());
+    });
+    if (shown > 6) keys += " ...";
+  }
+  throw DataError(path,
+                  "holds no state_dict: no tensors under text keys, neither at the top nor under state_dict, "
+                  "model_state_dict, model, "
+                  "net, network, weights or ema" +
+                      keys);
 }
 
 // Tensors
@@ -100,6 +115,7 @@ class TensorBuilder {
         storage.view_elements > storage.elements - storage.view_offset)
       fail("a view outside its storage");
     if (!fits(*shape, *strides, given.offset, storage.view_elements)) fail("lies outside its storage");
+    if (count(*shape) > storage.view_elements) fail("is expanded: it has more elements than its storage");
     if (std::find(shape->begin(), shape->end(), 0) != shape->end()) return torch::empty(*shape, *dtype);
     auto base = bases_.find(storage.key);
     if (base == bases_.end()) {
@@ -131,6 +147,10 @@ class TensorBuilder {
     return sizes;
   }
 
+  static std::int64_t count(const std::vector<std::int64_t>& shape) {
+    return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+  }
+
   static bool fits(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides,
                    std::int64_t offset, std::int64_t elements) {
     if (offset < 0 || offset > elements) return false;
@@ -156,14 +176,22 @@ class TensorBuilder {
   std::unordered_map<std::string_view, torch::Tensor> bases_;
 };
 
-TensorFile build_tensors(const PickleValue& root, FindStorage find_storage, const fs::path& path) {
-  constexpr std::string_view kPrefix = "module.";
+bool starts_with(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
+}
+
+/// @param file_size bytes of the whole file
+TensorFile build_tensors(const PickleValue& root, FindStorage find_storage, std::size_t file_size,
+                         const fs::path& path) {
+  // Tensors may share memory, and each copy of them takes its full size: networks tie a few, hostile files thousands.
+  constexpr std::size_t kMostSharing = 8;
   const PickleDict& dict = find_state_dict(root, path);
   std::unordered_map<std::string_view, std::size_t> places;
   std::vector<std::pair<std::string_view, const PickleTensor*>> given;
   for_each_entry(dict, [&](const PickleValue& key, const PickleValue& value) {
     if (!key.is(Type::kText)) return;
-    if (value.is(Type::kObject) && value.global->module == "torch._utils")
+    if (value.is(Type::kObject) && starts_with(value.global->module, "torch") &&
+        starts_with(value.global->name, "_rebuild"))
       throw DataError(path, "tensor " + in_quotes(key.view()) +
                                 " is of a kind that is not read: " + in_quotes(value.global->text()));
     const auto [place, fresh] = places.emplace(key.view(), given.size());
@@ -173,14 +201,17 @@ TensorFile build_tensors(const PickleValue& root, FindStorage find_storage, cons
   places = {};
   const auto is_none = [](const auto& entry) { return entry.second == nullptr; };
   given.erase(std::remove_if(given.begin(), given.end(), is_none), given.end());
-  const bool prefixed = std::all_of(given.begin(), given.end(), [&](const auto& entry) {
-    return entry.first.substr(0, kPrefix.size()) == kPrefix;
-  });
   TensorFile file;
   file.tensors.reserve(given.size());
   TensorBuilder builder(std::move(find_storage), path);
-  for (const auto& [name, tensor] : given)
-    file.tensors.emplace_back(name.substr(prefixed ? kPrefix.size() : 0), builder.build(name, *tensor));
+  std::size_t bytes = 0;
+  for (const auto& [name, tensor] : given) {
+    file.tensors.emplace_back(name, builder.build(name, *tensor));
+    bytes += file.tensors.back().second.nbytes();
+    if (bytes > kMostSharing * file_size)
+      throw DataError(path, "its tensors share memory: together they have more than " +
+                                std::to_string(kMostSharing) + " times the file's size");
+  }
   return file;
 }
 
@@ -210,7 +241,7 @@ TensorFile parse_zip(std::string_view bytes, const fs::path& path) {
         if (entry == nullptr) throw DataError(path, "storage " + in_quotes(storage.key) + " is missing");
         return zip.read(*entry);
       },
-      path);
+      bytes.size(), path);
   if (const auto* metadata = zip.find(folder + kTorchMetadata); metadata != nullptr) {
     const auto flat = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
       return depth <= 1 ? true : throw std::runtime_error("nested");  // before it is deep
@@ -284,7 +315,7 @@ TensorFile parse_legacy(std::string_view bytes, const fs::path& path) {
           throw DataError(path, "storage " + in_quotes(storage.key) + " is missing");
         return data->second;
       },
-      path);
+      bytes.size(), path);
 }
 
 }  // namespace
@@ -294,7 +325,8 @@ TensorFile parse_torch(std::string_view bytes, const fs::path& path) {
   if (bytes.substr(0, 1) == "\x80") return parse_legacy(bytes, path);
   if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar")
     throw DataError(
-        path, "the tar format of PyTorch 0.1 is not read; load it with an old PyTorch and save it again");
+        path,
+        "a tar archive is not read; if PyTorch 0.1 wrote it, load it with an old PyTorch and save it again");
   throw DataError(path, "no PyTorch file: neither a zip archive nor a pickle");
 }
 

@@ -1,30 +1,73 @@
 #include "portraitseg/weights/weights_file.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json.hpp>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/torch_pickle.h"
 
+#include "in_quotes.h"
+
 namespace portraitseg {
 namespace {
+
+bool is_utf8(const std::string& text) {
+  try {
+    nlohmann::json(text).dump();  // strict about it
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
+bool is_safetensors(std::string_view bytes) {
+  return bytes.size() > 8 && bytes[8] == '{';
+}
 
 /// Two formats begin with a signature; .safetensors begins with the size of its header, which can look like either, but
 /// always has the header's '{' as ninth byte, where neither of the others can.
 bool is_torch(std::string_view bytes) {
-  if (bytes.size() > 8 && bytes[8] == '{') return false;
+  if (is_safetensors(bytes)) return false;
   return bytes.substr(0, 2) == "PK" || bytes.substr(0, 1) == "\x80" ||
          (bytes.size() > 262 && bytes.substr(257, 5) == "ustar");
+}
+
+TensorFile parse(std::string_view bytes, const std::filesystem::path& path) {
+  if (is_torch(bytes)) return parse_torch(bytes, path);
+  if (is_safetensors(bytes)) return parse_safetensors(bytes, path);
+  throw DataError(path, "no weights file: neither safetensors nor what torch.save writes");
+}
+
+void check_names(const TensorFile& file, const std::filesystem::path& path) {
+  for (const auto& [name, tensor] : file.tensors) {
+    const bool plain =
+        std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    if (!plain || !is_utf8(name))
+      throw DataError(path, "a tensor is called " + in_quotes(name) + ", which is no name");
+  }
+}
+
+void strip_module_prefix(TensorFile& file) {
+  const std::string prefix = "module.";
+  const bool everywhere = std::all_of(file.tensors.begin(), file.tensors.end(),
+                                      [&](const auto& item) { return item.first.rfind(prefix, 0) == 0; });
+  if (!everywhere) return;
+  for (auto& [name, tensor] : file.tensors) name.erase(0, prefix.size());
 }
 
 }  // namespace
 
 TensorFile read_weights(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
-  return is_torch(bytes) ? parse_torch(bytes, path) : parse_safetensors(bytes, path);
+  TensorFile file = parse(read_file(path), path);
+  check_names(file, path);
+  strip_module_prefix(file);
+  return file;
 }
 
 void write_weights(const std::filesystem::path& path, const TensorFile& file) {

@@ -139,7 +139,7 @@ TEST_P(EveryVariant, LogitsEqualTheReference) {
 TEST_P(EveryVariant, GradientsEqualTheReference) {
   const auto model = formula_model();
   for (auto& parameter : model->parameters())
-    parameter.set_requires_grad(true);  // the reference freezes nothing
+    parameter.set_requires_grad(true);  // its reference has gradients for frozen ones, too
   model->train();
   const auto output = model->forward(formula_input("train_input", 2));
   torch::Tensor loss = (output.mask * (uniform("r", output.mask.sizes()) - 0.5)).sum();

@@ -194,5 +194,21 @@ TEST(Config, WrittenTextReadsBackAsTheSame) {
               HasSubstr("colour: green  # of it: red | green"));
 }
 
+TEST(ConfigTest, AliasesCannotMultiplyWithoutBound) {
+  std::string yaml = "a: &a [x, x, x, x, x, x, x, x, x, x]\n";
+  for (char c = 'b'; c <= 'h'; ++c) {
+    const std::string alias = std::string("*") + static_cast<char>(c - 1);
+    yaml += std::string(1, c) + ": &" + c + " [" + alias;
+    for (int i = 1; i < 10; ++i) yaml += ", " + alias;
+    yaml += "]\n";
+  }
+  try {
+    Config::parse(yaml, "bomb");
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("more than 20000 values"), std::string::npos) << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace portraitseg

@@ -1,14 +1,15 @@
+#include "support/dataset_test.h"
+
+#include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
-#include <opencv2/imgcodecs.hpp>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
-#include "portraitseg/data/eg1800.h"
+#include "portraitseg/data/backgrounds.h"
 #include "portraitseg/data/folders.h"
-
-#include "support/temporary_folder.h"
+#include "portraitseg/data/image_list.h"
 
 namespace portraitseg {
 namespace {
@@ -16,81 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-/// Writes small images and masks in any layout.
-class DatasetTest : public ::testing::Test {
- protected:
-  void write(const std::string& image, const std::string& mask, int foreground,
-             cv::Size mask_size = {20, 30}) {
-    for (const auto& file : {image, mask}) fs::create_directories((root() / file).parent_path());
-    cv::imwrite((root() / image).string(), cv::Mat(30, 20, CV_8UC3, cv::Scalar(10, 20, 30)));
-    cv::Mat values = cv::Mat::zeros(mask_size, CV_8U);
-    values(cv::Rect(5, 5, 10, 10)).setTo(foreground);
-    cv::imwrite((root() / mask).string(), values);
-  }
-  void write_list(const std::string& name, const std::string& text) { std::ofstream(root() / name) << text; }
-  fs::path root() const { return folder_.path(); }
-
-  std::unique_ptr<Dataset> open(DatasetOptions&& options, const std::string& list,
-                                OnError on_error = OnError::kFail) const {
-    options.root = root().string();
-    return options.open(list, on_error);
-  }
-  std::string error(DatasetOptions&& options, const std::string& list) const {
-    try {
-      const auto dataset = open(std::move(options), list);
-      for (std::int64_t i = 0; i < dataset->size(); ++i) dataset->get(i);
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "no error";
-  }
-  static void expect_square(const Sample& sample, const std::string& id) {
-    EXPECT_EQ(sample.id, id);
-    EXPECT_EQ(sample.image.size(), cv::Size(20, 30));
-    EXPECT_EQ(cv::countNonZero(sample.mask == 1), 100);
-    EXPECT_EQ(cv::countNonZero(sample.mask), 100);
-  }
-
- private:
-  testing::TemporaryFolder folder_;
-};
-
-using Eg1800 = DatasetTest;
-using Folders = DatasetTest;
-
-TEST_F(Eg1800, ReadsPortraitNetsPackWithMasks01) {
-  write("EG1800/Images/00001.png", "EG1800/Labels/00001.png", 1);
-  write("EG1800/Images/00012.png", "EG1800/Labels/00012.png", 1);
-  write_list("list.txt", "00012.png\n00001.png");
-  const auto dataset = open(Eg1800Options(), "list.txt");
-  ASSERT_EQ(dataset->size(), 2);
-  expect_square(dataset->get(0), "00012");
-  expect_square(dataset->get(1), "00001");
-  EXPECT_EQ(dataset->list, fs::absolute(root() / "list.txt"));
-  EXPECT_EQ(dataset->list_sha256, sha256("00012.png\n00001.png"));
-}
-
-TEST_F(Eg1800, ReadsClovasPackWithBareNumbersAndMasks0255) {
-  write("Portrait/images_data_crop/00007.jpg", "Portrait/GT_png/00007_mask.png", 255);
-  fs::create_directories(root() / "Portrait");
-  write_list("Portrait/train.txt", "7\n");
-  const auto dataset = open(Eg1800Options(), "train.txt");
-  ASSERT_EQ(dataset->size(), 1);
-  expect_square(dataset->get(0), "00007");
-}
-
-TEST_F(Eg1800, ReadsImagesAndLabelsWithMasks0200) {
-  write("Images/00003.jpg", "Labels/00003.png", 200);
-  write_list("list.txt", "00003.jpg\n");
-  expect_square(open(Eg1800Options(), (root() / "list.txt").string())->get(0), "00003");
-}
-
-TEST_F(Eg1800, WrongFoldersAreNamed) {
-  EXPECT_THAT(error(Eg1800Options(), "list.txt"), HasSubstr("no EG1800 here; expected Images/ and Labels/"));
-  Eg1800Options options;
-  options.root = (root() / "none").string();
-  EXPECT_THROW(options.open("list.txt", OnError::kFail), DataError);
-}
+using Folders = testing::DatasetTest;
+using ImageList = testing::DatasetTest;
+using Backgrounds = testing::DatasetTest;
 
 TEST_F(Folders, ListsAreFoundHereOrBelowTheRoot) {
   write("Images/a.jpg", "Labels/a.png", 1);
@@ -169,6 +98,100 @@ TEST_F(Folders, AMaskThatDoesNotFitTheEncodingOfTheSetIsNamed) {
   }
   write_list("list.txt", list);
   EXPECT_THAT(error(FoldersOptions(), "list.txt"), HasSubstr("Labels/198.png"));
+}
+
+TEST_F(Folders, APatternTakesTheImagesThatFitInTheOrderOfTheirNames) {
+  for (const std::string name : {"b/2", "a/1", "c", "b/deep/3"})
+    write("Images/" + name + ".jpg", "Labels/" + name + ".png", 1);
+  write("Images/d.png", "Labels/d.png", 1);
+  std::ofstream(root() / "Images/a/._1.jpg") << "of macOS";
+  std::ofstream(root() / "Images/Thumbs.db") << "of Windows";
+  EXPECT_EQ(ids(*open(FoldersOptions(), "*")), "c d");
+  EXPECT_EQ(ids(*open(FoldersOptions(), "*.jpg")), "c");
+  EXPECT_EQ(ids(*open(FoldersOptions(), "*/*.jpg")), "a/1 b/2");
+  EXPECT_EQ(ids(*open(FoldersOptions(), "*/*/[0-9].jpg")), "b/deep/3");
+  EXPECT_THAT(error(FoldersOptions(), "*.gif"), HasSubstr("Images: no image below it fits '*.gif'"));
+  const auto dataset = open(FoldersOptions(), "*/*.jpg");
+  EXPECT_EQ(dataset->list, "*/*.jpg");
+  EXPECT_EQ(dataset->list_sha256, sha256("a/1\nb/2\n"));
+  expect_square(dataset->get(1), "b/2");
+}
+
+TEST_F(Backgrounds, AFileOfTheWorkingFolderIsNotTakenForASplit) {
+  write_image("a.jpg", cv::Mat(3, 2, CV_8UC3));
+  const testing::TemporaryFolder elsewhere;
+  std::ofstream(elsewhere.path() / "all") << "b.jpg\n";
+  const fs::path before = fs::current_path();
+  fs::current_path(elsewhere.path());
+  const auto dataset = open(BackgroundsOptions(), "all");
+  fs::current_path(before);
+  EXPECT_EQ(dataset->list, "all");
+  EXPECT_EQ(dataset->list_sha256, sha256("a\n"));
+}
+
+TEST_F(Folders, AnExtensionInAnotherCaseIsPointedOut) {
+  write("Images/a.JPG", "Labels/a.png", 1);
+  write("Images/b.jpg", "Labels/b.PNG", 1);
+  write_list("image.txt", "a.jpg\n");
+  write_list("mask.txt", "b.jpg\n");
+  EXPECT_THAT(error(FoldersOptions(), "image.txt"),
+              HasSubstr("Images/a.jpg: no such image; did you mean a.JPG?"));
+  EXPECT_THAT(error(FoldersOptions(), "mask.txt"),
+              HasSubstr("b.png: image without mask; did you mean b.PNG?"));
+}
+
+TEST_F(Folders, TruncatedFilesAreRefused) {
+  write("Images/a.jpg", "Labels/a.png", 1);
+  write_list("list.txt", "a.jpg\n");
+  const std::string mask = read_file(root() / "Labels/a.png");
+  std::ofstream(root() / "Labels/a.png") << mask.substr(0, mask.size() / 2);
+  EXPECT_THAT(error(FoldersOptions(), "list.txt"), HasSubstr("Labels/a.png: truncated PNG"));
+}
+
+TEST_F(ImageList, ReadsBlanksCommasAndTabs) {
+  write("images/a.jpg", "masks/one.png", 1);
+  write("images/b.jpg", "masks/b.png", 1);
+  write("im ages/ü, c.jpg", "masks/c d.png", 1);
+  write_list("list.txt",
+             "\xef\xbb\xbfimages/a.jpg masks/one.png\r\n\r\nimages/b.jpg , masks/b.png\r\n"
+             "im ages/ü, c.jpg\tmasks/c d.png\r\n");
+  const auto dataset = open(ImageListOptions(), "list.txt");
+  ASSERT_EQ(dataset->size(), 3);
+  expect_square(dataset->get(0), "images/a");
+  expect_square(dataset->get(1), "images/b");
+  expect_square(dataset->get(2), "im ages/ü, c");
+}
+
+TEST_F(ImageList, LinesThatAreNoPairAreRefused) {
+  write("a.jpg", "a.png", 255);
+  write_list("one.txt", "a.jpg\n");
+  write_list("three.txt", "a.jpg a.png 1\n");
+  write_list("gone.txt", "a.jpg b.png\n");
+  write_list("half.txt", "a.jpg,\n");
+  EXPECT_THAT(error(ImageListOptions(), "one.txt"), HasSubstr("one.txt: 'a.jpg' is not an image and a mask"));
+  EXPECT_THAT(error(ImageListOptions(), "three.txt"),
+              HasSubstr("'a.jpg a.png 1' is not an image and a mask"));
+  EXPECT_THAT(error(ImageListOptions(), "gone.txt"), HasSubstr("b.png: image without mask"));
+  EXPECT_THAT(error(ImageListOptions(), "half.txt"), HasSubstr("'a.jpg,' is not an image and a mask"));
+}
+
+TEST_F(Backgrounds, MasksAreAllBackground) {
+  write("street.jpg", "unused/x.png", 1);
+  fs::remove_all(root() / "unused");
+  write("rooms/kitchen.png", "unused/x.png", 1);
+  fs::remove_all(root() / "unused");
+  const auto dataset = open(BackgroundsOptions(), "all");
+  EXPECT_EQ(ids(*dataset), "rooms/kitchen street");
+  EXPECT_EQ(dataset->get(0).mask.size(), cv::Size(20, 30));
+  EXPECT_EQ(dataset->get(0).mask.type(), CV_8UC1);
+  EXPECT_EQ(cv::countNonZero(dataset->get(0).mask), 0);
+  EXPECT_EQ(ids(*open(BackgroundsOptions(), "*.jpg")), "street");
+  write_list("list.txt", "rooms/kitchen.png\n");
+  EXPECT_EQ(ids(*open(BackgroundsOptions(), "list.txt")), "rooms/kitchen");
+}
+
+TEST_F(Backgrounds, AnEmptyFolderIsRefused) {
+  EXPECT_THAT(error(BackgroundsOptions(), "all"), HasSubstr("all: the list is empty"));
 }
 
 }  // namespace

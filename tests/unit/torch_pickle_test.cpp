@@ -261,8 +261,6 @@ TEST(TorchPickle, FindsTheStateDict) {
   EXPECT_EQ(found(dict({{"a", a}, {"epoch", "K\1"}, {"extra", "}"}, {"b", a}})), (Names{"a", "b"}));
   EXPECT_EQ(found(dict({{"a", "N"}, {"b", a}, {"a", a}, {"b", "N"}})), Names{"a"})
       << "the last value of a key counts";
-  EXPECT_EQ(found(dict({{"module.a", a}, {"module.b", a}})), (Names{"a", "b"}));
-  EXPECT_EQ(found(dict({{"module.a", a}, {"b", a}})), (Names{"module.a", "b"}));
   // Python 2: OrderedDict([['a', tensor], ...]) with attributes
   EXPECT_EQ(found(global("collections", "OrderedDict") + "(](](" + text("a") + a + "e](" + text("b") + a +
                   "eetR}" + text("_metadata") + "Nsb"),
@@ -286,11 +284,18 @@ TEST(TorchPickle, SaysWhatElseAFileHolds) {
   EXPECT_THAT(error_of_object("(" + text("module") + global("net", "Net") + "NNtQ)\x81}b"),
               HasSubstr("class 'net.Net'"));
   EXPECT_THAT(error_of_object("K\1"), HasSubstr("holds no state_dict"));
+  EXPECT_THAT(
+      error_of_object(dict({{"model_ema", dict({{"a", tensor({}, 0, {6}, {1})}})}, {"epoch", "K\1"}})),
+      AllOf(HasSubstr("neither at the top nor under state_dict"),
+            EndsWith("its keys: 'model_ema', 'epoch'")));
   EXPECT_THAT(error_of_object(dict({{"q", global("torch._utils", "_rebuild_qtensor") + ")R"},
                                     {"a", tensor({}, 0, {6}, {1})}})),
               HasSubstr("tensor 'q' is of a kind that is not read: 'torch._utils._rebuild_qtensor'"));
+  EXPECT_THAT(error_of_object(dict({{"s", global("torch._tensor", "_rebuild_from_type_v2") + ")R"},
+                                    {"a", tensor({}, 0, {6}, {1})}})),
+              HasSubstr("tensor 's' is of a kind that is not read"));
   EXPECT_THAT(error_of_file(std::string(257, '\0') + "ustar\0"s + std::string(300, '\0')),
-              HasSubstr("tar format"));
+              HasSubstr("a tar archive is not read"));
   EXPECT_THAT(error_of_file(protocol2("K\1")), HasSubstr("a pickle that torch.save did not write"));
   EXPECT_THAT(error_of_file(""), HasSubstr("no PyTorch file"));
   EXPECT_THAT(error_of_file(zip_file("N", {{"constants.pkl", ""}})), HasSubstr("a TorchScript archive"));
@@ -314,7 +319,9 @@ TEST(TorchPickle, TensorsMustLieInTheirStorage) {
   EXPECT_EQ(error(5, {}, {}), "no error");
   EXPECT_EQ(error(6, {0}, {1}), "no error");
   EXPECT_EQ(error(0, {1, 6}, {kHuge, 1}), "no error");
-  EXPECT_EQ(error(5, {4, 5}, {0, 0}), "no error");
+  EXPECT_EQ(error(5, {2, 3}, {0, 0}), "no error");
+  EXPECT_EQ(error(5, {4, 5}, {0, 0}),
+            "x.pth: tensor 'a': is expanded: it has more elements than its storage");
   EXPECT_EQ(error(0, {0, 3}, {kHuge, kHuge}), "no error");
   for (const auto& wrong :
        {error(6, {}, {}), error(0, {7}, {1}), error(1, {6}, {1}), error(-1, {1}, {1}), error(7, {0}, {1}),
@@ -325,6 +332,20 @@ TEST(TorchPickle, TensorsMustLieInTheirStorage) {
   for (const auto& wrong : {error(0, {-1}, {1}), error(0, {1}, {-1}), error(0, {1}, {}), error(0, {}, {1}),
                             error(0, std::vector<std::int64_t>(40, 1), std::vector<std::int64_t>(40, 1))})
     EXPECT_EQ(wrong, "x.pth: tensor 'a': wrong shape or strides");
+}
+
+TEST(TorchPickle, SharedMemoryHasABound) {
+  const auto sharing = [](int tensors) {
+    std::vector<std::pair<std::string, std::string>> entries;
+    for (int i = 0; i < tensors; ++i)
+      entries.emplace_back("t" + std::to_string(i), tensor({"0", "FloatStorage", 10000}, 0, {10000}, {1}));
+    LegacyFile file;
+    file.object = dict(entries);
+    file.storages = {{"0", float_section(10000)}};
+    return error_of_file(file.bytes());
+  };
+  EXPECT_EQ(sharing(8), "no error");
+  EXPECT_THAT(sharing(200), HasSubstr("its tensors share memory"));
 }
 
 TEST(TorchPickle, StoragesMustBeWhatTheTensorsSay) {

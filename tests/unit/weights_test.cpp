@@ -6,6 +6,8 @@
 #include "portraitseg/models/models.h"
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/state_dict.h"
+#include "portraitseg/weights/torch_pickle.h"
+#include "portraitseg/weights/weights_file.h"
 
 #include "support/temporary_folder.h"
 
@@ -185,6 +187,46 @@ TEST(Safetensors, NamesMustDiffer) {
   EXPECT_EQ(error("b"), "no error");
   EXPECT_THAT(error("a"), HasSubstr("the name 'a' of a tensor is taken"));
   EXPECT_THAT(error("__metadata__"), HasSubstr("the name '__metadata__' of a tensor is taken"));
+}
+
+TEST(WeightsFile, IsToldByItsContentAndNotByItsName) {
+  const testing::TemporaryFolder folder;
+  const TensorFile file{{{"a", torch::ones({2})}}, {{"k", "v"}}};
+  write_weights(folder.path() / "x.pth", file);
+  write_weights(folder.path() / "x.safetensors", file);
+  std::filesystem::rename(folder.path() / "x.pth", folder.path() / "zip.safetensors");
+  for (const char* name : {"zip.safetensors", "x.safetensors"}) {
+    EXPECT_EQ(read_weights(folder.path() / name).metadata, file.metadata) << name;
+  }
+  for (const std::string other :
+       {"", "version https://git-lfs.github.com/spec/v1\n", "<html>", "\x1f\x8b\x08"}) {
+    write_file(folder.path() / "x.pth", other);
+    EXPECT_THAT(error_of([&] { read_weights(folder.path() / "x.pth"); }),
+                HasSubstr("x.pth: no weights file"));
+  }
+  EXPECT_THAT(error_of([&] { write_weights(folder.path() / "x.onnx", file); }),
+              HasSubstr("known extensions"));
+}
+
+TEST(WeightsFile, ThePrefixOfDataParallelIsTakenOffIfEveryNameHasIt) {
+  const testing::TemporaryFolder folder;
+  for (const char* name : {"x.pth", "x.safetensors"}) {
+    const auto path = folder.path() / name;
+    const auto t = torch::ones({2});
+    write_weights(path, {{{"module.a", t}, {"module.b", t}}, {}});
+    EXPECT_NE(read_weights(path).find("a"), nullptr) << name;
+    write_weights(path, {{{"module.a", t}, {"b", t}}, {}});
+    EXPECT_NE(read_weights(path).find("module.a"), nullptr) << name;
+  }
+}
+
+TEST(WeightsFile, NamesThatNoTerminalShouldShowAreRefused) {
+  const testing::TemporaryFolder folder;
+  for (const std::string name : {"a\nb", "\x1b[2J", "\xff"}) {
+    const auto path = folder.path() / "x.pth";
+    write_weights(path, {{{name, torch::ones({2})}}, {}});
+    EXPECT_THAT(error_of([&] { read_weights(path); }), HasSubstr("which is no name"));
+  }
 }
 
 TEST(StateDict, MissingUnexpectedAndMisShapedKeysAreListedAndNothingIsLoaded) {

@@ -34,11 +34,7 @@ struct EvaluateArguments {
 RunConfig read_config(const EvaluateArguments& arguments, const TensorFile& weights,
                       const fs::path& weights_path) {
   if (!arguments.config.empty()) return RunConfig::load(arguments.config, arguments.overrides);
-  const std::string stored = stored_config(weights);
-  if (stored.empty()) throw DataError(weights_path, "carries no configuration; give one with --config");
-  std::vector<std::string> overrides = {"device={}"};  // the training machine's is of no interest here
-  overrides.insert(overrides.end(), arguments.overrides.begin(), arguments.overrides.end());
-  return RunConfig::parse(stored, weights_path.string() + " (its configuration)", overrides);
+  return read_stored_config(weights, weights_path, arguments.overrides);
 }
 
 void apply_arguments(const EvaluateArguments& arguments, RunConfig& config) {
@@ -75,6 +71,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   }
   const fs::path path =
       arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
+  refuse_to_overwrite(path, arguments.json);
   const TensorFile weights = read_weights(path);
   RunConfig config = read_config(arguments, weights, path);
   apply_arguments(arguments, config);

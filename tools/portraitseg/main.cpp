@@ -36,6 +36,16 @@ void wait_passively(int argc, char** argv) {
   execv("/proc/self/exe", argv);  // returns only on failure, and then waiting is not passive
 }
 
+/// The verbs below the last one that was given: "convert, show, diff".
+std::string verbs_below(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  if (!chosen.empty()) return verbs_below(*chosen.front());
+  std::string names;
+  for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    names += (names.empty() ? "" : ", ") + verb->get_name();
+  return names;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and compares portrait segmentation networks.", "portraitseg");
   app.set_version_flag("--version", portraitseg::version());
@@ -52,11 +62,13 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    return fail(std::string(error.what()) + " (see portraitseg --help)", kUsersMistake);
+    const std::string verbs = verbs_below(app);
+    return fail(
+        std::string(error.what()) + (verbs.empty() ? "" : "; known: " + verbs) + " (see portraitseg --help)",
+        kUsersMistake);
   }
   if (!action)
-    return fail("no verb given; known: train, evaluate, summary, weights, dataset, config (see portraitseg --help)",
-                kUsersMistake);
+    return fail("no verb given; known: " + verbs_below(app) + " (see portraitseg --help)", kUsersMistake);
   const int code = action();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
     return fail("cannot write to standard output", kUsersMistake);

@@ -14,6 +14,7 @@
 #include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
+#include "terminal.h"
 
 namespace portraitseg {
 namespace {
@@ -34,23 +35,22 @@ RunConfig read_config(const SummaryArguments& arguments) {
                                         arguments.model, height, width),
                             "--model " + arguments.model, arguments.overrides);
   }
-  const std::string stored = stored_config(read_weights(arguments.weights));
-  if (stored.empty())
-    throw DataError(arguments.weights, "carries no configuration; use --config or --model in its place");
-  std::vector<std::string> overrides = {"device={}"};  // the training machine's is of no interest here
-  overrides.insert(overrides.end(), arguments.overrides.begin(), arguments.overrides.end());
-  return RunConfig::parse(stored, arguments.weights + " (its configuration)", overrides);
+  return read_stored_config(read_weights(arguments.weights), arguments.weights, arguments.overrides);
 }
 
 std::array<std::int64_t, 2> parse_size(const std::string& text) {
-  static const std::regex form("([1-9][0-9]{0,4})x([1-9][0-9]{0,4})");
+  static const std::regex form("([0-9]{1,5})x([0-9]{1,5})");
+  constexpr std::int64_t kLargest = 16384;  // as preprocessing.size
   std::smatch match;
-  if (!std::regex_match(text, match, form))
-    throw UserError("--size '" + text + "': expected height x width in pixels, such as 224x224");
-  return {std::stoll(match[1]), std::stoll(match[2])};
+  if (std::regex_match(text, match, form)) {
+    const std::int64_t height = std::stoll(match[1]), width = std::stoll(match[2]);
+    if (height > 0 && width > 0 && height <= kLargest && width <= kLargest) return {height, width};
+  }
+  throw UserError("--size '" + text + "': expected height x width in pixels up to 16384, such as 224x224");
 }
 
 int summary_command(const SummaryArguments& arguments) {
+  refuse_to_overwrite(arguments.weights, arguments.json);
   const int chosen = !arguments.model.empty() + !arguments.config.empty() + !arguments.weights.empty() +
                      static_cast<int>(arguments.zoo);
   if (chosen != 1) throw UserError("summary needs one of --model, --config, --weights and --zoo");

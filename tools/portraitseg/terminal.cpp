@@ -71,6 +71,12 @@ void ProgressBar::clear() {
   shown_ = false;
 }
 
+void refuse_to_overwrite(const std::filesystem::path& input, const std::filesystem::path& output) {
+  std::error_code missing;  // then they are not the same
+  if (std::filesystem::equivalent(input, output, missing))
+    throw DataError(output, "is the file that is read; write another one");
+}
+
 void say(const std::string& line) {
   logger().info(line);
   logger().flush();

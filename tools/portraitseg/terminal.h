@@ -29,6 +29,9 @@ class ProgressBar {
   std::chrono::steady_clock::time_point start_, last_;
 };
 
+/// @throws DataError if `output` is the file `input`, also by another name. An empty output or "-" is none.
+void refuse_to_overwrite(const std::filesystem::path& input, const std::filesystem::path& output);
+
 /// A line on stderr, and in the log file once there is one.
 void say(const std::string& line);
 void say_to_file(const std::filesystem::path& log);

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -33,9 +34,15 @@ void catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-/// ": a, b, c", or nothing.
-std::string listing(const std::vector<std::string>& keys) {
-  return keys.empty() ? "" : fmt::format(": {}", fmt::join(keys, ", "));
+/// What model.init_from gave, key by key.
+void say_start(const std::string& file, const PartialLoad& load) {
+  say("initialised from " + file);
+  for (const auto& [what, keys] : {std::pair("taken", &load.taken),
+                                   {"not in the file", &load.missing},
+                                   {"of another shape", &load.mis_shaped},
+                                   {"in the file alone", &load.unexpected}}) {
+    if (!keys->empty()) say(fmt::format("  {} {}: {}", keys->size(), what, fmt::join(*keys, ", ")));
+  }
 }
 
 int train(const TrainArguments& arguments) {
@@ -47,10 +54,9 @@ int train(const TrainArguments& arguments) {
   }
   RunConfig config = resuming ? RunConfig::load(RunFolder::open(arguments.resume).config())
                               : RunConfig::load(arguments.config, arguments.overrides);
-  for (std::string* path : {&config.data.options->root, &config.model.init_from}) {
-    if (!path->empty())
-      *path = fs::absolute(*path).lexically_normal().string();  // wherever it is resumed from
-  }
+  config.data.options->make_absolute();  // both must hold wherever the run is resumed from
+  std::string& start_file = config.model.init_from;
+  if (!start_file.empty()) start_file = fs::absolute(start_file).lexically_normal().string();
   const fs::path output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
                                                    : fs::path(arguments.output);
   if (!resuming) RunFolder::refuse_if_taken(output);
@@ -58,21 +64,17 @@ int train(const TrainArguments& arguments) {
   config.device.name = device.torch_device().str();  // what the results rest on, in place of auto and 0
   config.device.threads = device.threads();
   Trainer trainer(config, device);
-  const auto start = resuming ? std::nullopt : trainer.initialise();
+  std::optional<PartialLoad> start;
+  if (!resuming) start = trainer.initialise();
   const RunFolder run =
       resuming ? RunFolder::open(arguments.resume) : RunFolder::create(output, trainer.config(), device);
-  if (resuming) trainer.resume(run);
+  if (resuming) start = trainer.resume(run);
 
   say_to_file(run.log());
   say(fmt::format("{}, {} on {}", config.model.name, resuming ? "resumed" : "from the start",
                   device.description()));
   say("run folder " + run.path().string());
-  if (start) {
-    say(fmt::format("{}: {} tensors taken", config.model.init_from, start->taken.size()));
-    say(fmt::format("  {} of the network keep their initial values{}", start->kept.size(),
-                    listing(start->kept)));
-    say(fmt::format("  {} of the file are left{}", start->left.size(), listing(start->left)));
-  }
+  if (start) say_start(config.model.init_from, *start);
   catch_signals();
   RunReport report(run);
   TrainingDisplay display(config.trainer.epochs);

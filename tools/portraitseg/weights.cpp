@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <map>
 
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -12,6 +14,7 @@
 #include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
+#include "terminal.h"
 
 namespace portraitseg {
 namespace {
@@ -29,12 +32,6 @@ std::string shape_text(const torch::Tensor& tensor) {
   return fmt::format("[{}]", fmt::join(tensor.sizes().vec(), ", "));
 }
 
-std::string dtype_text(const torch::Tensor& tensor) {
-  std::string name = torch::toString(tensor.scalar_type());
-  for (char& c : name) c = static_cast<char>(std::tolower(c));
-  return name == "half" ? "float16" : name == "float" ? "float32" : name == "double" ? "float64" : name;
-}
-
 /// The table, or in its place JSON to where the user wants it.
 void print(const std::string& table, const Json& json, const std::string& target) {
   const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -47,6 +44,7 @@ void print(const std::string& table, const Json& json, const std::string& target
 }
 
 int convert(const WeightsArguments& arguments) {
+  refuse_to_overwrite(arguments.first, arguments.second);
   TensorFile file = plain_weights(read_weights(arguments.first));
   if (!arguments.config.empty()) {
     const RunConfig config = RunConfig::load(arguments.config, arguments.overrides);
@@ -73,18 +71,18 @@ struct Usage {
 };
 
 std::string usage_text(const TensorFile& file, const std::string& path) {
-  const std::string stored = stored_config(file);
-  if (stored.empty()) return "no configuration\n";
+  if (stored_config(file).empty()) return "no configuration\n";
   try {
-    RunConfig config = RunConfig::parse(stored, path);
+    const RunConfig config = read_stored_config(file, path);
     Usage usage{config.model, config.preprocessing};
     return ConfigWriter::yaml(usage);
-  } catch (const UserError&) {  // of a network that a program of its own has registered, for one
-    return "a configuration that this program does not know\n";
+  } catch (const UserError& error) {  // of a network that a program of its own has registered, for one
+    return std::string("a configuration that cannot be read: ") + error.what() + "\n";
   }
 }
 
 int show(const WeightsArguments& arguments) {
+  refuse_to_overwrite(arguments.first, arguments.json);
   const TensorFile file = read_weights(arguments.first);
   std::size_t width = 0;
   std::int64_t values = 0, bytes = 0;
@@ -93,11 +91,13 @@ int show(const WeightsArguments& arguments) {
     width = std::max(width, key.size());
     values += tensor.numel();
     bytes += static_cast<std::int64_t>(tensor.nbytes());
-    tensors.push_back({{"key", key}, {"type", dtype_text(tensor)}, {"shape", tensor.sizes().vec()}});
+    tensors.push_back(
+        {{"key", key}, {"type", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}});
   }
   std::string table;
   for (const auto& [key, tensor] : file.tensors) {
-    table += fmt::format("{:<{}}  {:<8}  {}\n", key, width, dtype_text(tensor), shape_text(tensor));
+    table +=
+        fmt::format("{:<{}}  {:<8}  {}\n", key, width, dtype_name(tensor.scalar_type()), shape_text(tensor));
   }
   table += fmt::format("{} tensors, {} values, {} bytes\n", file.tensors.size(), values, bytes);
   table += usage_text(file, arguments.first);
@@ -109,7 +109,8 @@ int show(const WeightsArguments& arguments) {
 /// "" if the bits are the same.
 std::string difference(const torch::Tensor& a, const torch::Tensor& b) {
   if (a.sizes() != b.sizes()) return shape_text(a) + " and " + shape_text(b);
-  if (a.scalar_type() != b.scalar_type()) return dtype_text(a) + " and " + dtype_text(b);
+  if (a.scalar_type() != b.scalar_type())
+    return dtype_name(a.scalar_type()) + " and " + dtype_name(b.scalar_type());
   const auto plain_a = a.contiguous(), plain_b = b.contiguous();
   if (a.numel() == 0 || std::memcmp(plain_a.data_ptr(), plain_b.data_ptr(), plain_a.nbytes()) == 0) return "";
   const auto distance = (plain_a.to(torch::kFloat64) - plain_b.to(torch::kFloat64)).abs().max();
@@ -117,6 +118,8 @@ std::string difference(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 int diff(const WeightsArguments& arguments) {
+  refuse_to_overwrite(arguments.first, arguments.json);
+  refuse_to_overwrite(arguments.second, arguments.json);
   const TensorFile a = read_weights(arguments.first), b = read_weights(arguments.second);
   std::map<std::string, torch::Tensor> others(b.tensors.begin(), b.tensors.end());
   Json only_in_a = Json::array(), only_in_b = Json::array(), different = Json::object();
@@ -142,7 +145,20 @@ int diff(const WeightsArguments& arguments) {
     only_in_b.push_back(key);
     table += fmt::format("{}: only in {}\n", key, arguments.second);
   }
-  const bool identical = only_in_a.empty() && only_in_b.empty() && different.empty();
+  Json metadata = Json::array();
+  for (const auto& one : {a.metadata, b.metadata}) {
+    for (const auto& [key, value] : one) {
+      const auto equal_in = [&, k = key, v = value](const TensorFile& file) {
+        const auto found = file.metadata.find(k);
+        return found != file.metadata.end() && found->second == v;
+      };
+      if ((!equal_in(a) || !equal_in(b)) &&
+          std::find(metadata.begin(), metadata.end(), key) == metadata.end())
+        metadata.push_back(key);
+    }
+  }
+  for (const auto& key : metadata) table += fmt::format("{}: metadata differ\n", key.get<std::string>());
+  const bool identical = only_in_a.empty() && only_in_b.empty() && different.empty() && metadata.empty();
   table += fmt::format(
       "{}: {} tensors equal bit for bit, {} different, {} only in the first, {} only in the second\n",
       identical ? "identical" : "different", equal, different.size(), only_in_a.size(), only_in_b.size());
@@ -151,7 +167,8 @@ int diff(const WeightsArguments& arguments) {
          {"equal", equal},
          {"different", different},
          {"only_in_first", only_in_a},
-         {"only_in_second", only_in_b}},
+         {"only_in_second", only_in_b},
+         {"metadata", metadata}},
         arguments.json);
   return 0;
 }

@@ -12,7 +12,8 @@ enum class Purpose : std::uint64_t {
   kAugment = 2,
   kSynthesize = 3,
   kInitialise = 4,
-  kSplit = 5
+  kMix = 5,
+  kSplit = 6
 };
 
 /// A generator keyed by (seed, key...): the stream depends on nothing else, neither on the thread that draws

@@ -26,8 +26,13 @@ class Dataset {
   /// @throws DataError naming the file that is missing, unreadable, truncated or of the wrong size.
   virtual Sample get(std::int64_t index) const = 0;
 
-  std::filesystem::path list;  ///< where the list lies, absolute
-  std::string list_sha256;     ///< of the list's bytes: two figures compare only over the same list
+  /// The list file, absolute; where there is none, the word that open() got. open() with it gives the same set again.
+  std::filesystem::path list;
+
+  /// Two figures compare only over the same list. SHA-256 of the list file's bytes; where there is none, of the ids in
+  /// their order, each followed by a line feed, with those that were skipped. A mixture's says more.
+  std::string list_sha256;
+
   std::vector<std::string>
       skipped;  ///< entries left out when the list was opened, with the reason (OnError::kSkip)
 };
@@ -37,9 +42,15 @@ struct DatasetOptions {
   virtual ~DatasetOptions() = default;
   virtual void fields(Fields& f) = 0;
 
-  /// @param list a path, or a file name inside the data set's folder (looked for there first).
+  /// @param list a path, or a file name inside the data set's folder (looked for there first). A data set that is
+  ///   distributed in folders takes the name of a split in its place ("train", "val", "all" ...; its header says
+  ///   which); the entries are then the folder's images in the byte order of their names. A file of the same name is
+  ///   reached as "./train".
   /// @throws DataError for a missing folder or list, an empty list, an image without mask, masks without any portrait.
   virtual std::unique_ptr<Dataset> open(const std::string& list, OnError on_error) const = 0;
+
+  /// Makes the folders absolute, so that the configuration of a run holds from any working folder.
+  virtual void make_absolute();
 
   std::string root;  ///< the data set's folder
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include <opencv2/core/mat.hpp>
 
@@ -19,5 +20,17 @@ cv::Mat read_image(const std::filesystem::path& path);
 /// palette's indices: the colours of an index mask are for the eye only.
 /// @throws DataError as read_image, and for values above 255.
 cv::Mat read_mask_values(const std::filesystem::path& path);
+
+/// As read_mask_values(), for masks whose values are class indices or grey levels with a meaning of their own: a mask in
+/// colours is refused, since its grey levels mean nothing.
+cv::Mat read_grey_values(const std::filesystem::path& path);
+
+/// The alpha channel as it is stored: H x W, CV_8UC1.
+/// @throws DataError as read_image, and for a file without 8-bit alpha.
+cv::Mat read_alpha(const std::filesystem::path& path);
+
+/// An image that lies in memory, all of its channels as they are stored. @param path names it in messages.
+/// @throws DataError as read_image.
+cv::Mat decode_image(std::string bytes, const std::filesystem::path& path);
 
 }  // namespace portraitseg

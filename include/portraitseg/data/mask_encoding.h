@@ -9,6 +9,16 @@
 
 namespace portraitseg {
 
+/// What each value of a mask file means: a class index, kIgnore, or kMeaningless.
+using ValueMeanings = std::array<std::uint8_t, 256>;
+constexpr std::uint8_t kMeaningless = 254;
+
+/// H x W, CV_8UC1, the meaning of each value. @param values H x W, CV_8UC1.
+/// @param encoding how the message calls the set's values, "0/1".
+/// @throws DataError naming path, value and place of one without meaning.
+cv::Mat decode_values(const cv::Mat& values, const ValueMeanings& meanings, const std::string& encoding,
+                      const std::filesystem::path& path);
+
 /// How the masks of one data set say "portrait". The published bodies of EG1800 alone differ in it, and a fixed
 /// threshold finds no portrait at all in some of them, so the values of the whole set decide:
 ///
@@ -38,10 +48,10 @@ class MaskEncoding {
   bool all_background() const { return all_background_; }
 
  private:
-  MaskEncoding(std::string name, std::array<std::uint8_t, 256> meaning);
+  MaskEncoding(std::string name, const ValueMeanings& meaning);
 
   std::string name_;
-  std::array<std::uint8_t, 256> meaning_;  ///< class index of each value
+  ValueMeanings meaning_;
   bool all_background_ = false;
 };
 

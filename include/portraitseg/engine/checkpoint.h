@@ -62,6 +62,11 @@ Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& pa
 std::string stored_config(const TensorFile& file);
 void store_config(TensorFile& file, const RunConfig& config);
 
+/// The same, read for use on this machine: without the training machine's device.
+/// @throws DataError if the file carries none.
+RunConfig read_stored_config(const TensorFile& file, const std::filesystem::path& path,
+                             const std::vector<std::string>& overrides = {});
+
 /// A checkpoint without what only its training needs.
 TensorFile plain_weights(TensorFile file);
 

@@ -43,7 +43,7 @@ class Trainer {
 
   /// Continues from the run's last checkpoint; as initialise() if it has none yet.
   /// @throws DataError if it is damaged, or if configuration or training list are not those it was written with.
-  void resume(const RunFolder& run);
+  std::optional<PartialLoad> resume(const RunFolder& run);
 
   /// Trains until the last epoch is done, or until `stop()` says so: then the step is finished and a checkpoint
   /// written. @return whether the last epoch was reached

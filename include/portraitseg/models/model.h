@@ -14,7 +14,8 @@ namespace portraitseg {
 
 /// A network's named logits; a head that the network does not have is an undefined tensor.
 struct SegmentationOutput {
-  torch::Tensor mask;      ///< [N, classes, H, W]; the stage networks answer at a fraction of H and W
+  torch::Tensor
+      mask;  ///< [N, classes, H, W]; the stage networks and sinet_cityscapes answer at a fraction of it
   torch::Tensor boundary;  ///< [N, classes, H, W]
   torch::Tensor coarse;    ///< [N, classes, H / s, W / s]: what the encoder alone would answer
 

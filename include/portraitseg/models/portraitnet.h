@@ -77,8 +77,7 @@ struct PortraitNetOptions : ModelOptions {
 ///   D2  the last D-Block gets no skip from the first encoder stage; Fig. 2(a) draws one.
 ///   D3  heads are 3x3 without bias; Fig. 2(a) says 1x1.
 ///   D4  the first inverted residual expands by a 1x1 convolution even at ratio 1; MobileNetV2 has none there.
-/// Deviations from the reference code:
-///   D5  `grouped` is frozen, as its comment intends; the code sets a flag that PyTorch ignores and trains it.
+/// `grouped` is frozen; the reference trains it with a learning rate of 0 (myTrain/train.py), which is the same.
 class PortraitNetImpl : public SegmentationModel {
  public:
   explicit PortraitNetImpl(const PortraitNetOptions& options);

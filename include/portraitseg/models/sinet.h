@@ -111,7 +111,8 @@ struct SinetOptions : SinetEncoderOptions {
 /// Source     Park et al. 2020, "SINet: Extreme Lightweight Portrait Segmentation Networks with Spatial Squeeze
 ///            Modules and Information Blocking Decoder", arXiv 1911.09099, Table 2, Fig. 3 and 4;
 ///            code clovaai/ext_portrait_segmentation, models/SINet.py.
-/// Input      [N, 3, H, W], H and W multiples of 32: the S2 blocks pool the 1/8 map by up to 4.
+/// Input      [N, 3, H, W], H and W multiples of size_multiple(): 32 with Table 2, whose blocks pool the 1/8 map by up
+///            to 4.
 /// Output     mask: logits [N, classes, H, W]; of the encoder alone [N, classes, H / 8, W / 8].
 /// Size       86,910 parameters (2 classes), the encoder 86,764.
 /// Deviations from the paper, all to match the reference code:

@@ -49,6 +49,9 @@ TORCH_MODULE(PlainConv);
 torch::nn::Conv2dOptions same_conv(std::int64_t in, std::int64_t out, std::int64_t kernel,
                                    std::int64_t stride = 1, std::int64_t groups = 1);
 
+/// Depthwise convolution of an odd kernel height x width without bias; keeps H and W.
+torch::nn::Conv2d depthwise_conv(std::int64_t channels, std::int64_t height, std::int64_t width);
+
 torch::nn::BatchNorm2d batch_norm(std::int64_t channels, double eps);
 
 /// One slope a channel, 0.25 at the start.

@@ -24,11 +24,14 @@ std::vector<std::pair<std::string, torch::Tensor>> state_dict(const torch::nn::M
 /// @throws DataError listing missing, unexpected and mis-shaped keys; the network is then unchanged.
 void load_state_dict(torch::nn::Module& module, const TensorFile& file, const std::filesystem::path& path);
 
-/// What a partial loading took; a mis-shaped tensor is among both lists of what was left.
+/// What a partial loading took and what it left. num_batches_tracked, which fits everywhere and says nothing, is neither
+/// taken nor listed.
 struct PartialLoad {
-  std::vector<std::string> taken;  ///< keys of the network that got the file's values
-  std::vector<std::string> kept;  ///< keys of the network that keep theirs; num_batches_tracked is not listed
-  std::vector<std::string> left;  ///< keys of the file that are not used
+  std::vector<std::string> taken;    ///< keys of the network that got the file's values
+  std::vector<std::string> missing;  ///< keys of the network that the file does not have
+  std::vector<std::string>
+      mis_shaped;  ///< keys that both have, with both shapes: "a.weight [2, 3] for [2, 4]"
+  std::vector<std::string> unexpected;  ///< keys of the file that the network does not have
 };
 
 /// Copies those of the file's tensors into the network that fit by key and shape. The network's key may have `encoder.`

@@ -19,4 +19,7 @@ struct TensorFile {
   const torch::Tensor* find(const std::string& name) const;
 };
 
+/// As Python calls it: "float32", "int64" ...
+std::string dtype_name(torch::Dtype dtype);
+
 }  // namespace portraitseg

@@ -13,14 +13,13 @@ namespace portraitseg {
 ///
 /// The state dict is the outermost dictionary with tensors under text keys; but a dictionary with such below `state_dict`,
 /// `model_state_dict`, `model`, `net`, `network`, `weights` or `ema` (in this order, three levels deep) goes first, since
-/// checkpoints keep loose tensors such as an accuracy beside it. Entries that are no tensors are left out. The prefix
-/// `module.` of DataParallel is taken off if every key has it.
+/// checkpoints keep loose tensors such as an accuracy beside it. Entries that are no tensors are left out.
 ///
-/// The tensors are detached, on the CPU, with the file's types and shapes, and share memory where the file says so: an
-/// expanded tensor (stride 0) costs nothing here, but its size when it is copied. `path` names the file in messages.
+/// The tensors are detached, on the CPU, with the file's types and shapes, and share memory where the file says so,
+/// within 8 times the file's size. `path` names the file in messages.
 /// @throws DataError for a file that is cut off, damaged, big endian, of another kind (a whole pickled module,
 ///         TorchScript, the tar format of torch 0.1), without tensors, or with tensors of a type that is not read
-///         (complex, quantised, sparse).
+///         (complex, quantised, sparse, expanded, subclasses).
 TensorFile parse_torch(std::string_view bytes, const std::filesystem::path& path);
 
 /// The bytes of a zip archive that torch.load reads, also with weights_only=True, as an OrderedDict of tensors:

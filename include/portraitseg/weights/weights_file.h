@@ -7,8 +7,10 @@
 namespace portraitseg {
 
 /// Reads a weights file of any known format, told apart by content and not by name: .safetensors (our checkpoints are
-/// such files), PyTorch's .pth as a zip archive and in the legacy format.
-/// @throws DataError for a file that is unreadable, damaged or of another kind.
+/// such files), PyTorch's .pth as a zip archive and in the legacy format. The prefix `module.` of DataParallel is taken off
+/// if every name has it.
+/// @throws DataError for a file that is unreadable, damaged or of another kind, or whose names no terminal should show
+///         (control characters, broken UTF-8).
 TensorFile read_weights(const std::filesystem::path& path);
 
 /// Writes .safetensors, or PyTorch's zip archive for .pth and .pt. Replaces the file as a whole or not at all.

@@ -45,7 +45,7 @@ class ZipReader {
 /// entry begin at a multiple of 64 bytes, as PyTorch wants for mapping them.
 class ZipWriter {
  public:
-  /// @throws std::length_error at 4 GiB or 65,535 entries, where zip64 would be needed.
+  /// @throws std::length_error at 4 GiB or beyond 65,534 entries, where zip64 would be needed.
   void add(std::string_view name, std::string_view data);
 
   /// The archive. @throws std::length_error as add().
