@@ -3,6 +3,7 @@
 #include "portraitseg/data/synthetic.h"
 
 #include "commands.h"
+#include "dataset_source.h"
 
 namespace portraitseg {
 namespace {
@@ -23,8 +24,14 @@ int synthesize(const SynthesizeArguments& arguments) {
 }  // namespace
 
 void add_dataset(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("dataset", "Makes data sets");
+  CLI::App* command =
+      app.add_subcommand("dataset", "Checks, measures, divides, converts, shows and makes data sets");
   command->require_subcommand(1);
+  add_dataset_verify(*command, action);
+  add_dataset_stats(*command, action);
+  add_dataset_split(*command, action);
+  add_dataset_convert(*command, action);
+  add_dataset_preview(*command, action);
   auto arguments = std::make_shared<SynthesizeArguments>();
   CLI::App* synthesize_command =
       command->add_subcommand("synthesize", "Draws a data set of portraits with exact masks");

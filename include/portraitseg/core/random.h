@@ -7,7 +7,14 @@
 namespace portraitseg {
 
 /// What a random draw is for. Part of the key of every generator, so that two uses never share a stream.
-enum class Purpose : std::uint64_t { kShuffle = 1, kAugment = 2, kSynthesize = 3, kInitialise = 4, kMix = 5 };
+enum class Purpose : std::uint64_t {
+  kShuffle = 1,
+  kAugment = 2,
+  kSynthesize = 3,
+  kInitialise = 4,
+  kMix = 5,
+  kSplit = 6
+};
 
 /// A generator keyed by (seed, key...): the stream depends on nothing else, neither on the thread that draws
 /// from it nor on what was drawn before. SplitMix64 (Steele et al. 2014), the same on every platform.

@@ -1,0 +1,188 @@
+#include "portraitseg/data/convert.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+#include <nlohmann/json.hpp>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/data/write_image.h"
+
+namespace portraitseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Attributes = std::map<std::string, std::string>;
+
+/// Raise it with every change of what is written: old folders must not pass for new.
+constexpr int kLayout = 1;
+
+std::string text_list_name(const DatasetList& list) {
+  return fs::path(list.name).stem().string() + ".txt";
+}
+
+std::string manifest(const std::vector<DatasetList>& lists, const ConvertOptions& options, bool complete) {
+  nlohmann::ordered_json json = {{"layout", kLayout},
+                                 {"complete", complete},
+                                 {"jpeg_quality", options.jpeg_quality},
+                                 {"lists", nlohmann::ordered_json::array()}};
+  for (const auto& list : lists) {
+    json["lists"].push_back({{"name", text_list_name(list)},
+                             {"of", list.dataset->list.string()},
+                             {"sha256", list.dataset->list_sha256},
+                             {"images", list.dataset->size()}});
+  }
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+/// The id becomes a path, and a data set is free in its ids.
+void check_id(const std::string& id, const fs::path& list) {
+  const fs::path path(id);
+  const bool inside = !id.empty() && path.is_relative() && path.has_filename() &&
+                      path.lexically_normal() == path && *path.begin() != "..";
+  const bool one_line = id.find_first_of("\r\n") == std::string::npos && id.find_first_of(" \t") != 0;
+  if (!inside || !one_line) throw DataError(list, "the id '" + id + "' cannot be a file name");
+}
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string cell = "\"";
+  for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
+  return cell + "\"";
+}
+
+std::string attributes_csv(const std::map<std::string, Attributes>& images) {
+  std::set<std::string> names;
+  for (const auto& [id, attributes] : images) {
+    for (const auto& [name, unused] : attributes) names.insert(name);
+  }
+  std::string text = "id";
+  for (const auto& name : names) text += "," + csv_cell(name);
+  text += "\n";
+  for (const auto& [id, attributes] : images) {
+    text += csv_cell(id);
+    for (const auto& name : names) {
+      const auto found = attributes.find(name);
+      text += "," + (found == attributes.end() ? "" : csv_cell(found->second));
+    }
+    text += "\n";
+  }
+  return names.empty() ? "" : text;
+}
+
+std::string content(const Sample& sample) {
+  std::string bytes;
+  for (const cv::Mat& mat : {sample.image, sample.mask}) {
+    bytes += std::to_string(mat.rows) + "x" + std::to_string(mat.cols) + ":";
+    for (int y = 0; y < mat.rows; ++y)
+      bytes.append(reinterpret_cast<const char*>(mat.ptr(y)),
+                   static_cast<std::size_t>(mat.cols) * mat.elemSize());
+  }
+  return sha256(bytes);
+}
+
+class Converter {
+ public:
+  Converter(const fs::path& folder, const ConvertOptions& options, bool several_lists)
+      : folder_(folder), options_(options), several_lists_(several_lists) {}
+
+  void convert(const DatasetList& list) {
+    const Dataset& dataset = *list.dataset;
+    result_.skipped.insert(result_.skipped.end(), dataset.skipped.begin(), dataset.skipped.end());
+    std::string lines;
+    std::set<std::string> own;
+    scan(
+        dataset, options_.scan, [&](const Sample& sample) { return write(sample, dataset.list); },
+        [&](Written image) {
+          if (!own.insert(image.id).second)
+            throw DataError(dataset.list, "has two images of the id '" + image.id + "'");
+          lines += image.id + extension() + "\n";
+          result_.written += image.anew ? 1 : 0;
+          const auto known = contents_.find(image.id);
+          if (known != contents_.end() && known->second != image.content) {
+            throw DataError(dataset.list,
+                            "the id '" + image.id + "' stands for another image than in a list before");
+          }
+          contents_[image.id] = image.content;
+          attributes_[image.id] = std::move(image.attributes);
+        },
+        [&](const DataError& error) {
+          if (options_.on_error == OnError::kFail) throw error;
+          result_.skipped.emplace_back(error.what());
+        });
+    if (own.empty()) throw DataError(dataset.list, "no image of the list could be used");
+    write_file(folder_ / text_list_name(list), lines);
+  }
+
+  Conversion finish() {
+    const std::string csv = attributes_csv(attributes_);
+    if (!csv.empty()) write_file(folder_ / "attributes.csv", csv);
+    result_.images = static_cast<std::int64_t>(contents_.size());
+    return result_;
+  }
+
+ private:
+  struct Written {
+    std::string id;
+    bool anew;
+    std::string content;  ///< only where lists may share an id
+    Attributes attributes;
+  };
+
+  std::string extension() const { return options_.jpeg_quality > 0 ? ".jpg" : ".png"; }
+
+  /// On a worker thread.
+  Written write(const Sample& sample, const fs::path& list) const {
+    check_id(sample.id, list);
+    const fs::path image = folder_ / "Images" / (sample.id + extension());
+    const fs::path mask = folder_ / "Labels" / (sample.id + ".png");
+    const bool image_there = fs::exists(image), mask_there = fs::exists(mask);
+    make_folder(image.parent_path());
+    make_folder(mask.parent_path());
+    if (!mask_there) write_image(mask, sample.mask);
+    if (!image_there) write_image(image, sample.image, options_.jpeg_quality);
+    return {sample.id, !image_there || !mask_there, several_lists_ ? content(sample) : "", sample.attributes};
+  }
+
+  const fs::path folder_;
+  const ConvertOptions options_;
+  const bool several_lists_;
+  Conversion result_;
+  std::map<std::string, std::string> contents_;  ///< by id
+  std::map<std::string, Attributes> attributes_;
+};
+
+}  // namespace
+
+Conversion convert(const std::vector<DatasetList>& lists, const fs::path& folder,
+                   const ConvertOptions& options) {
+  if (options.jpeg_quality < 0 || options.jpeg_quality > 100)
+    throw UserError("the JPEG quality must be 1..100, got " + std::to_string(options.jpeg_quality));
+  std::set<std::string> names;
+  for (const auto& list : lists) {
+    if (!names.insert(text_list_name(list)).second)
+      throw DataError(list.dataset->list, "another list, too, would become " + text_list_name(list));
+  }
+  const fs::path manifest_path = folder / "convert.json";
+  std::error_code error;
+  const std::string found = fs::exists(manifest_path, error) ? read_file(manifest_path) : "";
+  const bool ours = found == manifest(lists, options, false) || found == manifest(lists, options, true);
+  if (!ours && fs::exists(folder, error) &&
+      !(fs::is_directory(folder, error) && fs::is_empty(folder, error))) {
+    throw DataError(folder,
+                    "holds something else than these lists converted in this way; choose another folder");
+  }
+  make_folder(folder);
+  write_file(manifest_path, manifest(lists, options, false));
+  Converter converter(folder, options, lists.size() > 1);
+  for (const auto& list : lists) converter.convert(list);
+  Conversion result = converter.finish();
+  write_file(manifest_path, manifest(lists, options, true));
+  return result;
+}
+
+}  // namespace portraitseg

@@ -1,0 +1,113 @@
+#include "portraitseg/report/contact_sheet.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include <opencv2/imgproc.hpp>
+
+#include "portraitseg/core/random.h"
+#include "portraitseg/data/ordered_map.h"
+
+namespace portraitseg {
+namespace {
+
+constexpr int kGap = 4;  // px between tiles
+
+/// BGR, by class index from 1; they repeat.
+const std::array<cv::Vec3b, 6> kColors = {
+    {{90, 200, 60}, {230, 90, 30}, {40, 40, 230}, {40, 200, 230}, {200, 60, 200}, {200, 200, 60}}};
+const cv::Vec3b kIgnoredColor(128, 128, 128);
+
+cv::Vec3b color(std::uint8_t label) {
+  return label == kIgnore ? kIgnoredColor : kColors[(label - 1U) % kColors.size()];
+}
+
+/// Is a pixel beside this one of another class? The image's border is no edge.
+bool on_outline(const cv::Mat& mask, int y, int x) {
+  const auto label = mask.at<std::uint8_t>(y, x);
+  const auto differs = [&](int other_y, int other_x) {
+    const bool inside = other_y >= 0 && other_x >= 0 && other_y < mask.rows && other_x < mask.cols;
+    return inside && mask.at<std::uint8_t>(other_y, other_x) != label;
+  };
+  return differs(y - 1, x) || differs(y + 1, x) || differs(y, x - 1) || differs(y, x + 1);
+}
+
+/// @param image CV_8UC3 or CV_32FC3, 0..255
+cv::Mat with_mask(const cv::Mat& image, const cv::Mat& mask) {
+  cv::Mat picture;
+  image.convertTo(picture, CV_8U);
+  if (picture.data == image.data) picture = image.clone();
+  for (int y = 0; y < mask.rows; ++y) {
+    for (int x = 0; x < mask.cols; ++x) {
+      const auto label = mask.at<std::uint8_t>(y, x);
+      if (label == 0) continue;
+      const cv::Vec3b tint = color(label);
+      auto& pixel = picture.at<cv::Vec3b>(y, x);
+      const bool outline = on_outline(mask, y, x);
+      for (int c = 0; c < 3; ++c)
+        pixel[c] = outline ? tint[c] : static_cast<std::uint8_t>((3 * pixel[c] + tint[c]) / 4);
+    }
+  }
+  return picture;
+}
+
+void write_id(cv::Mat& picture, const std::string& id) {
+  const cv::Point place(3, picture.rows - 5);
+  cv::putText(picture, id, place, cv::FONT_HERSHEY_SIMPLEX, 0.35, {0, 0, 0}, 3, cv::LINE_AA);
+  cv::putText(picture, id, place, cv::FONT_HERSHEY_SIMPLEX, 0.35, {255, 255, 255}, 1, cv::LINE_AA);
+}
+
+cv::Mat make_tile(Sample sample, std::int64_t index, const Preprocessing& preprocessing,
+                  const AugmentOptions& options, const ContactSheetOptions& sheet) {
+  if (!sheet.augmented || !options.affine.enabled) {  // as EpochLoader does without affine
+    preprocessing.place_image(sample.image).convertTo(sample.image, CV_8U);
+    sample.mask = preprocessing.place_mask(sample.mask);
+  }
+  cv::Mat tile;
+  if (sheet.augmented) {
+    Random random(sheet.seed, Purpose::kAugment,
+                  {static_cast<std::uint64_t>(sheet.epoch), static_cast<std::uint64_t>(index)});
+    const cv::Size size(static_cast<int>(preprocessing.size[1]), static_cast<int>(preprocessing.size[0]));
+    const Augmented augmented = augment(sample, size, options, random);
+    cv::hconcat(with_mask(augmented.deformed, augmented.mask), with_mask(augmented.image, augmented.mask),
+                tile);
+  } else {
+    tile = with_mask(sample.image, sample.mask);
+  }
+  write_id(tile, sample.id);
+  return tile;
+}
+
+}  // namespace
+
+cv::Mat contact_sheet(const Dataset& dataset, const Preprocessing& preprocessing,
+                      const AugmentOptions& augment, const ContactSheetOptions& options) {
+  Random shuffle(options.seed, Purpose::kShuffle, {static_cast<std::uint64_t>(options.epoch)});
+  const auto order = permutation(dataset.size(), shuffle);
+  const std::int64_t count = std::clamp<std::int64_t>(options.images, 1, dataset.size());
+  OrderedMap<cv::Mat> made(count, options.workers, 2 * options.workers, [&](std::int64_t i) {
+    const std::int64_t index = order[static_cast<std::size_t>(i)];
+    return make_tile(dataset.get(index), index, preprocessing, augment, options);
+  });
+  std::vector<cv::Mat> tiles;
+  cv::Size largest;  // with Geometry::kKeep and no augmentation each image has its own size
+  while (auto tile = made.next()) {
+    largest = {std::max(largest.width, tile->cols), std::max(largest.height, tile->rows)};
+    tiles.push_back(*tile);
+  }
+  const int width = largest.width + kGap, height = largest.height + kGap;
+  const auto total = static_cast<int>(tiles.size());
+  const int columns = std::clamp(
+      static_cast<int>(std::lround(std::sqrt(static_cast<double>(total) * height / width))), 1, total);
+  const int rows = (total + columns - 1) / columns;
+  cv::Mat sheet(rows * height - kGap, columns * width - kGap, CV_8UC3, cv::Scalar::all(255));
+  for (int i = 0; i < total; ++i) {
+    const cv::Mat& tile = tiles[static_cast<std::size_t>(i)];
+    tile.copyTo(sheet(cv::Rect({i % columns * width, i / columns * height}, tile.size())));
+  }
+  return sheet;
+}
+
+}  // namespace portraitseg
