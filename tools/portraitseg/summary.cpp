@@ -53,7 +53,7 @@ int summary_command(const SummaryArguments& arguments) {
   refuse_to_overwrite(arguments.weights, arguments.json);
   const int chosen = !arguments.model.empty() + !arguments.config.empty() + !arguments.weights.empty() +
                      static_cast<int>(arguments.zoo);
-  if (chosen != 1) throw UserError("summary needs one of --model, --config, --weights and --zoo");
+  if (chosen != 1) throw UserError("summary needs exactly one of --model, --config, --weights and --zoo");
   if (arguments.zoo) {
     if (!arguments.overrides.empty() || !arguments.size.empty() || !arguments.json.empty())
       throw UserError("summary --zoo takes no --set, --size or --json");

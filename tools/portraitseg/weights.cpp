@@ -158,10 +158,14 @@ int diff(const WeightsArguments& arguments) {
     }
   }
   for (const auto& key : metadata) table += fmt::format("{}: metadata differ\n", key.get<std::string>());
-  const bool identical = only_in_a.empty() && only_in_b.empty() && different.empty() && metadata.empty();
+  const bool same_tensors = only_in_a.empty() && only_in_b.empty() && different.empty();
+  const bool identical = same_tensors && metadata.empty();
   table += fmt::format(
       "{}: {} tensors equal bit for bit, {} different, {} only in the first, {} only in the second\n",
-      identical ? "identical" : "different", equal, different.size(), only_in_a.size(), only_in_b.size());
+      identical      ? "identical"
+      : same_tensors ? "identical but for metadata"
+                     : "different",
+      equal, different.size(), only_in_a.size(), only_in_b.size());
   print(table,
         {{"identical", identical},
          {"equal", equal},
