@@ -90,7 +90,8 @@ std::vector<SplitEntry> split_entries(const Dataset& dataset, const GroupOf& gro
         groups.push_back(std::move(seen.second));
       },
       [](const DataError& error) { throw error; });
-  std::vector<std::string> lines = read_lines(dataset.list);
+  std::vector<std::string> lines;
+  if (dataset.list.is_absolute()) lines = read_lines(dataset.list);  // else the name of a split or a pattern
   if (!names_each(lines, ids)) lines = ids;
   std::vector<SplitEntry> entries;
   for (std::size_t i = 0; i < ids.size(); ++i) entries.push_back({std::move(lines[i]), std::move(groups[i])});

@@ -137,6 +137,13 @@ TEST_F(SplitEntries, AreTheLinesOfATextList) {
   EXPECT_EQ(lines(dataset, 0), lines(dataset, 4));
 }
 
+/// A data set that is distributed in folders is opened by a split's name, and there is no file to read lines from.
+TEST_F(SplitEntries, AreIdsWhereThereIsNoListFile) {
+  auto dataset = with_list("a.txt", "1\n7\nann_2\n");
+  dataset.list = "train";
+  EXPECT_THAT(lines(dataset), ElementsAre("00001", "00007", "x/ann_2"));
+}
+
 TEST_F(SplitEntries, AreIdsWhereTheListIsNoneOfOneImageALine) {
   EXPECT_THAT(lines(with_list("a.json", "{\"images\": [1, 7, 2]}")),
               ElementsAre("00001", "00007", "x/ann_2"));
