@@ -82,10 +82,16 @@ class Mixture final : public Dataset {
     const Entry& entry = entries_[static_cast<std::size_t>(index)];
     const Part& part = parts_[entry.part];
     Sample sample = part.data->get(entry.item);
-    sample.id = part.name + "/" + sample.id;
-    if (entry.pass > 0) sample.id += "#" + std::to_string(entry.pass + 1);
+    sample.id = id(index);
     sample.attributes["part"] = part.name;
     return sample;
+  }
+
+  std::string id(std::int64_t index) const override {
+    const Entry& entry = entries_[static_cast<std::size_t>(index)];
+    const Part& part = parts_[entry.part];
+    const std::string own = part.name + "/" + part.data->id(entry.item);
+    return entry.pass == 0 ? own : own + "#" + std::to_string(entry.pass + 1);
   }
 
  private:

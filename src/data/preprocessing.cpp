@@ -17,6 +17,8 @@ const Names<Geometry> kGeometries = {
     {"squash", Geometry::kSquash}, {"letterbox", Geometry::kLetterbox}, {"keep", Geometry::kKeep}};
 const Names<Interpolation> kInterpolations = {
     {"linear", Interpolation::kLinear}, {"cubic", Interpolation::kCubic}, {"area", Interpolation::kArea}};
+const Names<LabelInterpolation> kLabelInterpolations = {{"nearest", LabelInterpolation::kNearest},
+                                                        {"cubic", LabelInterpolation::kCubic}};
 const Names<ChannelOrder> kChannelOrders = {{"bgr", ChannelOrder::kBgr}, {"rgb", ChannelOrder::kRgb}};
 
 int opencv_flag(Interpolation interpolation) {
@@ -56,11 +58,16 @@ std::string geometry_name(Geometry geometry) {
 void Preprocessing::fields(Fields& f) {
   f.choice("geometry", geometry, kGeometries, "how an image is brought to the input size");
   f("size", size, "height, width of the network's input", {1, 16384});
-  f.choice("interpolation", interpolation, kInterpolations, "of the image; masks are always nearest");
+  f.choice("interpolation", interpolation, kInterpolations, "of the image");
   f.choice("channel_order", channel_order, kChannelOrders, "of the network's input, mean and std");
   f("mean", mean, "input = (pixel - mean) / std * scale, pixels in 0..255");
   f("std", std, "see mean");
   f("scale", scale, "see mean", {1e-9, 1e9});
+  f.choice("label_interpolation", label_interpolation, kLabelInterpolations, "of the mask");
+  f("label_smoothing", label_smoothing,
+    "px, odd: a label's pixel takes the class of most in this square; 0: none", {0, 31});
+  f("prior_channel", prior_channel, "a fourth channel: the mask of the frame before");
+  f.check(label_smoothing == 0 || label_smoothing % 2 == 1, "label_smoothing", "must be odd, or 0");
   f.check(size.size() == 2, "size", "expected [height, width]");
   f.check(mean.size() == 3, "mean", "expected 3 numbers");
   f.check(std.size() == 3 && *std::min_element(std.begin(), std.end()) > 0, "std",
@@ -98,9 +105,9 @@ cv::Mat Preprocessing::place_mask(const cv::Mat& mask) const {
   return placed;
 }
 
-torch::Tensor Preprocessing::normalise(const cv::Mat& placed) const {
+torch::Tensor Preprocessing::normalise(const cv::Mat& placed, const cv::Mat& prior) const {
   const auto height = static_cast<std::int64_t>(placed.rows), width = static_cast<std::int64_t>(placed.cols);
-  torch::Tensor input = torch::empty({3, height, width}, torch::kFloat32);
+  torch::Tensor input = torch::empty({channels(), height, width}, torch::kFloat32);
   float* const planes = input.data_ptr<float>();
   for (std::int64_t c = 0; c < 3; ++c) {
     const std::int64_t source = channel_order == ChannelOrder::kBgr ? c : 2 - c;
@@ -112,6 +119,11 @@ torch::Tensor Preprocessing::normalise(const cv::Mat& placed) const {
       float* const row = planes + (c * height + y) * width;
       for (std::int64_t x = 0; x < width; ++x) row[x] = (pixels[3 * x] - m) / s * factor;
     }
+  }
+  if (prior_channel) {
+    float* const plane = planes + 3 * height * width;
+    std::fill_n(plane, height * width, 0.0F);
+    for (int y = 0; y < prior.rows; ++y) std::copy_n(prior.ptr<float>(y), width, plane + y * width);
   }
   return input;
 }

@@ -15,17 +15,21 @@ namespace portraitseg::testing {
 class MemoryDataset final : public Dataset {
  public:
   MemoryDataset& add(Sample sample) {
+    ids_.push_back(sample.id);
     make_.emplace_back([sample = std::move(sample)] { return sample; });
     return *this;
   }
-  MemoryDataset& add(std::function<Sample()> make) {
+  MemoryDataset& add(std::function<Sample()> make, const std::string& id = "made") {
+    ids_.push_back(id);
     make_.push_back(std::move(make));
     return *this;
   }
   std::int64_t size() const override { return static_cast<std::int64_t>(make_.size()); }
   Sample get(std::int64_t index) const override { return make_[static_cast<std::size_t>(index)](); }
+  std::string id(std::int64_t index) const override { return ids_[static_cast<std::size_t>(index)]; }
 
  private:
+  std::vector<std::string> ids_;
   std::vector<std::function<Sample()>> make_;
 };
 

@@ -22,6 +22,7 @@ class MemoryDataset final : public Dataset {
     if (broken_.count(index) > 0) throw DataError("image " + std::to_string(index), "broken");
     return synthesize_portrait(1, index + 1, 48, 40);
   }
+  std::string id(std::int64_t index) const override { return std::to_string(index); }
 
  private:
   std::int64_t size_;

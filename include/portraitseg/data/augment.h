@@ -45,12 +45,32 @@ struct NoiseOptions {
   void fields(Fields& f);
 };
 
+/// mmsegmentation's PhotoMetricDistortion: brightness, contrast (before or after the others), saturation, hue, each
+/// with probability 0.5. The defaults are EasyPortrait's.
+struct DistortionOptions {
+  bool enabled = false;
+  double brightness = 16;  ///< largest change, grey levels
+  std::vector<double> contrast = {0.5, 1};
+  std::vector<double> saturation = {0.5, 1};
+  std::int64_t hue = 9;  ///< largest change, OpenCV's half degrees
+  void fields(Fields& f);
+};
+
+/// PortraitNet's prior channel for video: the mask of the frame before, made from the mask of this one.
+struct PriorOptions {
+  double probability = 0;  ///< that there is one; 0: no step of it is made. PortraitNet: 0.5
+  double shift = 0.05;  ///< of the corners in its affine, perspective and thin-plate warps, in output heights
+  void fields(Fields& f);
+};
+
 struct AugmentOptions {
   AffineOptions affine;
   double flip = 0.5;
+  PriorOptions prior;
   ColorOptions color;
   BlurOptions blur;
   NoiseOptions noise;
+  DistortionOptions distortion;
   void fields(Fields& f);
 };
 
@@ -58,6 +78,9 @@ struct Augmented {
   cv::Mat image;     ///< output size, CV_32FC3, BGR, 0..255, not rounded
   cv::Mat deformed;  ///< before colour, blur and noise: the teacher's input in PortraitNet's consistency loss
   cv::Mat mask;      ///< output size, CV_8UC1, class index or kIgnore; 0 where the image did not reach
+  cv::Mat prior;     ///< output size, CV_32FC1, 0..1; empty: there is none
+  bool moved =
+      false;  ///< the prior is the mask from before image and mask were warped once more: no smoothing then
 };
 
 /// Affine, flip, colour, blur, noise, in this order.

@@ -26,6 +26,9 @@ class Dataset {
   /// @throws DataError naming the file that is missing, unreadable, truncated or of the wrong size.
   virtual Sample get(std::int64_t index) const = 0;
 
+  /// The id of get(index), also where the image cannot be read.
+  virtual std::string id(std::int64_t index) const = 0;
+
   /// The list file, absolute; where there is none, the word that open() got. open() with it gives the same set again.
   std::filesystem::path list;
 

@@ -38,6 +38,7 @@ class PairedDataset : public Dataset {
 
   std::int64_t size() const override { return static_cast<std::int64_t>(pairs_.size()); }
   Sample get(std::int64_t index) const override;
+  std::string id(std::int64_t index) const override { return pairs_[static_cast<std::size_t>(index)].id; }
 
  private:
   void drop_incomplete(OnError on_error);

@@ -19,6 +19,9 @@ enum class Geometry {
 std::string geometry_name(Geometry geometry);  ///< as it is written in a configuration
 
 enum class Interpolation { kLinear, kCubic, kArea };
+
+/// kCubic: each class for itself as an 8-bit image of 0 and 1 (PortraitNet).
+enum class LabelInterpolation { kNearest, kCubic };
 enum class ChannelOrder { kBgr, kRgb };
 
 /// How an image becomes a network's input: geometry, then value = (pixel - mean) / std * scale with pixels in 0..255.
@@ -31,17 +34,23 @@ struct Preprocessing {
   std::vector<double> mean = {0, 0, 0};  ///< in channel order, 0..255
   std::vector<double> std = {1, 1, 1};   ///< in channel order, 0..255
   double scale = 1.0 / 255;
+  LabelInterpolation label_interpolation = LabelInterpolation::kNearest;
+  std::int64_t label_smoothing = 0;  ///< px, odd: the kernel of smooth_label(); 0: labels stay as they are
+  bool prior_channel = false;        ///< a fourth channel: the mask of the frame before, in 0..1
 
   void fields(Fields& f);
 
   /// Brings an 8-bit BGR image to the network's geometry: CV_32FC3, BGR, 0..255.
   cv::Mat place_image(const cv::Mat& image) const;
 
-  /// Brings a mask to the network's geometry by nearest neighbour; letterbox bars are background (0).
+  /// Brings a mask to the network's geometry; letterbox bars are background (0). It is not smoothed.
   cv::Mat place_mask(const cv::Mat& mask) const;
 
-  /// Normalises a placed image: CV_32FC3 BGR -> [3, H, W] float32 in `channel_order`.
-  torch::Tensor normalise(const cv::Mat& placed) const;
+  std::int64_t channels() const { return prior_channel ? 4 : 3; }
+
+  /// Normalises a placed image: CV_32FC3 BGR -> [channels(), H, W] float32 in `channel_order`.
+  /// @param prior H x W, CV_32FC1 in 0..1; empty: none is known, the channel is zero. Only with prior_channel.
+  torch::Tensor normalise(const cv::Mat& placed, const cv::Mat& prior = {}) const;
 
   /// Brings logits [C, h, w] of a placed image back to the image's own size: [C, H, W], bilinear.
   torch::Tensor restore_logits(const torch::Tensor& logits, cv::Size image_size) const;

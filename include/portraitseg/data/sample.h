@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <opencv2/core/mat.hpp>
 
@@ -18,6 +20,10 @@ struct Sample {
   cv::Mat image;                                  ///< H x W, CV_8UC3, BGR
   cv::Mat mask;                                   ///< H x W, CV_8UC1, class index or kIgnore
   std::map<std::string, std::string> attributes;  ///< the data set's metadata: user_id, brightness ...
+  int channels = 3;                               ///< of the image's file; 1: it is stored grey
+
+  /// Pairs of classes that change places when the image is flipped: left eye and right eye ...
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> mirrored_classes = {};
 };
 
 }  // namespace portraitseg
