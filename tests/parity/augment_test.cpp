@@ -4,6 +4,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <opencv2/core.hpp>
@@ -58,17 +59,39 @@ class AugmentParity : public ::testing::Test {
     return largest;
   }
 
-  void expect_warps(const std::string& name, const cv::Mat& image, const cv::Mat& mask, cv::Size output,
+  /// That row's draws; no flip and no texture.
+  AugmentDraws draws(std::int64_t row) const {
+    const auto u = augment_.at("random_values").accessor<double, 2>()[row];
+    AugmentDraws draws;
+    draws.x = u[0];
+    draws.y = u[1];
+    draws.angle = u[2];
+    draws.scale = u[3];
+    return draws;
+  }
+
+  Sample small() const {
+    Sample sample;
+    sample.image = as_mat(preprocess_.at("small.image"));
+    sample.mask = as_mat(preprocess_.at("small.mask"));
+    return sample;
+  }
+
+  static void expect_deformed(const Augmented& result, const cv::Mat& image, const cv::Mat& mask) {
+    cv::Mat bytes;
+    result.image.convertTo(bytes, CV_8U);
+    EXPECT_LE(difference(bytes, image), kOpenCvLevels);
+    EXPECT_LE(cv::countNonZero(result.mask != mask), kOpenCvMaskPixels);
+  }
+
+  void expect_warps(const std::string& name, const Sample& sample, cv::Size output,
                     std::int64_t first_row) const {
     const torch::Tensor& images = augment_.at("warp_image." + name);
     const torch::Tensor& masks = augment_.at("warp_mask." + name);
     for (std::int64_t i = 0; i < images.size(0); ++i) {
-      const cv::Matx23d m = matrix(first_row + i, image.size(), output);
-      cv::Mat warped, warped_mask;
-      cv::warpAffine(image, warped, m, output, cv::INTER_LINEAR, cv::BORDER_CONSTANT, cv::Scalar::all(128));
-      cv::warpAffine(mask, warped_mask, m, output, cv::INTER_NEAREST, cv::BORDER_CONSTANT);
-      EXPECT_LE(difference(warped, as_mat(images[i])), kOpenCvLevels) << name << " " << i;
-      EXPECT_LE(cv::countNonZero(warped_mask != as_mat(masks[i])), kOpenCvMaskPixels) << name << " " << i;
+      SCOPED_TRACE(name + " " + std::to_string(i));
+      expect_deformed(augment(sample, output, AugmentOptions(), draws(first_row + i)), as_mat(images[i]),
+                      as_mat(masks[i]));
     }
   }
 
@@ -98,31 +121,54 @@ TEST_F(AugmentParity, MatricesEqualReference) {
 }
 
 TEST_F(AugmentParity, WarpsEqualReference) {
-  const cv::Mat image = as_mat(preprocess_.at("small.image")), mask = as_mat(preprocess_.at("small.mask"));
-  expect_warps("small", image, mask, {64, 64}, 0);
-  expect_warps("small_nonsquare", image, mask, {56, 40}, 0);
-  const cv::Mat real = read_image(testing::golden_path("../data/eg1800/Images/00002.jpg"));
-  const cv::Mat real_mask = read_mask_values(testing::golden_path("../data/eg1800/Labels/00002.png"));
-  expect_warps("real0", real, real_mask, {224, 224}, 1);
+  expect_warps("small", small(), {64, 64}, 0);
+  expect_warps("small_nonsquare", small(), {56, 40}, 0);
+  Sample real;
+  real.image = read_image(testing::golden_path("../data/eg1800/Images/00002.jpg"));
+  real.mask = read_mask_values(testing::golden_path("../data/eg1800/Labels/00002.png"));
+  expect_warps("real0", real, {224, 224}, 1);
 }
 
 TEST_F(AugmentParity, FlipEqualsReference) {
-  // Random cannot be made to give the golden draws; that augment() flips this way is shown by
-  // Augment.DeformationFollowsTheFirstFiveDraws.
-  const cv::Mat image = as_mat(preprocess_.at("small.image")), mask = as_mat(preprocess_.at("small.mask"));
-  const cv::Matx23d m = matrix(1, image.size(), {64, 64});
   for (const std::string draw : {"0.2", "0.7"}) {
-    cv::Mat warped, warped_mask;
-    cv::warpAffine(image, warped, m, {64, 64}, cv::INTER_LINEAR, cv::BORDER_CONSTANT, cv::Scalar::all(128));
-    cv::warpAffine(mask, warped_mask, m, {64, 64}, cv::INTER_NEAREST, cv::BORDER_CONSTANT);
-    if (std::stod(draw) >= 0.5) {
-      cv::flip(warped, warped, 1);
-      cv::flip(warped_mask, warped_mask, 1);
-    }
+    AugmentDraws drawn = draws(1);
+    drawn.flip = std::stod(draw) >= 0.5;
     const std::string golden = "clova_translation.flip" + draw;
-    EXPECT_LE(difference(warped, as_mat(augment_.at(golden + ".image"))), kOpenCvLevels);
     const cv::Mat label = as_mat(augment_.at(golden + ".label"));  // 0 or 255
-    EXPECT_LE(cv::countNonZero((warped_mask != 0) != label), kOpenCvMaskPixels);
+    expect_deformed(augment(small(), {64, 64}, AugmentOptions(), drawn),
+                    as_mat(augment_.at(golden + ".image")), label / 255);
+  }
+}
+
+TEST_F(AugmentParity, AugmentMakesTheSameStepsInTheSameOrder) {
+  Sample sample;
+  sample.image = texture("image_bgr");
+  sample.mask = cv::Mat::zeros(sample.image.size(), CV_8UC1);
+  AugmentOptions options;
+  options.affine.enabled = false;
+  const auto textured = [&](const AugmentDraws& drawn) {
+    cv::Mat bytes;
+    augment(sample, sample.image.size(), options, drawn).image.convertTo(bytes, CV_8U);
+    return bytes;
+  };
+  AugmentDraws drawn;
+  EXPECT_EQ(difference(textured(drawn), enhanced("color.1")), 0);
+  drawn.colored = true;
+  drawn.color = 1.3;
+  drawn.brightness = 0.7;
+  drawn.contrast = 1.2;
+  drawn.sharpness = 1.1;
+  EXPECT_EQ(difference(textured(drawn), enhanced("chain_1.3_0.7_1.2_1.1")), 0);
+  drawn = {};
+  drawn.blurred = true;
+  for (const auto& [kind, name] :
+       {std::pair(Blur::kGaussian, "gaussian_blur"), std::pair(Blur::kMedian, "median_blur"),
+        std::pair(Blur::kBox, "box_blur")}) {
+    for (const int kernel : {3, 5}) {
+      drawn.blur = kind;
+      drawn.kernel = kernel;
+      EXPECT_LE(difference(textured(drawn), texture(name + ("." + std::to_string(kernel)))), kOpenCvLevels);
+    }
   }
 }
 

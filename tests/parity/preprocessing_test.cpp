@@ -1,6 +1,10 @@
 #include "portraitseg/data/preprocessing.h"
 
+#include <set>
+#include <string>
+
 #include <gtest/gtest.h>
+#include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
 
 #include "portraitseg/data/image_file.h"
@@ -83,6 +87,62 @@ TEST(PreprocessingParity, LetterboxEqualsTheReference) {
     EXPECT_LE(cv::norm(bytes, expected, cv::NORM_INF), 1) << name;
     EXPECT_LE(largest_difference(input, golden.at(std::string("portraitnet_normalized.") + name)), 1e-6)
         << name;
+  }
+}
+
+TEST(PreprocessingParity, CubicMasksEqualTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const auto golden = read_safetensors(golden_path("preprocess.safetensors"));
+  const auto expect = [&](const std::string& name, const cv::Mat& mask, std::int64_t side) {
+    Preprocessing preprocessing = portraitnet(side);
+    preprocessing.label_interpolation = LabelInterpolation::kCubic;
+    const cv::Mat placed = preprocessing.place_mask(mask);
+    const auto& expected = golden.at("padding." + name + ".mask");
+    EXPECT_EQ(largest_difference(testing::to_tensor(placed), expected), 0) << name;
+    preprocessing.label_interpolation = LabelInterpolation::kNearest;
+    EXPECT_GT(largest_difference(testing::to_tensor(preprocessing.place_mask(mask)), expected), 0) << name;
+  };
+  expect("small", to_mat(golden.at("small.mask")), 64);
+  expect("tall", to_mat(golden.at("small.mask").transpose(0, 1).contiguous()), 64);
+  expect("real0", read_mask_values(testing::shared_root() / "data" / "eg1800" / "Labels" / "00002.png"), 224);
+}
+
+TEST(PreprocessingParity, LabelsOfAnEncoderStageAreResizedTwice) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const auto golden = read_safetensors(golden_path("preprocess.safetensors"));
+  cv::Mat label = clova(64, 96).place_mask(to_mat(golden.at("small.mask")));
+  cv::resize(label, label, {96 / 8, 64 / 8}, 0, 0, cv::INTER_NEAREST);
+  EXPECT_EQ(largest_difference(testing::to_tensor(label), golden.at("clova.small.w96_h64.label_scale8")), 0);
+}
+
+TEST(Preprocessing, CubicMasksKeepTheirClasses) {
+  cv::Mat mask = cv::Mat::zeros(90, 70, CV_8UC1);
+  mask(cv::Rect(10, 10, 30, 60)).setTo(3);
+  mask(cv::Rect(40, 10, 20, 30)).setTo(8);
+  mask(cv::Rect(40, 40, 20, 30)).setTo(255);  // ignored
+  Preprocessing cubic;
+  cubic.size = {33, 47};
+  Preprocessing nearest = cubic;
+  cubic.label_interpolation = LabelInterpolation::kCubic;
+  for (const Geometry geometry : {Geometry::kSquash, Geometry::kLetterbox}) {
+    cubic.geometry = nearest.geometry = geometry;
+    const cv::Mat placed = cubic.place_mask(mask), near = nearest.place_mask(mask);
+    const std::set<int> values(placed.begin<std::uint8_t>(), placed.end<std::uint8_t>());
+    EXPECT_EQ(values, (std::set<int>{0, 3, 8, 255}));
+    cv::Mat inside;  // away from the classes' borders there is nothing to interpolate
+    cv::morphologyEx(near, inside, cv::MORPH_GRADIENT, cv::Mat::ones(5, 5, CV_8U));
+    EXPECT_EQ(cv::countNonZero((inside == 0) & (placed != near)), 0);
+    EXPECT_LT(cv::countNonZero(placed != near), 200);
+  }
+}
+
+TEST(Preprocessing, CubicMasksOfOneClassStayOne) {
+  Preprocessing cubic;
+  cubic.size = {33, 47};
+  cubic.label_interpolation = LabelInterpolation::kCubic;
+  for (const int value : {0, 1, 5, 255}) {
+    const cv::Mat placed = cubic.place_mask(cv::Mat(60, 50, CV_8UC1, cv::Scalar(value)));
+    EXPECT_EQ(cv::countNonZero(placed != value), 0) << value;
   }
 }
 
