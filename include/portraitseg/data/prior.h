@@ -41,7 +41,7 @@ struct MotionDraws {
 struct PriorDraws {
   bool present = false;      ///< there is a prior
   bool image_moves = false;  ///< the movement is that of image and mask; else that of the prior
-  MotionDraws motion;
+  MotionDraws motion = {};
 };
 
 /// Always 52 draws: present; image_moves; blurred, length, direction; affine, 12 shifts; perspective, 16 shifts;
