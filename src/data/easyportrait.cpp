@@ -35,6 +35,19 @@ ValueMeanings meanings_of(Task task) {
   return meanings;
 }
 
+/// The brows and the eyes.
+MirroredClasses mirrored_classes_of(Task task) {
+  switch (task) {
+    case Task::kAll:
+      return {{3, 4}, {5, 6}};
+    case Task::kFaceParsing:
+      return {{2, 3}, {4, 5}};
+    case Task::kPortrait:
+      break;
+  }
+  return {};
+}
+
 /// Each image's attributes, by its name without extension.
 std::map<std::string, Attributes> read_metadata(const fs::path& path) {
   const CsvTable table(path);
@@ -66,6 +79,11 @@ void EasyPortraitOptions::fields(Fields& f) {
   f("metadata", metadata, "csv with the images' attributes, a path or a file name below root; empty: none");
 }
 
+void EasyPortraitOptions::make_absolute() {
+  DatasetOptions::make_absolute();
+  if (!metadata.empty()) metadata = find_list(metadata, root).string();
+}
+
 std::unique_ptr<Dataset> EasyPortraitOptions::open(const std::string& list, OnError on_error) const {
   const fs::path folder = data_root(root, "EasyPortrait");
   fs::path list_path = list;
@@ -86,10 +104,11 @@ std::unique_ptr<Dataset> EasyPortraitOptions::open(const std::string& list, OnEr
     pairs.push_back({id, image, folder / "annotations" / (id + ".png"),
                      own == attributes.end() ? Attributes() : own->second});
   }
-  return std::make_unique<PairedDataset>(
-      std::move(pairs), list_path, on_error, [meanings = meanings_of(task)](const fs::path& path, cv::Size) {
-        return decode_values(read_grey_values(path), meanings, "0..8", path);
-      });
+  const ReadMask read_mask = [meanings = meanings_of(task)](const fs::path& path, cv::Size) {
+    return decode_values(read_grey_values(path), meanings, "0..8", path);
+  };
+  return std::make_unique<PairedDataset>(std::move(pairs), list_path, on_error, read_mask,
+                                         mirrored_classes_of(task));
 }
 
 }  // namespace portraitseg

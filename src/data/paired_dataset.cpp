@@ -56,8 +56,10 @@ std::string ids_in_lines(const std::vector<ImagePair>& pairs) {
 }  // namespace
 
 PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_path, OnError on_error,
-                             ReadMask read_mask)
-    : pairs_(std::move(pairs)), read_mask_(std::move(read_mask)) {
+                             ReadMask read_mask, MirroredClasses mirrored_classes)
+    : pairs_(std::move(pairs)),
+      read_mask_(std::move(read_mask)),
+      mirrored_classes_(std::move(mirrored_classes)) {
   const bool file = list_path.is_absolute();  // a split may be called as a file of the working folder is
   list = list_path;
   list_sha256 = sha256(file ? read_file(list) : ids_in_lines(pairs_));
@@ -152,6 +154,7 @@ void PairedDataset::refuse_all_background(const std::string& unusable) const {
 Sample PairedDataset::get(std::int64_t index) const {
   const ImagePair& pair = pairs_[static_cast<std::size_t>(index)];
   Sample sample{pair.id, read_image(pair.image), {}, pair.attributes};
+  sample.mirrored_classes = mirrored_classes_;
   sample.mask = read_mask_(pair.mask, sample.image.size());
   if (sample.image.size() != sample.mask.size()) {
     throw DataError(pair.mask, "the mask is " + size_text(sample.mask) + ", its image " +

@@ -15,6 +15,8 @@ namespace portraitseg {
 ///   portrait      label != 0 is 1
 ///   face_parsing  8 classes: background (with person), skin, left brow, right brow, left eye, right eye, lips, teeth
 ///
+/// A flip exchanges the left brow with the right one and the left eye with the right one.
+///
 /// list: the name of a split, or a list file with "train/NAME" or "train/NAME.jpg" a line. ids: "train/NAME".
 /// Labels above 8 and masks in colours are refused.
 struct EasyPortraitOptions : DatasetOptions {
@@ -28,6 +30,7 @@ struct EasyPortraitOptions : DatasetOptions {
   std::string metadata;
 
   void fields(Fields& f) override;
+  void make_absolute() override;
   std::unique_ptr<Dataset> open(const std::string& list, OnError on_error) const override;
 };
 

@@ -32,9 +32,10 @@ class PairedDataset : public Dataset {
   /// @param list the list file as find_list() gives it, or the name of a split, see Dataset::list.
   /// @param read_mask how masks are read; without it they are binary: their encoding (0/1, 0/200, 0/255 ...) is
   ///   recognised from a sample of them, and every mask that is read must then fit it.
+  /// @param mirrored_classes of every sample, see Sample.
   /// @throws DataError as DatasetOptions::open says; `list` names the set in messages.
   PairedDataset(std::vector<ImagePair> pairs, const std::filesystem::path& list, OnError on_error,
-                ReadMask read_mask = nullptr);
+                ReadMask read_mask = nullptr, MirroredClasses mirrored_classes = {});
 
   std::int64_t size() const override { return static_cast<std::int64_t>(pairs_.size()); }
   Sample get(std::int64_t index) const override;
@@ -48,6 +49,7 @@ class PairedDataset : public Dataset {
 
   std::vector<ImagePair> pairs_;
   ReadMask read_mask_;
+  MirroredClasses mirrored_classes_;
 };
 
 /// Where a list lies, absolute: a bare file name is looked for in `root` first, a path as it is given first.
