@@ -8,9 +8,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "portraitseg/core/csv.h"
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/data/write_image.h"
+
+#include "file_search.h"
 
 namespace portraitseg {
 namespace {
@@ -21,8 +24,23 @@ using Attributes = std::map<std::string, std::string>;
 /// Raise it with every change of what is written: old folders must not pass for new.
 constexpr int kLayout = 1;
 
+/// "a/*/[0-8]*.jpg" -> "a_0-8": a pattern's own characters can stand in file names, but not in lists that are named.
+std::string plain_name(const std::string& pattern) {
+  std::string name;
+  bool gap = false;
+  for (const char c : fs::path(pattern).replace_extension().string()) {
+    const bool plain = std::string_view("*?[]!/\\").find(c) == std::string_view::npos;
+    if (plain && gap && !name.empty()) name += '_';
+    if (plain) name += c;
+    gap = !plain;
+  }
+  return name.empty() ? "all" : name;
+}
+
 std::string text_list_name(const DatasetList& list) {
-  return fs::path(list.name).stem().string() + ".txt";
+  const fs::path& origin = list.dataset->list;
+  const bool pattern = origin.is_relative() && is_pattern(origin.string());
+  return (pattern ? plain_name(origin.string()) : fs::path(list.name).stem().string()) + ".txt";
 }
 
 std::string manifest(const std::vector<DatasetList>& lists, const ConvertOptions& options, bool complete) {
@@ -48,13 +66,6 @@ void check_id(const std::string& id, const fs::path& list) {
   if (!inside || !one_line) throw DataError(list, "the id '" + id + "' cannot be a file name");
 }
 
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string cell = "\"";
-  for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
-  return cell + "\"";
-}
-
 std::string attributes_csv(const std::map<std::string, Attributes>& images) {
   std::set<std::string> names;
   for (const auto& [id, attributes] : images) {
@@ -72,6 +83,14 @@ std::string attributes_csv(const std::map<std::string, Attributes>& images) {
     text += "\n";
   }
   return names.empty() ? "" : text;
+}
+
+int highest_class(const cv::Mat& mask) {
+  int highest = 0;
+  for (auto at = mask.begin<std::uint8_t>(); at != mask.end<std::uint8_t>(); ++at) {
+    if (*at != kIgnore) highest = std::max<int>(highest, *at);
+  }
+  return highest;
 }
 
 std::string content(const Sample& sample) {
@@ -109,13 +128,16 @@ class Converter {
           }
           contents_[image.id] = image.content;
           attributes_[image.id] = std::move(image.attributes);
+          result_.classes = std::max(result_.classes, image.highest_class + 1);
+          result_.mirrored_classes.insert(image.mirrored_classes.begin(), image.mirrored_classes.end());
         },
         [&](const DataError& error) {
           if (options_.on_error == OnError::kFail) throw error;
           result_.skipped.emplace_back(error.what());
         });
     if (own.empty()) throw DataError(dataset.list, "no image of the list could be used");
-    write_file(folder_ / text_list_name(list), lines);
+    result_.lists.push_back(text_list_name(list));
+    write_file(folder_ / result_.lists.back(), lines);
   }
 
   Conversion finish() {
@@ -131,6 +153,8 @@ class Converter {
     bool anew;
     std::string content;  ///< only where lists may share an id
     Attributes attributes;
+    int highest_class;
+    MirroredClasses mirrored_classes;
   };
 
   std::string extension() const { return options_.jpeg_quality > 0 ? ".jpg" : ".png"; }
@@ -145,7 +169,8 @@ class Converter {
     make_folder(mask.parent_path());
     if (!mask_there) write_image(mask, sample.mask);
     if (!image_there) write_image(image, sample.image, options_.jpeg_quality);
-    return {sample.id, !image_there || !mask_there, several_lists_ ? content(sample) : "", sample.attributes};
+    return {sample.id,         !image_there || !mask_there, several_lists_ ? content(sample) : "",
+            sample.attributes, highest_class(sample.mask),  sample.mirrored_classes};
   }
 
   const fs::path folder_;

@@ -79,6 +79,11 @@ void EasyPortraitOptions::fields(Fields& f) {
   f("metadata", metadata, "csv with the images' attributes, a path or a file name below root; empty: none");
 }
 
+void EasyPortraitOptions::make_absolute() {
+  DatasetOptions::make_absolute();
+  if (!metadata.empty()) metadata = find_list(metadata, root).string();
+}
+
 std::unique_ptr<Dataset> EasyPortraitOptions::open(const std::string& list, OnError on_error) const {
   const fs::path folder = data_root(root, "EasyPortrait");
   fs::path list_path = list;

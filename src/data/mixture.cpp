@@ -1,5 +1,6 @@
 #include "portraitseg/data/mixture.h"
 
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -106,6 +107,16 @@ const std::string& list_of(const MixturePart& part, const std::string& name) {
   throw UserError("data: a mixture's list is train, val or test, found '" + name + "'");
 }
 
+/// As Dataset::list says. What cannot be opened stays as it is, for the run may never ask for it.
+std::string absolute_list(const std::string& list, const DatasetOptions& options) {
+  if (list.empty() || std::filesystem::path(list).is_absolute()) return list;
+  try {
+    return options.open(list, OnError::kSkip)->list.string();
+  } catch (const UserError&) {
+    return list;
+  }
+}
+
 }  // namespace
 
 void MixturePart::fields(Fields& f) {
@@ -117,13 +128,16 @@ void MixturePart::fields(Fields& f) {
 }
 
 void MixtureOptions::fields(Fields& f) {
-  f.list("parts", parts, "the data sets");
+  f.list("parts", parts, "the data sets", [this] { return MixturePart(*known_); });
   f("size", size, "training entries, an epoch; 0: as many as the parts have images", {0, 1e9});
   f("seed", seed, "of the draw", {0, 9e15});
 }
 
 void MixtureOptions::make_absolute() {
-  for (auto& part : parts) part.data.options->make_absolute();
+  for (auto& part : parts) {
+    part.data.options->make_absolute();
+    for (auto* list : {&part.train, &part.val, &part.test}) *list = absolute_list(*list, *part.data.options);
+  }
 }
 
 std::unique_ptr<Dataset> MixtureOptions::open(const std::string& list, OnError on_error) const {

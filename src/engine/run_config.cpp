@@ -73,6 +73,9 @@ LoaderOptions RunConfig::loader() const {
   LoaderOptions options;
   options.preprocessing = preprocessing;
   options.augment = augment;
+  std::set<std::string> targets;
+  for (const auto& term : losses) targets.insert(term.target);
+  options.targets.assign(targets.begin(), targets.end());
   options.batch_size = trainer.batch_size;
   options.workers = data.workers;
   options.edge_kernel = trainer.edge_kernel;

@@ -2,15 +2,10 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "portraitseg/core/csv.h"
+
 namespace portraitseg {
 namespace {
-
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string result = "\"";
-  for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return result + "\"";
-}
 
 std::string join(const std::vector<std::string>& cells) {
   std::string line;
@@ -64,11 +59,11 @@ std::string per_image_csv(const Evaluation& evaluation) {
     header.push_back(fmt::format("weighted_iou_{:g}", sigma));
   for (const char* name : {"protocol", "protocol_hash", "list", "list_sha256"}) header.emplace_back(name);
 
-  const std::vector<std::string> origin = {protocol.name, protocol.hash(), quoted(evaluation.list_name),
+  const std::vector<std::string> origin = {protocol.name, protocol.hash(), csv_cell(evaluation.list_name),
                                            evaluation.list_sha256};
   std::string text = join(header);
   for (const auto& image : evaluation.images) {
-    std::vector<std::string> cells = {quoted(image.id), std::to_string(image.height),
+    std::vector<std::string> cells = {csv_cell(image.id), std::to_string(image.height),
                                       std::to_string(image.width)};
     add_counts(cells, image.counts);
     for (const auto& [unused, counts] : image.bands) add_counts(cells, counts);

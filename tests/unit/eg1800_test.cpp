@@ -6,11 +6,11 @@
 #include <vector>
 
 #include <gmock/gmock.h>
-#include <matio.h>
 
 #include "portraitseg/core/file.h"
 
 #include "support/dataset_test.h"
+#include "support/mat_file.h"
 #include "support/shared_data.h"
 
 namespace portraitseg {
@@ -21,22 +21,11 @@ using ::testing::HasSubstr;
 
 class Eg1800 : public testing::DatasetTest {
  protected:
-  /// A MAT v5 file with one matrix; `values` row by row.
   template <class T>
   void write_mat(const std::string& file, const std::string& variable, matio_classes kind, matio_types type,
-                 const std::vector<T>& values, std::size_t rows, mat_ft version = MAT_FT_MAT5) const {
+                 const std::vector<T>& values, std::size_t rows) const {
     fs::create_directories((root() / file).parent_path());
-    const std::size_t columns = values.size() / rows;
-    std::vector<T> by_column;
-    for (std::size_t x = 0; x < columns; ++x) {
-      for (std::size_t y = 0; y < rows; ++y) by_column.push_back(values[y * columns + x]);
-    }
-    std::size_t dims[2] = {rows, columns};
-    mat_t* mat = Mat_CreateVer((root() / file).c_str(), nullptr, version);
-    matvar_t* matrix = Mat_VarCreate(variable.c_str(), kind, type, 2, dims, by_column.data(), 0);
-    Mat_VarWrite(mat, matrix, MAT_COMPRESSION_ZLIB);
-    Mat_VarFree(matrix);
-    Mat_Close(mat);
+    testing::write_mat(root() / file, variable, kind, type, values, rows);
   }
 
   void write_mat_mask(const std::string& file, const cv::Mat& mask,

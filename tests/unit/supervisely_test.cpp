@@ -7,65 +7,25 @@
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
-#include <zlib.h>
 
 #include "portraitseg/core/file.h"
 #include "portraitseg/data/supervisely_face.h"
 
 #include "support/dataset_test.h"
+#include "support/supervisely_objects.h"
 
 namespace portraitseg {
 namespace {
 
 using Json = nlohmann::json;
+using testing::base64;
+using testing::bitmap;
+using testing::deflated;
 using ::testing::HasSubstr;
+using testing::png;
+using testing::polygon;
+using testing::rectangle;
 using SuperviselyFace = testing::DatasetTest;
-
-std::string base64(const std::string& bytes) {
-  const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += i + k <= bytes.size() ? alphabet[group >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return text;
-}
-
-std::string png(const cv::Mat& image) {
-  std::vector<unsigned char> bytes;
-  cv::imencode(".png", image, bytes);
-  return {bytes.begin(), bytes.end()};
-}
-
-std::string deflated(const std::string& bytes) {
-  std::string packed(compressBound(bytes.size()), '\0');
-  uLongf size = packed.size();
-  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(bytes.data()),
-           bytes.size());
-  return packed.substr(0, size);
-}
-
-Json rectangle(int x0, int y0, int x1, int y1) {
-  return {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}};
-}
-
-Json polygon(const Json& exterior, const std::string& title = "person_poly",
-             const std::vector<Json>& interior = {}) {
-  return {{"classTitle", title},
-          {"bitmap", nullptr},
-          {"points", {{"exterior", exterior}, {"interior", interior}}}};
-}
-
-Json bitmap(const std::string& data, int x, int y) {
-  return {{"classTitle", "person_bmp"},
-          {"points", {{"exterior", Json::array()}, {"interior", Json::array()}}},
-          {"bitmap", {{"data", data}, {"origin", {x, y}}}}};
-}
 
 /// A bitmap of 4 x 6 (height x width) whose alpha is above 0 in the left half: 1 in its upper rows, 255 below.
 std::string half_alpha() {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/data/mixture.h"
 
 #include "terminal.h"
 
@@ -70,6 +71,17 @@ void add_source_options(CLI::App& command, DatasetSource& source) {
   command.add_option("--workers", source.workers, "threads that read images")->check(CLI::Range(0, 256));
 }
 
+void replace_root(DataConfig& data, const std::string& root) {
+  if (dynamic_cast<const MixtureOptions*>(data.options.get()) != nullptr) {
+    throw UserError(
+        "--root: a mixture has a root for each part; change data.parts.0.data.root and so on instead");
+  }
+  data.options->root = root;
+  for (auto* list : {&data.train_list, &data.val_list}) {
+    if (fs::path(*list).is_absolute()) *list = fs::path(*list).filename().string();
+  }
+}
+
 RunConfig read_source(const DatasetSource& source) {
   const bool files_apart = source.config.empty() || source.data.empty();
   const bool named = only_root(source) && !source.root.empty();
@@ -83,11 +95,7 @@ RunConfig read_source(const DatasetSource& source) {
     config.data.options = config.data.registry->at(source.name)();
     config.data.name = source.name;
   }
-  if (!source.root.empty()) {
-    config.data.options->root = source.root;
-    for (auto* list : {&config.data.train_list, &config.data.val_list})
-      *list = fs::path(*list).filename().string();  // another folder, its own lists
-  }
+  if (!source.root.empty()) replace_root(config.data, source.root);
   if (source.workers >= 0) config.data.workers = source.workers;
   return config;
 }

@@ -31,6 +31,11 @@ void add_source_options(CLI::App& command, DatasetSource& source);
 /// @throws UserError unless the source is given in exactly one of the three ways.
 RunConfig read_source(const DatasetSource& source);
 
+/// Another folder for the data: --root in place of the configuration's. The folder's lists are its own, so that of a
+/// list's absolute path only the file name is kept.
+/// @throws UserError for a mixture, whose parts have folders of their own.
+void replace_root(DataConfig& data, const std::string& root);
+
 enum class DefaultLists { kTrain, kTrainAndVal };
 
 /// Opens the lists given with --list; else those of the configuration; else, where there is only a root, every *.txt in

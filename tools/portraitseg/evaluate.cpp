@@ -13,6 +13,7 @@
 #include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
+#include "dataset_source.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -39,11 +40,7 @@ RunConfig read_config(const EvaluateArguments& arguments, const TensorFile& weig
 
 void apply_arguments(const EvaluateArguments& arguments, RunConfig& config) {
   if (!arguments.data.empty()) Config::load(arguments.data).read(config.data);
-  if (!arguments.root.empty()) {
-    config.data.options->root = arguments.root;
-    config.data.val_list =
-        fs::path(config.data.val_list).filename().string();  // another folder, its own list
-  }
+  if (!arguments.root.empty()) replace_root(config.data, arguments.root);
   if (!arguments.list.empty()) config.data.val_list = arguments.list;
   if (arguments.batch_size > 0) config.evaluation.batch_size = arguments.batch_size;
   if (arguments.workers >= 0) config.data.workers = arguments.workers;

@@ -77,7 +77,15 @@ class Fields {
   /// A list of maps; a list in a file replaces the default list.
   template <class Options>
   void list(const char* name, std::vector<Options>& items, const char* doc) {
-    items.resize(enter_list(name, items.size(), doc));
+    list(name, items, doc, [] { return Options(); });
+  }
+
+  /// The same where an item is not made by default. @param make the item with its defaults.
+  template <class Options, class Make>
+  void list(const char* name, std::vector<Options>& items, const char* doc, Make make) {
+    const std::size_t size = enter_list(name, items.size(), doc);
+    while (items.size() > size) items.pop_back();
+    while (items.size() < size) items.push_back(make());
     for (std::size_t i = 0; i < items.size(); ++i) {
       enter_item(i);
       items[i].fields(*this);

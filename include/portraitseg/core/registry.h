@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,16 @@ class Registry {
     }
     entries_.emplace_back(name, std::move(entry));
     return *this;
+  }
+
+  /// Another entry under a known name, at its place in the list. @throws std::logic_error if there is none.
+  Registry& replace(const std::string& name, Entry entry) {
+    for (auto& [known, old] : entries_) {
+      if (known != name) continue;
+      old = std::move(entry);
+      return *this;
+    }
+    throw std::logic_error("no " + kind_ + " '" + name + "' to replace");
   }
 
   /// @throws UserError listing the known names.

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "portraitseg/data/dataset_list.h"
@@ -21,13 +23,18 @@ struct Conversion {
   std::int64_t images = 0;           ///< in the folder's lists, each image counted once
   std::int64_t written = 0;          ///< now; the others were there from an interrupted run
   std::vector<std::string> skipped;  ///< what could not be used, with the reason (OnError::kSkip)
+  std::vector<std::string> lists;    ///< their file names, in the order of the lists that were converted
+  int classes = 1;                   ///< one more than the highest class in the masks
+  std::set<std::pair<std::uint8_t, std::uint8_t>> mirrored_classes;  ///< of any image, see Sample
 };
 
-/// Writes lists of any data set in the plain layout, which the data set `folders` reads:
+/// Writes lists of any data set in the plain layout, which the data set `folders` reads with `classes` (which knows
+/// nothing of images without any portrait; `backgrounds` does):
 ///
 ///   Images/ID.png (or .jpg)   the image; OpenCV's JPEG where a quality is given
 ///   Labels/ID.png             class index, 255 = kIgnore
-///   NAME.txt                  one file name below Images/ a line, for each list NAME.*
+///   NAME.txt                  one file name below Images/ a line, for each list NAME.* and split NAME; of a pattern
+///                             NAME is what it has between * and the like, "9" for "9*.jpg", or "all" for "*.jpg"
 ///   attributes.csv            id and the attributes, if there are any (RFC 4180)
 ///   convert.json              which lists by SHA-256, and whether the folder is complete
 ///

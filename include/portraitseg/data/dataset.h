@@ -52,7 +52,9 @@ struct DatasetOptions {
   /// @throws DataError for a missing folder or list, an empty list, an image without mask, masks without any portrait.
   virtual std::unique_ptr<Dataset> open(const std::string& list, OnError on_error) const = 0;
 
-  /// Makes the folders absolute, so that the configuration of a run holds from any working folder.
+  /// Makes root and whatever other paths there are absolute, so that the configuration of a run holds from any working
+  /// folder.
+  /// @throws DataError for a file that is not there.
   virtual void make_absolute();
 
   std::string root;  ///< the data set's folder

@@ -30,6 +30,7 @@ struct EasyPortraitOptions : DatasetOptions {
   std::string metadata;
 
   void fields(Fields& f) override;
+  void make_absolute() override;
   std::unique_ptr<Dataset> open(const std::string& list, OnError on_error) const override;
 };
 

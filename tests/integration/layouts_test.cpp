@@ -1,0 +1,115 @@
+// Every data set in its own layout, from its folder to a trained network, and the same after `dataset convert`.
+#include "support/layouts.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <opencv2/imgcodecs.hpp>
+
+#include "support/command.h"
+#include "support/temporary_folder.h"
+
+namespace portraitseg::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+class Layouts : public ::testing::TestWithParam<Layout> {
+ protected:
+  void SetUp() override { masks_ = GetParam().write(path() / "set"); }
+
+  fs::path path() const { return folder_.path(); }
+
+  Ending run(const Arguments& arguments) const {
+    return Command(arguments).in(path()).environment("OMP_WAIT_POLICY", "passive").run();
+  }
+
+  /// A run of one step, with the section data.
+  void write_config(const std::string& file, const std::string& data) const {
+    write_bytes(path() / file, "model: {name: sinet, num_classes: " + std::to_string(GetParam().classes) +
+                                   "}\npreprocessing: {size: [32, 32]}\n" + data +
+                                   "augment: {affine: {rotation_deg: 10, scale: [0.9, 1.1], shift: 0.05}}\n"
+                                   "trainer: {epochs: 1, batch_size: 8}\n"
+                                   "device: {name: cpu, threads: 1}\n");
+  }
+
+  std::string original_data() const {
+    std::string keys = GetParam().data;
+    if (GetParam().name != "Mixture") keys += ", root: set";
+    return "data: {" + keys + ", train_list: '" + GetParam().list + "', val_list: '" + GetParam().list +
+           "', workers: 1}\n";
+  }
+
+  /// Expects as many images as there are masks and nothing wrong with them.
+  void verify(const std::string& config, const std::string& list) const {
+    const Ending ending = run({"dataset", "verify", "--config", config, "--list", list, "--json", "-"});
+    ASSERT_EQ(ending.exit_code, 0) << ending.out << ending.err;
+    EXPECT_EQ(nlohmann::json::parse(ending.out).at("lists").at(0).at("images"), masks_.size());
+  }
+
+  /// The masks in plain/ are those of the layout's images, each of which is in the list.
+  void expect_masks(const fs::path& list) const {
+    const auto lines = lines_of(bytes_of(path() / "plain" / list));
+    EXPECT_EQ(lines.size(), masks_.size());
+    for (const auto& line : lines) {
+      const std::string id = line.substr(0, line.rfind('.'));
+      const cv::Mat& mask = masks_.at(id.substr(0, id.find('#')));  // a mixture's second pass over a part
+      const cv::Mat written =
+          cv::imread((path() / "plain/Labels" / (id + ".png")).string(), cv::IMREAD_UNCHANGED);
+      ASSERT_EQ(written.size(), mask.size()) << id;
+      EXPECT_EQ(cv::norm(written, mask, cv::NORM_L1), 0) << id;
+    }
+  }
+
+  /// @return the last line of metrics.csv without the lists' hash
+  std::vector<std::string> train(const std::string& config, const std::string& list) const {
+    const std::string output = "run_" + config;
+    const Ending ending = run({"train", "--config", config, "--output", output, "--set",
+                               "data.train_list=" + list, "--set", "data.val_list=" + list});
+    EXPECT_EQ(ending.exit_code, 0) << ending.err;
+    std::vector<std::string> cells;
+    std::istringstream line(last_line(bytes_of(path() / output / "metrics.csv")));
+    for (std::string cell; std::getline(line, cell, ',');) {
+      if (cell.size() != 64) cells.push_back(cell);
+    }
+    return cells;
+  }
+
+  TemporaryFolder folder_;
+  Masks masks_;
+};
+
+TEST_P(Layouts, IsVerifiedTrainedOnAndConvertedToTheSame) {
+  const std::string list = GetParam().list;
+  write_config("original.yaml", original_data());
+  verify("original.yaml", list);
+  const Ending converted =
+      run({"dataset", "convert", "--config", "original.yaml", "--list", list, "--output", "plain"});
+  ASSERT_EQ(converted.exit_code, 0) << converted.err;
+  const std::string section = converted.out.substr(converted.out.find("data:"));
+  write_config("converted.yaml", section + "  workers: 1\n");
+  const std::string key = "  train_list: ";
+  const std::size_t at = section.find(key) + key.size();
+  const std::string own_list = section.substr(at, section.find('\n', at) - at);
+  expect_masks(fs::path(own_list).filename());
+  if (GetParam().data.find("metadata") != std::string::npos) {
+    EXPECT_THAT(bytes_of(path() / "plain/attributes.csv"), HasSubstr("id,user_id\ntrain/00001,user1\n"));
+  }
+  verify("converted.yaml", own_list);
+  const auto original = train("original.yaml", list), again = train("converted.yaml", own_list);
+  ASSERT_GT(original.size(), 8U);
+  EXPECT_GT(std::stod(original.at(3)), 0);  // the loss
+  EXPECT_EQ(original, again);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, Layouts, ::testing::ValuesIn(layouts()),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace portraitseg::testing
