@@ -87,8 +87,9 @@ struct Augmented {
   cv::Mat deformed;  ///< before colour, blur and noise: the teacher's input in PortraitNet's consistency loss
   cv::Mat mask;      ///< output size, CV_8UC1, class index or kIgnore; 0 where the image did not reach
   cv::Mat prior;     ///< output size, CV_32FC1, 0..1; empty: there is none
-  bool moved =
-      false;  ///< the prior is the mask from before image and mask were warped once more: no smoothing then
+
+  /// Image and mask were warped once more while the prior stayed, see add_prior(): such labels are not smoothed.
+  bool moved = false;
 };
 
 /// Affine, flip, prior, distortion, colour, blur, noise, in this order. A flip exchanges Sample::mirrored_classes.
