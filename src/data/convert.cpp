@@ -110,8 +110,8 @@ class Converter {
           contents_[image.id] = image.content;
           attributes_[image.id] = std::move(image.attributes);
         },
-        [&](const DataError& error) {
-          if (options_.on_error == OnError::kFail) throw error;
+        [&](const std::string&, const DataError& error) {
+          if (options_.on_error == OnError::kFail) throw;
           result_.skipped.emplace_back(error.what());
         });
     if (own.empty()) throw DataError(dataset.list, "no image of the list could be used");

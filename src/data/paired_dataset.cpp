@@ -20,8 +20,14 @@ namespace fs = std::filesystem;
 /// Masks looked at to recognise the encoding; all of them only if these show no portrait.
 constexpr std::size_t kEncodingSample = 32;
 
-std::string size_text(const cv::Mat& image) {
-  return std::to_string(image.rows) + "x" + std::to_string(image.cols);
+std::string size_text(cv::Size size) {
+  return std::to_string(size.height) + "x" + std::to_string(size.width);
+}
+
+/// Also false where the system does not take the name or lets nobody look.
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
 }
 
 /// "; did you mean X?" where the file has its extension in another case: Windows and macOS do not tell them apart.
@@ -33,17 +39,18 @@ std::string other_case(const fs::path& path) {
       c = static_cast<char>(upper ? std::toupper(letter) : std::tolower(letter));
     }
     const fs::path other = fs::path(path).replace_extension(extension);
-    if (fs::is_regular_file(other)) return "; did you mean " + other.filename().string() + "?";
+    if (is_file(other)) return "; did you mean " + other.filename().string() + "?";
   }
   return "";
 }
 
 /// Why the pair cannot be used, or nothing.
 std::string missing_file(const ImagePair& pair) {
-  if (!fs::is_regular_file(pair.image))
-    return pair.image.string() + ": no such image" + other_case(pair.image);
-  if (!pair.mask.empty() && !fs::is_regular_file(pair.mask))
-    return pair.mask.string() + ": image without mask" + other_case(pair.mask);
+  if (!is_file(pair.image)) return DataError(pair.image, "no such image" + other_case(pair.image)).what();
+  if (pair.mask.empty()) return "";
+  if (!is_file(pair.mask)) return DataError(pair.mask, "image without mask" + other_case(pair.mask)).what();
+  if (pair.image.lexically_normal() == pair.mask.lexically_normal())
+    return DataError(pair.image, "is image and mask at once").what();
   return "";
 }
 
@@ -151,20 +158,24 @@ void PairedDataset::refuse_all_background(const std::string& unusable) const {
 
 Sample PairedDataset::get(std::int64_t index) const {
   const ImagePair& pair = pairs_[static_cast<std::size_t>(index)];
-  Sample sample{pair.id, read_image(pair.image), {}, pair.attributes};
-  sample.mask = read_mask_(pair.mask, sample.image.size());
-  if (sample.image.size() != sample.mask.size()) {
-    throw DataError(pair.mask, "the mask is " + size_text(sample.mask) + ", its image " +
-                                   pair.image.string() + " " + size_text(sample.image) + " (height x width)");
-  }
-  return sample;
+  const StoredImage image = read_stored_image(pair.image);
+  Sample sample{pair.id, image.bgr, read_mask_(pair.mask, image.bgr.size()), pair.attributes};
+  sample.channels = image.channels;
+  sample.orientation = image.orientation;
+  const cv::Size size = sample.image.size(), mask_size = sample.mask.size();
+  if (size == mask_size) return sample;
+  const bool unturned = image.orientation >= 5 && mask_size == cv::Size(size.height, size.width);
+  throw MaskSizeError(pair.mask,
+                      "the mask is " + size_text(mask_size) + ", its image " + pair.image.string() + " " +
+                          size_text(size) + " (height x width)" +
+                          (unturned ? "; EXIF turns the image upright, and the mask is not turned" : ""));
 }
 
 fs::path find_list(const std::string& list, const fs::path& root) {
   // A bare name means the data set's own list, even where the working folder has one of that name.
   const bool bare = !fs::path(list).has_parent_path();
   for (const fs::path& path : {bare ? root / list : fs::path(list), bare ? fs::path(list) : root / list}) {
-    if (fs::is_regular_file(path)) return fs::absolute(path).lexically_normal();
+    if (is_file(path)) return fs::absolute(path).lexically_normal();
   }
   throw DataError(
       list, "no such list, neither here nor in " +

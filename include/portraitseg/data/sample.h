@@ -24,6 +24,8 @@ struct Sample {
 
   /// Pairs of classes that change places when the image is flipped: left eye and right eye ...
   std::vector<std::pair<std::uint8_t, std::uint8_t>> mirrored_classes = {};
+
+  int orientation = 1;  ///< EXIF's, of the image's file, 1..8; the image is upright already
 };
 
 }  // namespace portraitseg
