@@ -50,6 +50,18 @@ class JpegReader {
     check_image_size(jpeg_.image_height, jpeg_.image_width, path_);
   }
 
+  /// To be asked before pixels(), whose end frees the markers.
+
+  /// Asked before pixels(), whose end frees the markers.
+  int orientation() const {
+    constexpr std::string_view kStart("Exif\0\0", 6);
+    for (auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
+      const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      if (data.substr(0, kStart.size()) == kStart) return exif_orientation(data.substr(kStart.size()));
+    }
+    return 1;
+  }
+
   cv::Mat pixels() {
     const int components = jpeg_.num_components;
     if (components != 1 && components != 3 && components != 4)
@@ -66,15 +78,6 @@ class JpegReader {
       jpeg_finish_decompress(&jpeg_);
     });
     return image;
-  }
-
-  int orientation() const {
-    constexpr std::string_view kStart("Exif\0\0", 6);
-    for (auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
-      const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
-      if (data.substr(0, kStart.size()) == kStart) return exif_orientation(data.substr(kStart.size()));
-    }
-    return 1;
   }
 
  private:
@@ -123,8 +126,9 @@ cv::Mat cmyk_to_bgr(const cv::Mat& cmyk) {
 JpegImage read_jpeg(std::string_view bytes, const fs::path& path) {
   JpegReader reader(path);
   reader.read_header(bytes);
-  cv::Mat pixels = reader.pixels();
-  return {pixels.channels() == 4 ? cmyk_to_bgr(pixels) : pixels, reader.orientation()};
+  const int orientation = reader.orientation();
+  const cv::Mat pixels = reader.pixels();
+  return {pixels.channels() == 4 ? cmyk_to_bgr(pixels) : pixels, orientation};
 }
 
 }  // namespace portraitseg

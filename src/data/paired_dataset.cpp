@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -45,13 +46,13 @@ std::string other_case(const fs::path& path) {
 }
 
 /// Why the pair cannot be used, or nothing.
-std::string missing_file(const ImagePair& pair) {
-  if (!is_file(pair.image)) return DataError(pair.image, "no such image" + other_case(pair.image)).what();
-  if (pair.mask.empty()) return "";
-  if (!is_file(pair.mask)) return DataError(pair.mask, "image without mask" + other_case(pair.mask)).what();
+std::optional<DataError> missing_file(const ImagePair& pair) {
+  if (!is_file(pair.image)) return DataError(pair.image, "no such image" + other_case(pair.image));
+  if (pair.mask.empty()) return std::nullopt;
+  if (!is_file(pair.mask)) return DataError(pair.mask, "image without mask" + other_case(pair.mask));
   if (pair.image.lexically_normal() == pair.mask.lexically_normal())
-    return DataError(pair.image, "is image and mask at once").what();
-  return "";
+    return DataError(pair.image, "is image and mask at once");
+  return std::nullopt;
 }
 
 std::string ids_in_lines(const std::vector<ImagePair>& pairs) {
@@ -88,13 +89,13 @@ PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_
 void PairedDataset::drop_incomplete(OnError on_error) {
   std::vector<ImagePair> complete;
   for (auto& pair : pairs_) {
-    const std::string reason = missing_file(pair);
-    if (reason.empty()) {
+    const std::optional<DataError> reason = missing_file(pair);
+    if (!reason) {
       complete.push_back(std::move(pair));
     } else if (on_error == OnError::kSkip) {
-      skipped.push_back(reason);
+      skipped.emplace_back(reason->what());
     } else {
-      throw UserError(reason);
+      throw *reason;
     }
   }
   pairs_ = std::move(complete);

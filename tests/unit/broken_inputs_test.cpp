@@ -247,9 +247,7 @@ class BrokenInputs : public ::testing::Test {
  private:
   static void listen(const std::function<void()>& use) {
     ::testing::internal::CaptureStderr();
-    ::testing::internal::CaptureStdout();
     use();
-    EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
   }
 
@@ -299,7 +297,8 @@ TEST_F(BrokenInputs, Jpeg) {
           "truncated JPEG");
   refused("cut but closed.jpg", cut((scan + jpeg.size()) / 2) + "\xff\xd9", read_image, "damaged JPEG");
   refused("no image data.jpg", jpeg.substr(0, 2) + "\xff\xd9", read_image, "damaged JPEG");
-  refused("no tables.jpg", jpeg.substr(0, tables) + jpeg.substr(scan), read_image, "damaged JPEG");
+  // As in MJPEG; the tables of ITU-T T.81, annex K, hold then.
+  reads("no tables.jpg", jpeg.substr(0, tables) + jpeg.substr(scan), read_image, opencv(jpeg));
   Bytes changed = jpeg;
   changed.replace(frame + 5, 2, "\0\0"s);  // its number of lines would follow in a DNL segment
   refused("0 lines.jpg", changed, read_image, "damaged JPEG");
@@ -413,7 +412,7 @@ TEST_F(BrokenInputs, Png) {
   for (const std::size_t at : {std::size_t{20}, std::size_t{30}, std::size_t{45}, std::size_t{52}}) {
     Bytes changed = png;
     changed[at] ^= 1;
-    refused("changed at " + std::to_string(at) + ".png", changed, read_image, "CRC error");
+    refused("changed at " + std::to_string(at) + ".png", changed, read_image, "damaged PNG");
   }
   refused("signature alone.png", png.substr(0, 8), read_image, "truncated PNG");
   refused("20000x20000.png", with([](Png& p) { p.width = p.height = 20000; }), read_image,
@@ -496,7 +495,9 @@ TEST_F(BrokenInputs, OtherFormatsAndNoImages) {
           "not an image");
   refused("zeros.png", Bytes(1000, '\0'), read_image, "not an image");
   refused("a.ppm", "P6 1 1 255\nabc", read_image, "not an image");
-  refused("control\x1b[31m.jpg", "", read_image, "empty");
+  const fs::path control = write("control\x1b[31m.jpg", "");
+  refused(
+      "control?[31m.jpg", [&] { read_image(control); }, "empty");
   fs::create_directory(root() / "folder.jpg");
   refused(
       "folder.jpg", [&] { read_image(root() / "folder.jpg"); }, "Is a directory");
@@ -608,7 +609,7 @@ TEST_F(BrokenDataset, Lists) {
   lists("byte-order mark and CRLF", "\xef\xbb\xbf\r\n0.png\r\n1.png", both);
   lists("blank lines", "\n\n0.png\n \t\n\n1.png\n\n\n", both);
   lists("blanks around", "  0.png  \n\t1.png\t\n", both);
-  lists("dots", "./0.png\n../Images/1.png\n", {"./0", "../Images/1"});
+  lists("dots", "./0.png\n././1.png\n", {"./0", "././1"});
   add("with blanks", gradient(6, 6), mask(6, 6, 255));
   add("Jürgen", gradient(6, 7), mask(6, 7, 255));
   add("Ju\xcc\x88rgen", gradient(6, 5), mask(6, 5, 255));
@@ -638,6 +639,7 @@ TEST_F(BrokenDataset, Lists) {
   refuses("0.png\nb\x1b[31m.png\n", "b?[31m.png", "no such image");
   refuses("0.png\n\xff\xfe\xfd\n", "\xff\xfe\xfd", "no such image");
   refuses((root() / "Images/0.png").string() + "\n", "0.png", "image and mask at once");
+  refuses("../Images/0.png\n", "0.png", "image and mask at once");
   refuses("/etc/passwd\n", "passwd", "without mask");
   refuses("..\n", "..", "no such image");
   fs::remove(root() / "Labels/1.png");
@@ -650,7 +652,7 @@ TEST_F(BrokenDataset, Lists) {
   fs::create_directory(root() / "list.txt");
   refused(
       "list.txt", [&] { open(); }, "no such list");
-  EXPECT_EQ(inputs(), 32);
+  EXPECT_EQ(inputs(), 33);
 }
 
 TEST_F(BrokenDataset, VerifyNamesWhatIsWrongWithAMask) {
@@ -871,7 +873,7 @@ TEST_F(BrokenInputs, EasyPortraitTables) {
   refuses("image_name,user_id\na.jpg\n", "line 2 has 1 fields");
   refuses("image_name,user_id\na.jpg,7,8\n", "line 2 has 3 fields");
   refuses("image_name,user_id\na.jpg,\"7\n", "never closed");
-  refuses(Bytes(3000, '\0'), "");
+  refuses(Bytes(3000, '\0'), "bytes of value 0");
   EXPECT_EQ(inputs(), 11);
 }
 
