@@ -27,4 +27,4 @@ install_packages() {
 }
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache git libtorch-dev libopenblas0-pthread libopencv-dev libyaml-cpp-dev
-  libcli11-dev libspdlog-dev nlohmann-json3-dev libmatio-dev zlib1g-dev libgtest-dev libgmock-dev)
+  libcli11-dev libspdlog-dev nlohmann-json3-dev libmatio-dev libjpeg-dev libpng-dev zlib1g-dev libgtest-dev libgmock-dev)

@@ -1,13 +1,14 @@
 #include "portraitseg/core/file.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <sstream>
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "portraitseg/core/error.h"
@@ -44,6 +45,13 @@ void write_all(int fd, std::string_view bytes, const fs::path& path) {
     if (written < 0) fail(path, "write");
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
+}
+
+constexpr std::size_t kLongestLine = 1 << 16;
+
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t");
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 std::uint32_t rotate_right(std::uint32_t value, int count) {
@@ -89,26 +97,36 @@ void sha256_block(std::array<std::uint32_t, 8>& hash, const unsigned char* block
 std::string read_file(const fs::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) fail(path, "open");
-  std::string bytes;
-  std::array<char, 1 << 16> buffer;
-  for (;;) {
-    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+  constexpr std::size_t kStep = 1 << 16;
+  struct stat status = {};
+  if (::fstat(file.get(), &status) != 0) fail(path, "read");
+  std::string bytes(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep, '\0');
+  for (std::size_t end = 0;;) {
+    const ssize_t count = ::read(file.get(), bytes.data() + end, bytes.size() - end);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(path, "read");
+    end += static_cast<std::size_t>(count);
+    if (count == 0) bytes.resize(end);
     if (count == 0) return bytes;
-    bytes.append(buffer.data(), static_cast<std::size_t>(count));
+    if (end == bytes.size()) bytes.resize(2 * end);  // a pipe, or a file that grows
   }
 }
 
 std::vector<std::string> read_lines(const fs::path& path) {
   std::string bytes = read_file(path);
   if (bytes.compare(0, 3, "\xef\xbb\xbf") == 0) bytes.erase(0, 3);  // a byte-order mark
-  std::istringstream text(bytes);
+  if (bytes.find('\0') != std::string::npos)
+    throw DataError(path, "holds bytes of value 0: no text, or one in UTF-16; expected UTF-8");
   std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);) {
-    const auto first = line.find_first_not_of(" \t\r");
-    if (first == std::string::npos) continue;
-    lines.push_back(line.substr(first, line.find_last_not_of(" \t\r") - first + 1));
+  for (std::size_t start = 0, number = 1; start < bytes.size(); ++number) {
+    const std::size_t end = std::min(bytes.find_first_of("\r\n", start), bytes.size());
+    if (end - start > kLongestLine)
+      throw DataError(path, "line " + std::to_string(number) + " has " + std::to_string(end - start) +
+                                " bytes; more than " + std::to_string(kLongestLine) +
+                                " are no list of files");
+    const std::string line = trimmed(bytes.substr(start, end - start));
+    if (!line.empty()) lines.push_back(line);
+    start = end + (bytes.compare(end, 2, "\r\n") == 0 ? 2 : 1);
   }
   return lines;
 }

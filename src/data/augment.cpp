@@ -60,6 +60,16 @@ void exchange_classes(cv::Mat& mask, const MirroredClasses& pairs) {
   cv::LUT(mask, table, mask);
 }
 
+/// image += noise, then clipped to 0..255; both CV_32FC3.
+void add_clipped(const cv::Mat& noise, cv::Mat& image) {
+  for (int y = 0; y < image.rows; ++y) {
+    const auto* added = noise.ptr<float>(y);
+    auto* values = image.ptr<float>(y);
+    for (int x = 0; x < 3 * image.cols; ++x)
+      values[x] = std::min(std::max(values[x] + added[x], 0.0F), 255.0F);
+  }
+}
+
 /// @param image CV_8UC3; the result is CV_32FC3.
 cv::Mat change_texture(cv::Mat image, const AugmentDraws& draws) {
   image = distort(image, draws.distortion);
@@ -75,7 +85,7 @@ cv::Mat change_texture(cv::Mat image, const AugmentDraws& draws) {
   if (draws.noisy) {
     cv::Mat noise(result.size(), CV_32FC3);
     cv::RNG(draws.noise_seed).fill(noise, cv::RNG::NORMAL, 0, draws.sigma);
-    result = cv::min(cv::max(result + noise, 0), 255);
+    add_clipped(noise, result);
   }
   return result;
 }

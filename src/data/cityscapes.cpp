@@ -75,7 +75,7 @@ std::unique_ptr<Dataset> CityscapesOptions::open(const std::string& list, OnErro
   }
   return std::make_unique<PairedDataset>(
       std::move(pairs), list_path, on_error, [meanings = meanings_of(task)](const fs::path& path, cv::Size) {
-        return decode_values(read_grey_values(path), meanings, "0..33", path);
+        return decode_values(read_mask_values(path), meanings, "0..33", path);
       });
 }
 

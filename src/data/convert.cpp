@@ -131,8 +131,8 @@ class Converter {
           result_.classes = std::max(result_.classes, image.highest_class + 1);
           result_.mirrored_classes.insert(image.mirrored_classes.begin(), image.mirrored_classes.end());
         },
-        [&](const DataError& error) {
-          if (options_.on_error == OnError::kFail) throw error;
+        [&](const std::string&, const DataError& error) {
+          if (options_.on_error == OnError::kFail) throw;
           result_.skipped.emplace_back(error.what());
         });
     if (own.empty()) throw DataError(dataset.list, "no image of the list could be used");

@@ -24,6 +24,8 @@ char separator_of(std::string_view header) {
 CsvTable::CsvTable(const std::filesystem::path& path) {
   std::string text = read_file(path);
   if (text.compare(0, 3, "\xef\xbb\xbf") == 0) text.erase(0, 3);
+  if (text.find('\0') != std::string::npos)
+    throw DataError(path, "holds bytes of value 0: no text, or one in UTF-16; expected UTF-8");
   const char separator = separator_of(std::string_view(text).substr(0, text.find('\n')));
   std::size_t line = 1, row_line = 1;
   std::vector<std::string> row;

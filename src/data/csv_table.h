@@ -10,7 +10,7 @@ namespace portraitseg {
 /// in double quotes may hold separators, line ends and, doubled, quotes. A byte-order mark and CRLF are accepted.
 class CsvTable {
  public:
-  /// @throws DataError for an unreadable or empty file, an open quote, a row with more or fewer fields than the header.
+  /// @throws DataError for an unreadable or empty file, bytes of value 0, an open quote, a row with more or fewer fields than the header.
   explicit CsvTable(const std::filesystem::path& path);
 
   const std::vector<std::string>& header() const { return header_; }

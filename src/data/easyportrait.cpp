@@ -105,7 +105,7 @@ std::unique_ptr<Dataset> EasyPortraitOptions::open(const std::string& list, OnEr
                      own == attributes.end() ? Attributes() : own->second});
   }
   const ReadMask read_mask = [meanings = meanings_of(task)](const fs::path& path, cv::Size) {
-    return decode_values(read_grey_values(path), meanings, "0..8", path);
+    return decode_values(read_mask_values(path), meanings, "0..8", path);
   };
   return std::make_unique<PairedDataset>(std::move(pairs), list_path, on_error, read_mask,
                                          mirrored_classes_of(task));

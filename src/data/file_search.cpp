@@ -29,7 +29,9 @@ bool is_hidden(const fs::path& path) {
 
 fs::path data_root(const std::string& root, const std::string& what) {
   if (root.empty()) throw UserError("data.root is not set; it is the folder of " + what);
-  if (!fs::is_directory(root)) throw DataError(root, "no such folder; data.root is the folder of " + what);
+  std::error_code unknown;
+  if (!fs::is_directory(root, unknown))
+    throw DataError(root, "no such folder; data.root is the folder of " + what);
   return root;
 }
 
@@ -74,8 +76,9 @@ std::vector<fs::path> images_matching(const fs::path& folder, const std::string&
 }
 
 fs::path image_with_stem(const fs::path& folder, const std::string& stem) {
+  std::error_code unknown;  // a name that is too long is no file, either
   for (const char* extension : {".png", ".jpeg", ".jpg", ".PNG", ".JPEG", ".JPG"}) {
-    if (fs::exists(folder / (stem + extension))) return folder / (stem + extension);
+    if (fs::exists(folder / (stem + extension), unknown)) return folder / (stem + extension);
   }
   return folder / (stem + ".jpg");
 }

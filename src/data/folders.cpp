@@ -23,7 +23,7 @@ ReadMask class_masks(std::int64_t classes) {
   std::iota(meanings.begin(), meanings.begin() + classes, std::uint8_t{0});
   meanings[kIgnore] = kIgnore;
   return [meanings, encoding = "0.." + std::to_string(classes - 1)](const fs::path& path, cv::Size) {
-    return decode_values(read_grey_values(path), meanings, encoding, path);
+    return decode_values(read_mask_values(path), meanings, encoding, path);
   };
 }
 

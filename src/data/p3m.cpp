@@ -55,7 +55,7 @@ std::unique_ptr<Dataset> P3mOptions::open(const std::string& list, OnError on_er
   }
   return std::make_unique<PairedDataset>(std::move(pairs), list_path, on_error,
                                          [threshold = alpha_threshold](const fs::path& path, cv::Size) {
-                                           return cut_matte(read_grey_values(path), threshold);
+                                           return cut_matte(read_mask_values(path), threshold);
                                          });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -20,8 +21,14 @@ namespace fs = std::filesystem;
 /// Masks looked at to recognise the encoding; all of them only if these show no portrait.
 constexpr std::size_t kEncodingSample = 32;
 
-std::string size_text(const cv::Mat& image) {
-  return std::to_string(image.rows) + "x" + std::to_string(image.cols);
+std::string size_text(cv::Size size) {
+  return std::to_string(size.height) + "x" + std::to_string(size.width);
+}
+
+/// Also false where the system does not take the name or lets nobody look.
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
 }
 
 /// "; did you mean X?" where the file has its extension in another case: Windows and macOS do not tell them apart.
@@ -33,18 +40,19 @@ std::string other_case(const fs::path& path) {
       c = static_cast<char>(upper ? std::toupper(letter) : std::tolower(letter));
     }
     const fs::path other = fs::path(path).replace_extension(extension);
-    if (fs::is_regular_file(other)) return "; did you mean " + other.filename().string() + "?";
+    if (is_file(other)) return "; did you mean " + other.filename().string() + "?";
   }
   return "";
 }
 
 /// Why the pair cannot be used, or nothing.
-std::string missing_file(const ImagePair& pair) {
-  if (!fs::is_regular_file(pair.image))
-    return pair.image.string() + ": no such image" + other_case(pair.image);
-  if (!pair.mask.empty() && !fs::is_regular_file(pair.mask))
-    return pair.mask.string() + ": image without mask" + other_case(pair.mask);
-  return "";
+std::optional<DataError> missing_file(const ImagePair& pair) {
+  if (!is_file(pair.image)) return DataError(pair.image, "no such image" + other_case(pair.image));
+  if (pair.mask.empty()) return std::nullopt;
+  if (!is_file(pair.mask)) return DataError(pair.mask, "image without mask" + other_case(pair.mask));
+  if (pair.image.lexically_normal() == pair.mask.lexically_normal())
+    return DataError(pair.image, "is image and mask at once");
+  return std::nullopt;
 }
 
 std::string ids_in_lines(const std::vector<ImagePair>& pairs) {
@@ -83,13 +91,13 @@ PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_
 void PairedDataset::drop_incomplete(OnError on_error) {
   std::vector<ImagePair> complete;
   for (auto& pair : pairs_) {
-    const std::string reason = missing_file(pair);
-    if (reason.empty()) {
+    const std::optional<DataError> reason = missing_file(pair);
+    if (!reason) {
       complete.push_back(std::move(pair));
     } else if (on_error == OnError::kSkip) {
-      skipped.push_back(reason);
+      skipped.emplace_back(reason->what());
     } else {
-      throw UserError(reason);
+      throw *reason;
     }
   }
   pairs_ = std::move(complete);
@@ -153,21 +161,25 @@ void PairedDataset::refuse_all_background(const std::string& unusable) const {
 
 Sample PairedDataset::get(std::int64_t index) const {
   const ImagePair& pair = pairs_[static_cast<std::size_t>(index)];
-  Sample sample{pair.id, read_image(pair.image), {}, pair.attributes};
+  const StoredImage image = read_stored_image(pair.image);
+  Sample sample{pair.id, image.bgr, read_mask_(pair.mask, image.bgr.size()), pair.attributes};
+  sample.channels = image.channels;
+  sample.orientation = image.orientation;
   sample.mirrored_classes = mirrored_classes_;
-  sample.mask = read_mask_(pair.mask, sample.image.size());
-  if (sample.image.size() != sample.mask.size()) {
-    throw DataError(pair.mask, "the mask is " + size_text(sample.mask) + ", its image " +
-                                   pair.image.string() + " " + size_text(sample.image) + " (height x width)");
-  }
-  return sample;
+  const cv::Size size = sample.image.size(), mask_size = sample.mask.size();
+  if (size == mask_size) return sample;
+  const bool unturned = image.orientation >= 5 && mask_size == cv::Size(size.height, size.width);
+  throw MaskSizeError(pair.mask,
+                      "the mask is " + size_text(mask_size) + ", its image " + pair.image.string() + " " +
+                          size_text(size) + " (height x width)" +
+                          (unturned ? "; EXIF turns the image upright, and the mask is not turned" : ""));
 }
 
 fs::path find_list(const std::string& list, const fs::path& root) {
   // A bare name means the data set's own list, even where the working folder has one of that name.
   const bool bare = !fs::path(list).has_parent_path();
   for (const fs::path& path : {bare ? root / list : fs::path(list), bare ? fs::path(list) : root / list}) {
-    if (fs::is_regular_file(path)) return fs::absolute(path).lexically_normal();
+    if (is_file(path)) return fs::absolute(path).lexically_normal();
   }
   throw DataError(
       list, "no such list, neither here nor in " +

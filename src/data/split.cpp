@@ -89,7 +89,7 @@ std::vector<SplitEntry> split_entries(const Dataset& dataset, const GroupOf& gro
         ids.push_back(std::move(seen.first));
         groups.push_back(std::move(seen.second));
       },
-      [](const DataError& error) { throw error; });
+      [](const std::string&, const DataError&) { throw; });
   std::vector<std::string> lines;
   if (dataset.list.is_absolute()) lines = read_lines(dataset.list);  // else the name of a split or a pattern
   if (!names_each(lines, ids)) lines = ids;

@@ -99,8 +99,8 @@ DatasetStatistics statistics(const Dataset& dataset, const ScanOptions& options,
       group.foreground += share;
     }
   };
-  scan(dataset, options, sum_up, take, [&](const DataError& error) {
-    if (on_error == OnError::kFail) throw error;
+  scan(dataset, options, sum_up, take, [&](const std::string&, const DataError& error) {
+    if (on_error == OnError::kFail) throw;
     result.skipped.emplace_back(error.what());
   });
   if (result.images == 0) throw DataError(dataset.list, "no image of the list could be used");

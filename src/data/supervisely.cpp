@@ -112,9 +112,9 @@ void check_size(const Json& annotation, cv::Size image, const fs::path& path) {
   const auto height = annotation["size"].at("height").get<std::int64_t>();
   const auto width = annotation["size"].at("width").get<std::int64_t>();
   if (height == image.height && width == image.width) return;
-  throw DataError(path, "annotates an image of " + std::to_string(height) + "x" + std::to_string(width) +
-                            ", but the image is " + std::to_string(image.height) + "x" +
-                            std::to_string(image.width) + " (height x width)");
+  throw MaskSizeError(path, "annotates an image of " + std::to_string(height) + "x" + std::to_string(width) +
+                                ", but the image is " + std::to_string(image.height) + "x" +
+                                std::to_string(image.width) + " (height x width)");
 }
 
 cv::Mat draw(const Json& annotation, cv::Size image, const SuperviselyOptions& options,
@@ -164,7 +164,8 @@ ImagePair find_pair(const fs::path& root, const fs::path& entry) {
   const fs::path folder = root / group;
   const fs::path image = name == stem ? image_with_stem(folder / "img", stem) : folder / "img" / name;
   fs::path annotation = folder / "ann" / (image.filename().string() + ".json");
-  if (!fs::exists(annotation)) annotation = folder / "ann" / (stem + ".json");
+  std::error_code unknown;
+  if (!fs::exists(annotation, unknown)) annotation = folder / "ann" / (stem + ".json");
   return {(group / stem).string(), image, annotation, {{"group", group.string()}}};
 }
 

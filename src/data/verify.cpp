@@ -16,14 +16,16 @@ struct ProblemEntry {
   Severity severity;
 };
 
-constexpr std::array<ProblemEntry, 8> kProblems = {{{"left_out", Severity::kError},
-                                                    {"unusable", Severity::kError},
-                                                    {"mask_size", Severity::kError},
-                                                    {"leakage", Severity::kError},
-                                                    {"empty_mask", Severity::kRemark},
-                                                    {"all_foreground", Severity::kRemark},
-                                                    {"grey", Severity::kRemark},
-                                                    {"duplicate", Severity::kRemark}}};
+constexpr std::array<ProblemEntry, 10> kProblems = {{{"left_out", Severity::kError},
+                                                     {"unusable", Severity::kError},
+                                                     {"mask_size", Severity::kError},
+                                                     {"leakage", Severity::kError},
+                                                     {"empty_mask", Severity::kRemark},
+                                                     {"all_foreground", Severity::kRemark},
+                                                     {"turned", Severity::kRemark},
+                                                     {"grey_file", Severity::kRemark},
+                                                     {"grey", Severity::kRemark},
+                                                     {"duplicate", Severity::kRemark}}};
 
 const ProblemEntry& entry(Problem problem) {
   return kProblems.at(static_cast<std::size_t>(problem));
@@ -33,6 +35,7 @@ const ProblemEntry& entry(Problem problem) {
 struct Look {
   std::string id;
   cv::Size size, mask_size;
+  int channels, orientation;  ///< of the file
   bool empty, all_foreground, grey;
   std::string pixels, mask;  ///< content by size and hash
 };
@@ -69,6 +72,8 @@ Look look_at(const Sample& sample) {
   return {sample.id,
           sample.image.size(),
           sample.mask.size(),
+          sample.channels,
+          sample.orientation,
           !foreground,
           foreground && !background,
           is_grey(sample.image),
@@ -157,21 +162,33 @@ DatasetReport verify(const std::vector<DatasetList>& lists, const ScanOptions& o
       scanning.progress = [&](std::int64_t done, std::int64_t) { options.progress(before + done, total); };
     }
     const auto take = [&](const Look& image) {
-      ++own.images;
-      ++own.sizes[{image.size.height, image.size.width}];
       if (image.mask_size != image.size) {
+        ++own.unusable;
         found(Problem::kMaskSize, image.id,
               "the mask is " + size_text(image.mask_size) + ", its image " + size_text(image.size) +
                   " (height x width)");
+        return;
       }
+      ++own.images;
+      ++own.sizes[{image.size.height, image.size.width}];
       if (image.empty) found(Problem::kEmptyMask, image.id, "the mask has no foreground");
       if (image.all_foreground) found(Problem::kAllForeground, image.id, "the mask has no background");
-      if (image.grey) found(Problem::kGrey, image.id, "the image has no colour");
+      if (image.orientation != 1) {
+        found(Problem::kTurned, image.id,
+              "is turned upright by its EXIF orientation " + std::to_string(image.orientation) +
+                  "; see that its mask is upright, too");
+      }
+      if (image.channels == 1) {
+        found(Problem::kGreyFile, image.id, "is stored grey, in one channel");
+      } else if (image.grey) {
+        found(Problem::kGrey, image.id, "is stored in colour, but B = G = R in every pixel");
+      }
       for (const auto& [problem, detail] : index.add(l, image, lists)) found(problem, image.id, detail);
     };
-    scan(dataset, scanning, look_at, take, [&](const DataError& error) {
+    scan(dataset, scanning, look_at, take, [&](const std::string& id, const DataError& error) {
       ++own.unusable;
-      found(Problem::kUnusable, "", error.what());
+      const bool size = dynamic_cast<const MaskSizeError*>(&error) != nullptr;
+      found(size ? Problem::kMaskSize : Problem::kUnusable, id, error.what());
     });
     before += dataset.size();
     report.lists.push_back(std::move(own));

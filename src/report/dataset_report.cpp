@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kShownFindings = 100;
+constexpr int kShownErrors = 100, kShownRemarks = 10;  ///< of one kind in one list
 constexpr std::size_t kShownValues = 20;  ///< of an attribute; user_id has thousands
 constexpr int kBarWidth = 40;
 
@@ -110,10 +110,11 @@ std::string verify_table(const DatasetReport& report) {
     const std::string start = fmt::format("{:6}  {:14}  {:{}}", severity_name(severity(finding.problem)),
                                           problem_name(finding.problem), finding.list, width);
     const int number = ++shown[kind];
-    if (number <= kShownFindings)
+    const int limit = severity(finding.problem) == Severity::kError ? kShownErrors : kShownRemarks;
+    if (number <= limit)
       text += fmt::format("{}  {}{}{}\n", start, finding.id, finding.id.empty() ? "" : ": ", finding.detail);
-    if (number == kShownFindings + 1)
-      text += fmt::format("{}  and {} more, see --json\n", start, all[kind] - kShownFindings);
+    if (number == limit + 1)
+      text += fmt::format("{}  and {} more, see --json\n", start, all[kind] - limit);
   }
   return text + fmt::format("\n{}, {}\n", counted(report.count(Severity::kError), "error"),
                             counted(report.count(Severity::kRemark), "remark"));

@@ -28,7 +28,8 @@ class ConfigError : public UserError {
   ConfigError(const Place& place, const std::string& message);
 };
 
-/// A data or weights file that is missing, unreadable or not what it should be: "path: message".
+/// A data or weights file that is missing, unreadable or not what it should be: "path: message", in one line: control
+/// characters become "?".
 class DataError : public UserError {
  public:
   DataError(const std::filesystem::path& path, const std::string& message);

@@ -10,7 +10,8 @@ namespace portraitseg {
 /// The whole file as bytes. @throws DataError if it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
-/// The file's lines without line ends, surrounding blanks and empty lines. @throws DataError if it cannot be read.
+/// The file's lines without line ends (LF, CRLF or CR), surrounding blanks, empty lines and a byte-order mark.
+/// @throws DataError if it cannot be read, holds a byte of value 0 or a line of more than 64 KiB.
 std::vector<std::string> read_lines(const std::filesystem::path& path);
 
 /// Replaces the file by `bytes`, or leaves it untouched: temporary file in the same folder, fsync, rename.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "portraitseg/core/config.h"
+#include "portraitseg/core/error.h"
 #include "portraitseg/data/sample.h"
 
 namespace portraitseg {
@@ -17,13 +18,19 @@ enum class OnError {
   kSkip,  ///< leave it out, count it and report it
 };
 
+/// A mask that is not as large as its image.
+class MaskSizeError : public DataError {
+ public:
+  using DataError::DataError;
+};
+
 /// A list of images with masks. Reading is thread-safe.
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual std::int64_t size() const = 0;
 
-  /// @throws DataError naming the file that is missing, unreadable, truncated or of the wrong size.
+  /// @throws DataError naming the file that is missing, unreadable, truncated or of the wrong size (MaskSizeError).
   virtual Sample get(std::int64_t index) const = 0;
 
   /// The id of get(index), also where the image cannot be read.

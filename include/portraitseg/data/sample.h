@@ -24,6 +24,7 @@ struct Sample {
   cv::Mat mask;                                   ///< H x W, CV_8UC1, class index or kIgnore
   std::map<std::string, std::string> attributes;  ///< the data set's metadata: user_id, brightness ...
   int channels = 3;                               ///< of the image's file; 1: it is stored grey
+  int orientation = 1;  ///< EXIF's, of the image's file, 1..8; the image is upright already
   MirroredClasses mirrored_classes = {};
 };
 

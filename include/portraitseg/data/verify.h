@@ -18,13 +18,15 @@ enum class Severity {
 };
 
 enum class Problem {
-  kLeftOut,    ///< error: left out when the list was opened, as image or mask is missing
-  kUnusable,   ///< error: cannot be read, or the mask is not as large as its image or has an unknown value
-  kMaskSize,   ///< error: the data set delivers a mask that is not as large as its image
-  kLeakage,    ///< error: the id or the pixels are in another list, too
-  kEmptyMask,  ///< remark: no foreground
+  kLeftOut,        ///< error: left out when the list was opened, as image or mask is missing
+  kUnusable,       ///< error: cannot be read, or the mask has an unknown value
+  kMaskSize,       ///< error: the mask is not as large as its image
+  kLeakage,        ///< error: the id or the pixels are in another list, too
+  kEmptyMask,      ///< remark: no foreground
   kAllForeground,  ///< remark: no background
-  kGrey,           ///< remark: B = G = R in every pixel
+  kTurned,         ///< remark: EXIF turns the image; a mask drawn on the file's pixels would not fit
+  kGreyFile,       ///< remark: the file has one channel
+  kGrey,           ///< remark: the file has three channels, but B = G = R in every pixel
   kDuplicate,      ///< remark: the same pixels under another id of the list
 };
 std::string problem_name(Problem problem);  ///< "left_out", "leakage" ...
@@ -32,8 +34,8 @@ Severity severity(Problem problem);
 
 struct Finding {
   Problem problem;
-  std::string list;  ///< its name
-  std::string id;    ///< empty where an image that cannot be read keeps it to itself; `detail` names the file
+  std::string list;    ///< its name
+  std::string id;      ///< empty for kLeftOut; `detail` names the file
   std::string detail;  ///< one line
 };
 
@@ -44,8 +46,9 @@ struct ListReport {
   std::string name;
   std::filesystem::path list;
   std::string list_sha256;
-  std::int64_t images = 0;    ///< that can be read
-  std::int64_t unusable = 0;  ///< that cannot, or were left out when the list was opened
+  std::int64_t images = 0;  ///< that can be used
+  std::int64_t unusable =
+      0;  ///< that cannot, a mask of another size included, or were left out when the list was opened
   SizeCounts sizes;
 };
 

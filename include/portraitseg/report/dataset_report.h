@@ -10,7 +10,8 @@
 
 namespace portraitseg {
 
-/// The lists with their counts, then one line a finding; of many findings of one kind in one list the first 100.
+/// The lists with their counts, then one line a finding; of many findings of one kind in one list the first
+/// 100 if they are errors, the first 10 if they are remarks.
 std::string verify_table(const DatasetReport& report);
 std::string verify_json(const DatasetReport& report);  ///< with all findings
 
