@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
+#include <zlib.h>
 
 #include "portraitseg/data/image_file.h"
 #include "portraitseg/weights/safetensors.h"
@@ -87,6 +88,27 @@ TEST(PreprocessingParity, LetterboxEqualsTheReference) {
     EXPECT_LE(cv::norm(bytes, expected, cv::NORM_INF), 1) << name;
     EXPECT_LE(largest_difference(input, golden.at(std::string("portraitnet_normalized.") + name)), 1e-6)
         << name;
+  }
+}
+
+TEST(PreprocessingParity, RealImagesAreDecodedAndLetterboxedAsInTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const auto golden = read_safetensors(golden_path("preprocess.safetensors"));
+  const Preprocessing preprocessing = portraitnet(224);
+  for (const auto& [row, name] : {std::pair("real0", "00002.jpg"), std::pair("real1", "00005.jpg")}) {
+    const cv::Mat image = read_image(testing::shared_root() / "data" / "eg1800" / "Images" / name);
+    const std::string decode = std::string("decode.") + row;
+    const auto crc = crc32(0, image.data, static_cast<unsigned>(image.total() * image.elemSize()));
+    EXPECT_EQ(static_cast<std::int64_t>(crc), golden.at(decode + ".crc32").item<std::int64_t>()) << row;
+
+    const cv::Mat placed = preprocessing.place_image(image);
+    cv::Mat bytes;
+    placed.convertTo(bytes, CV_8U);
+    const cv::Mat expected = to_mat(golden.at(std::string("padding.") + row + ".image"));
+    EXPECT_LE(cv::norm(bytes, expected, cv::NORM_INF), 1) << row;
+    const auto rows = preprocessing.normalise(placed).slice(1, 96, 112).unsqueeze(0);
+    const auto& normalised = golden.at(std::string("portraitnet_normalized.") + row + ".rows96_112");
+    EXPECT_LE(largest_difference(rows, normalised), 1e-6) << row;
   }
 }
 

@@ -134,8 +134,8 @@ TEST(Augment, FlipExchangesMirroredClasses) {
   s.mirrored_classes = {{3, 4}, {5, 6}};
   AugmentDraws flip;
   flip.flip = true;
-  const Sample once{"", sample({8, 6}).image, augment(s, {8, 6}, nothing(), flip).mask, {},
-                    3,  s.mirrored_classes};
+  Sample once = s;
+  once.mask = augment(s, {8, 6}, nothing(), flip).mask;
   const std::vector<int> row(once.mask.ptr(0), once.mask.ptr(0) + 8);
   EXPECT_EQ(row, (std::vector<int>{kIgnore, kIgnore, 5, 1, 1, 1, 6, 6}));
   EXPECT_TRUE(same(augment(once, {8, 6}, nothing(), flip).mask, s.mask));
