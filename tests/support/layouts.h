@@ -26,7 +26,7 @@ using Masks = std::map<std::string, cv::Mat>;
 /// A data set's folder as its authors distribute it, with a few images of 48x40 (height x width).
 struct Layout {
   std::string name;  ///< of the test
-  std::string data;  ///< keys of the section data but for root and lists; set is the folder
+  std::string data;  ///< keys of the section data but for the lists and, where there is one, root
   std::string list;
   int classes = 2;
   std::function<Masks(const std::filesystem::path& root)> write;
