@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 
@@ -100,6 +101,7 @@ TEST_P(Layouts, IsVerifiedTrainedOnAndConvertedToTheSame) {
   const Ending converted =
       run({"dataset", "convert", "--config", "original.yaml", "--list", list, "--output", "plain"});
   ASSERT_EQ(converted.exit_code, 0) << converted.err;
+  ASSERT_THAT(converted.out, AllOf(HasSubstr("\ndata:\n"), HasSubstr(GetParam().converted)));
   const std::string section = converted.out.substr(converted.out.find("data:"));
   write_config("converted.yaml", section + "  workers: 1\n");
   const std::string key = "  train_list: ";
