@@ -52,7 +52,7 @@ Device::Device(const DeviceOptions& options) : device_(parse(options.name)) {
 
 torch::Tensor Device::move(const torch::Tensor& tensor, torch::Dtype dtype) const {
   if (device_.is_cuda() && tensor.is_cpu())
-    return tensor.pin_memory().to(device_, dtype, /*non_blocking=*/true);
+    return (tensor.is_pinned() ? tensor : tensor.pin_memory()).to(device_, dtype, /*non_blocking=*/true);
   return tensor.to(device_, dtype);
 }
 

@@ -20,23 +20,6 @@ void read_factors(Fields& f, const char* name, std::vector<double>& factors, con
           name, "expected [low, high] in tenths");
 }
 
-/// All draws are made before anything is applied; see augment() for their order.
-struct AffineDraws {
-  double x, y, angle, scale;
-  bool flip;
-};
-
-struct TextureDraws {
-  bool colored;
-  double color, brightness, contrast, sharpness;
-  bool blurred;
-  Blur blur;
-  int kernel;
-  bool noisy;
-  double sigma;
-  std::uint64_t noise_seed;
-};
-
 bool draw_applied(double probability, Random& random) {
   return random.uniform() >= 1 - probability;
 }
@@ -51,32 +34,8 @@ Blur draw_blur(const BlurOptions& options, Random& random) {
   return u < options.gaussian + options.median ? Blur::kMedian : Blur::kBox;
 }
 
-// The members of a braced list are evaluated from left to right, which fixes the order of the draws.
-AffineDraws draw_affine(const AugmentOptions& options, Random& random) {
-  return {random.uniform(), random.uniform(), random.uniform(), random.uniform(),
-          draw_applied(options.flip, random)};
-}
-
-TextureDraws draw_texture(const AugmentOptions& options, Random& random) {
-  const auto last_kernel = static_cast<std::int64_t>(options.blur.kernels.size()) - 1;
-  const auto kernel = [&] {
-    return options.blur.kernels.at(static_cast<std::size_t>(random.integer(0, last_kernel)));
-  };
-  return {draw_applied(options.color.probability, random),
-          draw_factor(options.color.color, random),
-          draw_factor(options.color.brightness, random),
-          draw_factor(options.color.contrast, random),
-          draw_factor(options.color.sharpness, random),
-          draw_applied(options.blur.probability, random),
-          draw_blur(options.blur, random),
-          static_cast<int>(kernel()),
-          draw_applied(options.noise.probability, random),
-          random.uniform(0, options.noise.sigma_max),
-          random.next()};
-}
-
-cv::Mat deform(const cv::Mat& source, cv::Size output, const AffineDraws& draws, const AffineOptions& options,
-               int interpolation, double border) {
+cv::Mat deform(const cv::Mat& source, cv::Size output, const AugmentDraws& draws,
+               const AffineOptions& options, int interpolation, double border) {
   cv::Mat result;
   if (options.enabled) {
     const cv::Matx23d matrix =
@@ -90,8 +49,30 @@ cv::Mat deform(const cv::Mat& source, cv::Size output, const AffineDraws& draws,
   return result;
 }
 
+void exchange_classes(cv::Mat& mask, const MirroredClasses& pairs) {
+  if (pairs.empty()) return;
+  cv::Mat table(1, 256, CV_8UC1);
+  for (int value = 0; value < 256; ++value) table.at<std::uint8_t>(value) = static_cast<std::uint8_t>(value);
+  for (const auto& [left, right] : pairs) {
+    table.at<std::uint8_t>(left) = right;
+    table.at<std::uint8_t>(right) = left;
+  }
+  cv::LUT(mask, table, mask);
+}
+
+/// image += noise, then clipped to 0..255; both CV_32FC3.
+void add_clipped(const cv::Mat& noise, cv::Mat& image) {
+  for (int y = 0; y < image.rows; ++y) {
+    const auto* added = noise.ptr<float>(y);
+    auto* values = image.ptr<float>(y);
+    for (int x = 0; x < 3 * image.cols; ++x)
+      values[x] = std::min(std::max(values[x] + added[x], 0.0F), 255.0F);
+  }
+}
+
 /// @param image CV_8UC3; the result is CV_32FC3.
-cv::Mat change_texture(cv::Mat image, const TextureDraws& draws) {
+cv::Mat change_texture(cv::Mat image, const AugmentDraws& draws) {
+  image = distort(image, draws.distortion);
   if (draws.colored) {
     image = enhance_color(image, draws.color);
     image = enhance_brightness(image, draws.brightness);
@@ -104,7 +85,7 @@ cv::Mat change_texture(cv::Mat image, const TextureDraws& draws) {
   if (draws.noisy) {
     cv::Mat noise(result.size(), CV_32FC3);
     cv::RNG(draws.noise_seed).fill(noise, cv::RNG::NORMAL, 0, draws.sigma);
-    result = cv::min(cv::max(result + noise, 0), 255);
+    add_clipped(noise, result);
   }
   return result;
 }
@@ -146,23 +127,60 @@ void NoiseOptions::fields(Fields& f) {
 void AugmentOptions::fields(Fields& f) {
   f.group("affine", affine, "rotation, scale, shift");
   f("flip", flip, "probability of a horizontal flip", {0, 1});
+  f.group("prior", prior, "the mask of the frame before, for preprocessing.prior_channel");
   f.group("color", color, "colour, brightness, contrast, sharpness");
   f.group("blur", blur, "Gaussian, median or box blur");
   f.group("noise", noise, "Gaussian noise");
+  f.group("distortion", distortion,
+          "brightness, contrast, saturation, hue as mmsegmentation's PhotoMetricDistortion");
+}
+
+AugmentDraws draw_augment(const AugmentOptions& options, cv::Size output, Random& random) {
+  const auto last_kernel = static_cast<std::int64_t>(options.blur.kernels.size()) - 1;
+  AugmentDraws draws;
+  draws.x = random.uniform();
+  draws.y = random.uniform();
+  draws.angle = random.uniform();
+  draws.scale = random.uniform();
+  draws.flip = draw_applied(options.flip, random);
+  draws.colored = draw_applied(options.color.probability, random);
+  draws.color = draw_factor(options.color.color, random);
+  draws.brightness = draw_factor(options.color.brightness, random);
+  draws.contrast = draw_factor(options.color.contrast, random);
+  draws.sharpness = draw_factor(options.color.sharpness, random);
+  draws.blurred = draw_applied(options.blur.probability, random);
+  draws.blur = draw_blur(options.blur, random);
+  draws.kernel =
+      static_cast<int>(options.blur.kernels.at(static_cast<std::size_t>(random.integer(0, last_kernel))));
+  draws.noisy = draw_applied(options.noise.probability, random);
+  draws.sigma = random.uniform(0, options.noise.sigma_max);
+  draws.noise_seed = random.next();
+  draws.prior = draw_prior(options.prior, output, random);
+  draws.distortion = draw_distortion(options.distortion, random);
+  return draws;
+}
+
+Augmented augment(const Sample& sample, cv::Size output, const AugmentOptions& options,
+                  const AugmentDraws& draws) {
+  CV_Assert(sample.image.type() == CV_8UC3 && sample.mask.type() == CV_8UC1);
+  CV_Assert(sample.image.size() == sample.mask.size());
+  Frame frame;
+  frame.image = deform(sample.image, output, draws, options.affine, cv::INTER_LINEAR,
+                       static_cast<double>(options.affine.border));
+  frame.mask = deform(sample.mask, output, draws, options.affine, cv::INTER_NEAREST, 0);
+  if (draws.flip) exchange_classes(frame.mask, sample.mirrored_classes);
+  frame = add_prior(frame, draws.prior, sample.id);
+  Augmented result;
+  result.image = change_texture(frame.image, draws);
+  frame.image.convertTo(result.deformed, CV_32F);
+  result.mask = frame.mask;
+  result.prior = frame.prior;
+  result.moved = draws.prior.present && draws.prior.image_moves;
+  return result;
 }
 
 Augmented augment(const Sample& sample, cv::Size output, const AugmentOptions& options, Random& random) {
-  CV_Assert(sample.image.type() == CV_8UC3 && sample.mask.type() == CV_8UC1);
-  CV_Assert(sample.image.size() == sample.mask.size());
-  const AffineDraws affine = draw_affine(options, random);
-  const TextureDraws texture = draw_texture(options, random);
-  const cv::Mat deformed = deform(sample.image, output, affine, options.affine, cv::INTER_LINEAR,
-                                  static_cast<double>(options.affine.border));
-  Augmented result;
-  result.mask = deform(sample.mask, output, affine, options.affine, cv::INTER_NEAREST, 0);
-  result.image = change_texture(deformed, texture);
-  deformed.convertTo(result.deformed, CV_32F);
-  return result;
+  return augment(sample, output, options, draw_augment(options, output, random));
 }
 
 cv::Matx23d affine_matrix(cv::Size image, cv::Size output, double u_x, double u_y, double u_angle,

@@ -42,6 +42,7 @@ void DataConfig::fields(Fields& f) {
   f("val_list", val_list, "a path, a file name below root, or the name of a split");
   f.choice("on_error", on_error, kOnError, "an unusable image stops the run, or is left out and reported");
   f("workers", workers, "threads that read and augment images; results do not depend on it", {0, 256});
+  f.group("cache", cache, "of the training images in memory");
 }
 
 }  // namespace portraitseg

@@ -7,7 +7,8 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
-#include "portraitseg/data/edge_band.h"
+#include "portraitseg/data/targets.h"
+#include "portraitseg/data/training_view.h"
 
 namespace portraitseg {
 namespace {
@@ -24,6 +25,13 @@ torch::Tensor to_tensor(const cv::Mat& mask) {
                 static_cast<std::size_t>(mask.cols));
   }
   return tensor;
+}
+
+cv::Mat at_stride(const cv::Mat& label, int stride) {
+  if (stride == 1) return label;
+  cv::Mat smaller;
+  cv::resize(label, smaller, {label.cols / stride, label.rows / stride}, 0, 0, cv::INTER_NEAREST);
+  return smaller;
 }
 
 }  // namespace
@@ -44,39 +52,33 @@ std::int64_t EpochLoader::batches(const Dataset& dataset, std::int64_t batch_siz
   return (dataset.size() + batch_size - 1) / batch_size;
 }
 
-EpochLoader::Example EpochLoader::make(std::int64_t sample_index) const {
+EpochLoader::Example EpochLoader::make(std::int64_t index) const {
   Sample sample;
   try {
-    sample = dataset_.get(sample_index);
+    sample = dataset_.get(index);
   } catch (const DataError& error) {
     if (options_.on_error == OnError::kFail) throw;
-    return {{}, {}, error.what()};
+    Example example;
+    example.error = error.what();
+    return example;
   }
-  if (!options_.augment.affine.enabled) {  // the geometry of inference then
-    options_.preprocessing.place_image(sample.image).convertTo(sample.image, CV_8U);
-    sample.mask = options_.preprocessing.place_mask(sample.mask);
-  }
-  Random random(options_.seed, Purpose::kAugment,
-                {static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(sample_index)});
-  const cv::Size size(static_cast<int>(options_.preprocessing.size[1]),
-                      static_cast<int>(options_.preprocessing.size[0]));
-  const Augmented augmented = augment(sample, size, options_.augment, random);
-  cv::Mat label = augmented.mask;
-  if (options_.stride > 1) {
-    const auto stride = static_cast<int>(options_.stride);
-    cv::resize(augmented.mask, label, {size.width / stride, size.height / stride}, 0, 0, cv::INTER_NEAREST);
-  }
-  // The band is that of the label at its own size, as clova's data/DataSet.py computes it.
-  return {options_.preprocessing.normalise(augmented.image),
-          {{"label", to_tensor(label)},
-           {"edge_band", to_tensor(edge_band(label, static_cast<int>(options_.edge_kernel)))}},
-          ""};
+  const Preprocessing& preprocessing = options_.preprocessing;
+  const Augmented view =
+      training_view(sample, {options_.seed, epoch_, index}, preprocessing, options_.augment);
+  Example example;
+  example.image = preprocessing.normalise(view.image, view.prior);
+  if (options_.deformed) example.deformed = preprocessing.normalise(view.deformed, view.prior);
+  const cv::Mat label = at_stride(view.mask, static_cast<int>(options_.stride));
+  // Targets are made of the label at its own size, as clova's data/DataSet.py makes its edge band.
+  for (const auto& name : options_.targets)
+    example.targets[name] = to_tensor(make_target(name, label, options_.edge_kernel));
+  return example;
 }
 
 std::optional<Batch> EpochLoader::next() {
   if (position_ == dataset_.size()) return std::nullopt;
   Batch batch;
-  std::vector<torch::Tensor> images;
+  std::vector<torch::Tensor> images, deformed;
   std::map<std::string, std::vector<torch::Tensor>> targets;
   const std::int64_t end = std::min(position_ + options_.batch_size, dataset_.size());
   for (; position_ < end; ++position_) {
@@ -86,11 +88,20 @@ std::optional<Batch> EpochLoader::next() {
       continue;
     }
     images.push_back(example.image);
+    if (options_.deformed) deformed.push_back(example.deformed);
     for (auto& [name, target] : example.targets) targets[name].push_back(target);
   }
-  batch.image = images.empty() ? torch::empty({0}) : torch::stack(images);
-  for (auto& [name, list] : targets) batch.targets[name] = torch::stack(list);
+  batch.image = images.empty() ? torch::empty({0}) : stack(images);
+  if (!deformed.empty()) batch.deformed = stack(deformed);
+  for (auto& [name, list] : targets) batch.targets[name] = stack(list);
   return batch;
+}
+
+torch::Tensor EpochLoader::stack(const std::vector<torch::Tensor>& tensors) const {
+  std::vector<std::int64_t> shape = tensors.front().sizes().vec();
+  shape.insert(shape.begin(), static_cast<std::int64_t>(tensors.size()));
+  torch::Tensor result = torch::empty(shape, tensors.front().options().pinned_memory(options_.pinned));
+  return torch::stack_out(result, tensors);
 }
 
 }  // namespace portraitseg

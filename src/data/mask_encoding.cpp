@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include <opencv2/core.hpp>
+
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/sample.h"
 
@@ -65,17 +67,23 @@ cv::Mat MaskEncoding::decode(const cv::Mat& values, const std::filesystem::path&
 cv::Mat decode_values(const cv::Mat& values, const ValueMeanings& meanings, const std::string& encoding,
                       const std::filesystem::path& path) {
   CV_Assert(values.type() == CV_8UC1);
-  cv::Mat classes(values.size(), CV_8UC1);
-  for (int y = 0; y < values.rows; ++y) {
-    const auto* in = values.ptr<std::uint8_t>(y);
-    auto* out = classes.ptr<std::uint8_t>(y);
-    for (int x = 0; x < values.cols; ++x) {
-      out[x] = meanings[in[x]];
-      if (out[x] != kMeaningless) continue;
-      throw DataError(path, "mask value " + std::to_string(in[x]) + " at row " + std::to_string(y) +
-                                ", column " + std::to_string(x) + " does not fit the data set's encoding (" +
-                                encoding + ")");
-    }
+  double largest = 0;
+  cv::minMaxLoc(values, nullptr, &largest);
+  std::size_t same = 0;  // values below it mean themselves
+  while (same < meanings.size() && meanings[same] == same && same != kMeaningless) ++same;
+  if (largest < static_cast<double>(same)) return values;
+
+  cv::Mat classes;
+  cv::LUT(values,
+          cv::Mat(1, static_cast<int>(meanings.size()), CV_8U, const_cast<std::uint8_t*>(meanings.data())),
+          classes);
+  std::vector<cv::Point> wrong;
+  cv::findNonZero(classes == kMeaningless, wrong);
+  if (!wrong.empty()) {
+    throw DataError(path, "mask value " + std::to_string(values.at<std::uint8_t>(wrong.front())) +
+                              " at row " + std::to_string(wrong.front().y) + ", column " +
+                              std::to_string(wrong.front().x) + " does not fit the data set's encoding (" +
+                              encoding + ")");
   }
   return classes;
 }

@@ -1,11 +1,13 @@
 #include "portraitseg/data/preprocessing.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 
 #include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
 
+#include "portraitseg/data/mask_encoding.h"
 #include "portraitseg/nn/resample.h"
 
 namespace portraitseg {
@@ -44,6 +46,22 @@ cv::Mat letterbox(const cv::Mat& image, const cv::Scalar& border) {
   cv::Mat square(std::max(image.rows, image.cols), std::max(image.rows, image.cols), image.type(), border);
   image.copyTo(square(inner));
   return square;
+}
+
+/// Classes may claim the same pixel, the highest gets it; or none does, between three: the nearest mask's class then.
+cv::Mat resize_each_class(const cv::Mat& mask, cv::Size target) {
+  std::array<bool, 256> present{};
+  mark_values(mask, present);
+  const bool binary = std::count(present.begin() + 1, present.end(), true) < 2;
+  cv::Mat resized = cv::Mat::zeros(target, CV_8UC1);  // what a single class does not claim is background
+  if (!binary) cv::resize(mask, resized, target, 0, 0, cv::INTER_NEAREST);
+  for (int value = 0; value < 256; ++value) {
+    if (!present[static_cast<std::size_t>(value)]) continue;
+    cv::Mat own;
+    cv::resize((mask == value) / 255, own, target, 0, 0, cv::INTER_CUBIC);
+    resized.setTo(value, own);
+  }
+  return resized;
 }
 
 }  // namespace
@@ -99,9 +117,10 @@ cv::Mat Preprocessing::place_image(const cv::Mat& image) const {
 cv::Mat Preprocessing::place_mask(const cv::Mat& mask) const {
   if (geometry == Geometry::kKeep) return mask;
   const cv::Size target(static_cast<int>(size[1]), static_cast<int>(size[0]));
+  const cv::Mat source = geometry == Geometry::kLetterbox ? letterbox(mask, cv::Scalar::all(0)) : mask;
+  if (label_interpolation == LabelInterpolation::kCubic) return resize_each_class(source, target);
   cv::Mat placed;
-  cv::resize(geometry == Geometry::kLetterbox ? letterbox(mask, cv::Scalar::all(0)) : mask, placed, target, 0,
-             0, cv::INTER_NEAREST);
+  cv::resize(source, placed, target, 0, 0, cv::INTER_NEAREST);
   return placed;
 }
 

@@ -44,6 +44,9 @@ void RunConfig::fields(Fields& f) {
   f.group("trainer", trainer, "length and batches");
   f.group("evaluation", evaluation, "validation after each epoch");
   f.group("device", device, "where it runs");
+  f.check(augment.prior.probability == 0 || preprocessing.prior_channel, "augment",
+          "augment.prior.probability is above 0, but the network gets no prior: preprocessing.prior_channel "
+          "is false");
   f.check(!losses.empty(), "losses", "expected at least one");
   std::set<std::string> titles;
   for (const auto& term : losses) {
@@ -70,6 +73,9 @@ LoaderOptions RunConfig::loader() const {
   LoaderOptions options;
   options.preprocessing = preprocessing;
   options.augment = augment;
+  std::set<std::string> targets;
+  for (const auto& term : losses) targets.insert(term.target);
+  options.targets.assign(targets.begin(), targets.end());
   options.batch_size = trainer.batch_size;
   options.workers = data.workers;
   options.edge_kernel = trainer.edge_kernel;

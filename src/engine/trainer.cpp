@@ -1,10 +1,13 @@
 #include "portraitseg/engine/trainer.h"
 
+#include <chrono>
 #include <cmath>
 
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/data/cached_dataset.h"
+#include "portraitseg/data/targets.h"
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/weights_file.h"
 
@@ -12,7 +15,8 @@ namespace portraitseg {
 
 Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(config)), device_(device) {
   const DatasetOptions& data = *config_.data.options;
-  train_set_ = data.open(config_.data.train_list, config_.data.on_error);
+  train_set_ = std::make_unique<CachedDataset>(data.open(config_.data.train_list, config_.data.on_error),
+                                               config_.data.cache);
   val_set_ = data.open(config_.data.val_list, config_.data.on_error);
   config_.data.train_list = train_set_->list.string();
   config_.data.val_list = val_set_->list.string();
@@ -38,10 +42,13 @@ std::int64_t Trainer::try_out() const {
   model->to(device_.torch_device());
   model->train();
   try {
-    const torch::Tensor image = torch::zeros({n, 3, height, width});
+    const torch::Tensor image = torch::zeros({n, config_.preprocessing.channels(), height, width});
     const torch::Tensor logits = model->forward(device_.move(image, torch::kFloat32)).mask;
     const auto label = torch::zeros({n, logits.size(2), logits.size(3)}, torch::kUInt8);
-    weighted_losses(*model, {image, {{"label", label}, {"edge_band", label}}, {}});
+    Batch batch;
+    batch.image = image;
+    for (const auto& name : target_names()) batch.targets[name] = label;
+    weighted_losses(*model, batch);
     return height / logits.size(2);
   } catch (const c10::Error& error) {
     throw UserError("the network cannot train on a batch of " + std::to_string(n) + " images of " +
@@ -94,16 +101,17 @@ bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& 
 
 bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& stop) {
   const std::int64_t batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
-  LoaderOptions options = config_.loader();
-  options.stride = stride_;
-  EpochLoader loader(*train_set_, options, progress_.epoch, progress_.current.batch);
+  EpochLoader loader(*train_set_, loader_options(), progress_.epoch, progress_.current.batch);
   model_->train();
   while (progress_.current.batch < batches) {
+    const auto start = std::chrono::steady_clock::now();
     const Batch batch = *loader.next();
+    const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
     for (const auto& reason : batch.skipped) tell([&](auto& o) { o.skipped(reason); });
     progress_.current.skipped += static_cast<std::int64_t>(batch.skipped.size());
-    if (batch.image.size(0) > 0) train_step(batch);
+    if (batch.image.size(0) > 0) count(step(batch));
     ++progress_.current.batch;
+    tell([&](auto& o) { o.waited(waited.count()); });
     tell([&](auto& o) { o.stepped(progress_, batches); });
     if (stop()) {
       save(run.last());
@@ -127,10 +135,10 @@ std::vector<torch::Tensor> Trainer::weighted_losses(SegmentationModel& model, co
   return values;
 }
 
-void Trainer::train_step(const Batch& batch) {
-  const std::vector<torch::Tensor> values = weighted_losses(*model_, batch);
-  torch::Tensor total = values.front();
-  for (std::size_t i = 1; i < values.size(); ++i) total = total + values[i];
+std::vector<double> Trainer::step(const Batch& batch) {
+  const std::vector<torch::Tensor> terms = weighted_losses(*model_, batch);
+  torch::Tensor total = terms.front();
+  for (std::size_t i = 1; i < terms.size(); ++i) total = total + terms[i];
 
   const double loss = total.item<double>();
   if (!std::isfinite(loss)) {
@@ -142,11 +150,25 @@ void Trainer::train_step(const Batch& batch) {
   optimizer_->zero_grad();
   total.backward();
   optimizer_->step(learning_rate());
-  for (std::size_t i = 0; i < losses_.size(); ++i) {
-    progress_.current.term_sums[losses_[i].first.title()] += values[i].item<double>();
+  std::vector<double> values;
+  for (const auto& term : terms) values.push_back(term.item<double>());
+  return values;
+}
+
+/// Adds a step's loss terms to the epoch's.
+void Trainer::count(const std::vector<double>& terms) {
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    progress_.current.term_sums[losses_[i].first.title()] += terms[i];
+    progress_.current.loss_sum += terms[i];
   }
-  progress_.current.loss_sum += loss;
   ++progress_.current.steps;
+}
+
+LoaderOptions Trainer::loader_options() const {
+  LoaderOptions options = config_.loader();
+  options.stride = stride_;
+  options.pinned = device_.torch_device().is_cuda();
+  return options;
 }
 
 void Trainer::finish_epoch(const RunFolder& run) {

@@ -1,5 +1,6 @@
 #include "portraitseg/losses/losses.h"
 
+#include "portraitseg/data/targets.h"
 #include "portraitseg/losses/cross_entropy.h"
 #include "portraitseg/losses/lovasz_hinge.h"
 
@@ -15,7 +16,7 @@ const LossRegistry& losses() {
 void LossTerm::fields(Fields& f) {
   Selection::fields(f);
   f.choice("output", output, {"mask", "boundary"}, "the network's output");
-  f.choice("target", target, {"label", "edge_band"}, "what it is compared with");
+  f.choice("target", target, target_names(), "what it is compared with");
   f("weight", weight, "factor in the sum", {0, 1e6});
 }
 

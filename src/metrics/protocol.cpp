@@ -9,6 +9,8 @@ namespace portraitseg {
 
 Preprocessing Protocol::adapt(Preprocessing own) const {
   if (geometry) own.geometry = *geometry;
+  own.label_interpolation = LabelInterpolation::kNearest;
+  own.label_smoothing = 0;
   return own;
 }
 

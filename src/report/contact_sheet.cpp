@@ -9,6 +9,7 @@
 
 #include "portraitseg/core/random.h"
 #include "portraitseg/data/ordered_map.h"
+#include "portraitseg/data/training_view.h"
 
 namespace portraitseg {
 namespace {
@@ -59,22 +60,14 @@ void write_id(cv::Mat& picture, const std::string& id) {
   cv::putText(picture, id, place, cv::FONT_HERSHEY_SIMPLEX, 0.35, {255, 255, 255}, 1, cv::LINE_AA);
 }
 
-cv::Mat make_tile(Sample sample, std::int64_t index, const Preprocessing& preprocessing,
+cv::Mat make_tile(const Sample& sample, std::int64_t index, const Preprocessing& preprocessing,
                   const AugmentOptions& options, const ContactSheetOptions& sheet) {
-  if (!sheet.augmented || !options.affine.enabled) {  // as EpochLoader does without affine
-    preprocessing.place_image(sample.image).convertTo(sample.image, CV_8U);
-    sample.mask = preprocessing.place_mask(sample.mask);
-  }
   cv::Mat tile;
   if (sheet.augmented) {
-    Random random(sheet.seed, Purpose::kAugment,
-                  {static_cast<std::uint64_t>(sheet.epoch), static_cast<std::uint64_t>(index)});
-    const cv::Size size(static_cast<int>(preprocessing.size[1]), static_cast<int>(preprocessing.size[0]));
-    const Augmented augmented = augment(sample, size, options, random);
-    cv::hconcat(with_mask(augmented.deformed, augmented.mask), with_mask(augmented.image, augmented.mask),
-                tile);
+    const Augmented view = training_view(sample, {sheet.seed, sheet.epoch, index}, preprocessing, options);
+    cv::hconcat(with_mask(view.deformed, view.mask), with_mask(view.image, view.mask), tile);
   } else {
-    tile = with_mask(sample.image, sample.mask);
+    tile = with_mask(preprocessing.place_image(sample.image), preprocessing.place_mask(sample.mask));
   }
   write_id(tile, sample.id);
   return tile;

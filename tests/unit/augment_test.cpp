@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -91,16 +92,103 @@ TEST(Augment, SameKeySameResult) {
   EXPECT_FALSE(same(a.image, c.image));
 }
 
-TEST(Augment, AlwaysTakes16Draws) {
-  AugmentOptions everything;
-  everything.flip = everything.color.probability = everything.blur.probability =
-      everything.noise.probability = 1;
-  for (const AugmentOptions& options : {nothing(), AugmentOptions(), everything}) {
+AugmentOptions everything() {
+  AugmentOptions options;
+  options.flip = options.color.probability = options.blur.probability = options.noise.probability = 1;
+  options.prior.probability = 1;
+  options.distortion.enabled = true;
+  return options;
+}
+
+TEST(Augment, AlwaysTakes77Draws) {
+  for (const AugmentOptions& options : {nothing(), AugmentOptions(), everything()}) {
     Random used = generator(9), counted = generator(9);
     augment(sample(), {32, 32}, options, used);
-    for (int i = 0; i < 16; ++i) counted.next();
+    for (int i = 0; i < 77; ++i) counted.next();
     EXPECT_EQ(used.next(), counted.next());
   }
+}
+
+TEST(Augment, PriorAndDistortionShiftNoOthersDraws) {
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    Random first = generator(i), second = generator(i);
+    AugmentOptions options, more;
+    more.prior.probability = 1;
+    more.distortion.enabled = true;
+    const AugmentDraws a = draw_augment(options, {32, 32}, first), b = draw_augment(more, {32, 32}, second);
+    EXPECT_EQ(std::tie(a.x, a.y, a.angle, a.scale, a.flip, a.colored, a.color, a.brightness, a.contrast),
+              std::tie(b.x, b.y, b.angle, b.scale, b.flip, b.colored, b.color, b.brightness, b.contrast));
+    EXPECT_EQ(std::tie(a.sharpness, a.blurred, a.blur, a.kernel, a.noisy, a.sigma, a.noise_seed),
+              std::tie(b.sharpness, b.blurred, b.blur, b.kernel, b.noisy, b.sigma, b.noise_seed));
+    EXPECT_FALSE(a.prior.present);
+    EXPECT_TRUE(b.prior.present);
+  }
+}
+
+TEST(Augment, FlipExchangesMirroredClasses) {
+  Sample s = sample({8, 6});
+  s.mask.setTo(1);
+  s.mask.colRange(0, 2).setTo(5);
+  s.mask.colRange(5, 6).setTo(6);
+  s.mask.colRange(6, 8).setTo(kIgnore);
+  s.mirrored_classes = {{3, 4}, {5, 6}};
+  AugmentDraws flip;
+  flip.flip = true;
+  const Sample once{"", sample({8, 6}).image, augment(s, {8, 6}, nothing(), flip).mask, {},
+                    3,  s.mirrored_classes};
+  const std::vector<int> row(once.mask.ptr(0), once.mask.ptr(0) + 8);
+  EXPECT_EQ(row, (std::vector<int>{kIgnore, kIgnore, 5, 1, 1, 1, 6, 6}));
+  EXPECT_TRUE(same(augment(once, {8, 6}, nothing(), flip).mask, s.mask));
+  EXPECT_TRUE(same(augment(s, {8, 6}, nothing(), AugmentDraws()).mask, s.mask));
+}
+
+TEST(Augment, PriorIsTheDeformedAndFlippedMask) {
+  AugmentOptions options;
+  options.prior.probability = 1;
+  int moved = 0, same_masks = 0;
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    Random first = generator(i), second = generator(i);
+    const Augmented without = augment(sample(), {48, 48}, AugmentOptions(), first);
+    const Augmented result = augment(sample(), {48, 48}, options, second);
+    ASSERT_EQ(result.prior.type(), CV_32FC1);
+    ASSERT_EQ(result.prior.size(), cv::Size(48, 48));
+    EXPECT_TRUE(without.prior.empty() && !without.moved);
+    cv::Mat mask;
+    cv::Mat(without.mask == 1).convertTo(mask, CV_32F, 1.0 / 255);
+    if (result.moved) {
+      ++moved;
+      EXPECT_TRUE(same(result.prior, mask));
+      same_masks += same(result.mask, without.mask);
+    } else {
+      EXPECT_TRUE(same(result.mask, without.mask) && same(result.image, without.image));
+    }
+  }
+  EXPECT_TRUE(moved > 10 && moved < 30);
+  EXPECT_LT(same_masks, moved / 2);  // but for 1 in 16 a step is made
+}
+
+TEST(Augment, DeformedIsTheImageThatTheFramesMovementLeft) {
+  AugmentDraws draws;
+  draws.prior = {true, true, {}};
+  draws.prior.motion.affine = true;
+  draws.prior.motion.affine_shifts.to.fill({4, 0});
+  const Sample s = sample();
+  const Augmented result = augment(s, s.image.size(), nothing(), draws);
+  EXPECT_TRUE(result.moved);
+  EXPECT_TRUE(same(result.deformed, result.image));
+  EXPECT_EQ(cv::norm(rounded(result.deformed).colRange(4, 60), s.image.colRange(0, 56), cv::NORM_INF), 0);
+}
+
+TEST(Augment, DistortionComesBeforeColour) {
+  const Sample s = sample();
+  AugmentDraws draws;
+  draws.distortion = {-9.5, false, 0.7, 0.6, 5};
+  draws.colored = true;
+  draws.brightness = 1.4;
+  const Augmented result = augment(s, s.image.size(), nothing(), draws);
+  EXPECT_TRUE(
+      same(rounded(result.image), enhance_brightness(distort(s.image, draws.distortion), draws.brightness)));
+  EXPECT_TRUE(same(rounded(result.deformed), s.image));
 }
 
 TEST(Augment, InputIsLeftAlone) {
@@ -331,7 +419,8 @@ TEST(AugmentOptions, NonsenseIsRefused) {
   for (const std::string yaml :
        {"flip: 2", "affine: {scale: [1.5, 0.5]}", "affine: {scale: [1]}", "affine: {scale: [0, 1]}",
         "color: {color: [0.45, 1]}", "color: {sharpness: [1.2, 0.8]}", "blur: {kernels: [4]}",
-        "blur: {kernels: []}", "blur: {gaussian: 0.8}", "noise: {sigma_max: -1}"}) {
+        "prior: {probability: 2}", "distortion: {contrast: [1]}", "blur: {kernels: []}",
+        "blur: {gaussian: 0.8}", "noise: {sigma_max: -1}"}) {
     AugmentOptions options;
     EXPECT_THROW(Config::parse(yaml, "test").read(options), ConfigError) << yaml;
   }

@@ -59,6 +59,18 @@ TEST_F(EasyPortrait, TasksMapTheNineLabels) {
   EXPECT_THAT(classes(EasyPortraitOptions::Task::kFaceParsing), ElementsAre(0, 0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+TEST_F(EasyPortrait, BrowsAndEyesAreMirroredClasses) {
+  write_portrait("train/a");
+  const auto mirrored = [&](EasyPortraitOptions::Task task) {
+    EasyPortraitOptions options;
+    options.task = task;
+    return open(std::move(options), "train")->get(0).mirrored_classes;
+  };
+  EXPECT_THAT(mirrored(EasyPortraitOptions::Task::kAll), ElementsAre(Pair(3, 4), Pair(5, 6)));
+  EXPECT_THAT(mirrored(EasyPortraitOptions::Task::kFaceParsing), ElementsAre(Pair(2, 3), Pair(4, 5)));
+  EXPECT_THAT(mirrored(EasyPortraitOptions::Task::kPortrait), ElementsAre());
+}
+
 TEST_F(EasyPortrait, SplitsAndListsNameImages) {
   for (const char* name : {"train/b", "train/a", "val/c"}) write_portrait(name);
   write_list("list.txt", "\xef\xbb\xbfval/c.jpg\r\ntrain/b\r\n");

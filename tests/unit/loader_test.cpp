@@ -4,10 +4,17 @@
 #include <set>
 
 #include <gtest/gtest.h>
+#include <opencv2/core.hpp>
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/data/cached_dataset.h"
+#include "portraitseg/data/contour.h"
+#include "portraitseg/data/smooth_label.h"
 #include "portraitseg/data/synthetic.h"
+
+#include "support/golden.h"
+#include "support/memory_dataset.h"
 
 namespace portraitseg {
 namespace {
@@ -31,6 +38,7 @@ class MemoryDataset final : public Dataset {
 
 LoaderOptions small_options(std::int64_t workers) {
   LoaderOptions options;
+  options.targets = {"label", "edge_band"};
   options.preprocessing.size = {32, 32};
   options.batch_size = 4;
   options.workers = workers;
@@ -124,6 +132,114 @@ TEST(EpochLoader, TargetsOfAnEncoderStageAreSmallAndTheirBandIsMadeAtTheirSize) 
       torch::equal(label, full.slice(1, 0, 32, 4).slice(2, 0, 32, 4)));  // nearest takes the first of four
   EXPECT_EQ(band.sizes(), (std::vector<std::int64_t>{4, 8, 8}));
   EXPECT_GT((band != kIgnore).sum().item<std::int64_t>(), 0);
+}
+
+TEST(EpochLoader, MakesTheTargetsThatLossesAskForOfTheSmoothedLabel) {
+  const MemoryDataset dataset(4);
+  LoaderOptions options = small_options(0);
+  options.targets = {"label", "contour"};
+  options.preprocessing.label_smoothing = 5;
+  const Batch batch = read_all(dataset, options, 0)[0];
+  ASSERT_EQ(batch.targets.size(), 2U);
+  options.preprocessing.label_smoothing = 0;
+  const torch::Tensor rough = read_all(dataset, options, 0)[0].targets.at("label");
+  for (std::int64_t i = 0; i < 4; ++i) {
+    const cv::Mat label = smooth_label(testing::to_mat(rough[i]), 5);
+    EXPECT_TRUE(torch::equal(batch.targets.at("label")[i], testing::to_tensor(label)));
+    EXPECT_TRUE(torch::equal(batch.targets.at("contour")[i], testing::to_tensor(contour(label))));
+  }
+}
+
+TEST(EpochLoader, GivesTheViewBeforeTextureWhereItIsAskedFor) {
+  const MemoryDataset dataset(4);
+  LoaderOptions options = small_options(1);
+  EXPECT_FALSE(read_all(dataset, options, 0)[0].deformed.defined());
+  options.deformed = true;
+  options.augment.noise.probability = 1;
+  const Batch both = read_all(dataset, options, 0)[0];
+  EXPECT_EQ(both.deformed.sizes(), both.image.sizes());
+  EXPECT_FALSE(torch::equal(both.deformed, both.image));
+  options.augment.color.probability = options.augment.blur.probability = options.augment.noise.probability =
+      0;
+  const Batch plain = read_all(dataset, options, 0)[0];
+  EXPECT_TRUE(torch::equal(plain.deformed, plain.image));
+  EXPECT_TRUE(torch::equal(plain.deformed, both.deformed));  // the same deformation, whatever the texture
+}
+
+TEST(EpochLoader, ThePriorIsTheFourthChannelOfBothViews) {
+  const MemoryDataset dataset(8);
+  LoaderOptions options = small_options(0);
+  options.batch_size = 8;
+  options.deformed = true;
+  options.preprocessing.prior_channel = true;
+  const Batch without = read_all(dataset, options, 0)[0];
+  ASSERT_EQ(without.image.size(1), 4);
+  EXPECT_EQ(without.image.select(1, 3).abs().max().item<float>(), 0);
+  options.augment.prior.probability = 1;
+  const Batch batch = read_all(dataset, options, 0)[0];
+  EXPECT_EQ(batch.image.select(1, 3).max().item<float>(), 1);
+  EXPECT_GE(batch.image.select(1, 3).min().item<float>(), 0);
+  EXPECT_TRUE(torch::equal(batch.image.select(1, 3), batch.deformed.select(1, 3)));
+}
+
+TEST(CachedDataset, ChangesNoBatchAndReadsEachImageOnce) {
+  const MemoryDataset plain(10);
+  const CachedDataset cached(std::make_unique<MemoryDataset>(10), {1, 0});
+  for (std::int64_t epoch = 0; epoch < 2; ++epoch) {
+    const auto expected = read_all(plain, small_options(0), epoch);
+    const auto batches = read_all(cached, small_options(3), epoch);
+    ASSERT_EQ(batches.size(), expected.size());
+    for (std::size_t i = 0; i < batches.size(); ++i) expect_same(batches[i], expected[i]);
+  }
+  EXPECT_EQ(cached.images(), 10);
+  EXPECT_EQ(cached.bytes(), 10 * 48 * 40 * 4);
+  EXPECT_EQ(cached.get(3).image.data, cached.get(3).image.data);  // the same memory: decoded once
+  EXPECT_NE(plain.get(3).image.data, plain.get(3).image.data);
+}
+
+TEST(CachedDataset, KeepsNoMoreThanItsLimitAndNothingBroken) {
+  auto large = std::make_unique<testing::MemoryDataset>();
+  for (int i = 0; i < 4; ++i)
+    large->add(testing::plain_sample(std::to_string(i), {1, 2, 3}, 2, {400, 300}));  // 480,000 bytes
+  const CachedDataset cached(std::move(large), {1, 0});
+  for (std::int64_t i = 0; i < 4; ++i) cached.get(i);
+  EXPECT_EQ(cached.images(), 2);
+  EXPECT_LE(cached.bytes(), 1 << 20);
+
+  const CachedDataset broken(std::make_unique<MemoryDataset>(2, std::set<std::int64_t>{1}), {1, 0});
+  for (int attempt = 0; attempt < 2; ++attempt) EXPECT_THROW(broken.get(1), DataError);
+  EXPECT_EQ(broken.images(), 0);
+}
+
+TEST(CachedDataset, ShrinksLargeImagesWhetherOrNotTheyAreKept) {
+  const auto make = [] {
+    auto set = std::make_unique<testing::MemoryDataset>();
+    set->add(testing::plain_sample("large", {1, 2, 3}, 200, {300, 400}));
+    set->add(testing::plain_sample("small", {1, 2, 3}, 20, {60, 100}));
+    return set;
+  };
+  for (const std::int64_t mib : {0, 1}) {
+    const CachedDataset cached(make(), {mib, 100});
+    EXPECT_EQ(cached.get(0).image.size(), cv::Size(75, 100));
+    EXPECT_EQ(cached.get(0).mask.size(), cv::Size(75, 100));
+    EXPECT_EQ(cv::countNonZero(cached.get(0).mask), 75 * 50);
+    EXPECT_EQ(cached.get(1).image.size(), cv::Size(60, 100));
+  }
+}
+
+TEST(CachedDataset, ViewsWithoutDeformationLeaveTheCacheAsItIs) {
+  auto set = std::make_unique<testing::MemoryDataset>();
+  set->add(synthesize_portrait(1, 1, 32, 32));
+  const CachedDataset cached(std::move(set), {1, 0});
+  const cv::Mat before = cached.get(0).image.clone(), mask = cached.get(0).mask.clone();
+  LoaderOptions options = small_options(0);
+  options.augment.affine.enabled = false;
+  for (const auto geometry : {Geometry::kSquash, Geometry::kLetterbox, Geometry::kKeep}) {
+    options.preprocessing.geometry = geometry;
+    for (std::int64_t epoch = 0; epoch < 6; ++epoch) read_all(cached, options, epoch);
+  }
+  EXPECT_EQ(cv::norm(cached.get(0).image, before, cv::NORM_INF), 0);
+  EXPECT_EQ(cv::norm(cached.get(0).mask, mask, cv::NORM_INF), 0);
 }
 
 TEST(EpochLoader, BrokenImagesStopTheEpochOrAreLeftOut) {

@@ -16,6 +16,7 @@
 #include "portraitseg/metrics/boundary_f1.h"
 #include "portraitseg/metrics/edge_iou.h"
 #include "portraitseg/metrics/pixel_counts.h"
+#include "portraitseg/metrics/protocol.h"
 #include "portraitseg/metrics/weighted_iou.h"
 
 namespace portraitseg {
@@ -321,6 +322,22 @@ TEST(WeightedIou, LargeSigmaApproachesIou) {
 TEST(WeightedIou, TinySigmaKeepsTheBoundaryOnly) {
   const cv::Mat label = drawn({"...###"});
   EXPECT_DOUBLE_EQ(weighted_iou(drawn({"#..#.."}), label, {1e-3})[0], 1);
+}
+
+TEST(Protocol, LabelsAreTheProtocolsNotTheNetworks) {
+  Preprocessing own;
+  own.geometry = Geometry::kLetterbox;
+  own.interpolation = Interpolation::kCubic;
+  own.label_interpolation = LabelInterpolation::kCubic;
+  own.label_smoothing = 5;
+  for (const auto& [name, geometry] :
+       {std::pair("clova", Geometry::kSquash), std::pair("native", Geometry::kLetterbox)}) {
+    const Preprocessing adapted = protocols().at(name).adapt(own);
+    EXPECT_EQ(adapted.geometry, geometry);
+    EXPECT_EQ(adapted.interpolation, Interpolation::kCubic);  // of the image: the network's
+    EXPECT_EQ(adapted.label_interpolation, LabelInterpolation::kNearest);
+    EXPECT_EQ(adapted.label_smoothing, 0);
+  }
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ int fail(std::string message, int code) {
 /// before main() begins, hence the second start.
 void wait_passively(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
-  if ((verb != "train" && verb != "evaluate") || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  if ((verb != "train" && verb != "evaluate" && verb != "benchmark") || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 0);
   execv("/proc/self/exe", argv);  // returns only on failure, and then waiting is not passive
 }
@@ -56,6 +56,7 @@ int run(int argc, char** argv) {
   portraitseg::add_summary(app, action);
   portraitseg::add_weights(app, action);
   portraitseg::add_dataset(app, action);
+  portraitseg::add_benchmark(app, action);
   portraitseg::add_config(app, action);
   try {
     app.parse(argc, argv);

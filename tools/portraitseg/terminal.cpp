@@ -15,6 +15,7 @@ namespace portraitseg {
 namespace {
 
 constexpr int kBarWidth = 24;
+constexpr double kNoticeableWaiting = 0.2;
 
 using Clock = std::chrono::steady_clock;
 
@@ -117,6 +118,7 @@ void TrainingDisplay::stepped(const Progress& progress, std::int64_t batches) {
 }
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {
+  if (done == 1) training_end_ = Clock::now();
   show("validation", done, total, "");
 }
 
@@ -128,6 +130,12 @@ void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {
       record.epoch, epochs_, record.train_loss, record.validation.at("iou_foreground"),
       record.validation.at("miou"), record.validation.at("boundary_f1_15"), record.lr,
       duration(seconds_since(epoch_start_)), best ? "  best" : ""));
+  const double waiting = waited_ / std::chrono::duration<double>(training_end_ - epoch_start_).count();
+  if (waiting > kNoticeableWaiting)
+    say(fmt::format(
+        "{:.0f} % of the training waited for images; more data.workers or data.cache.mib may help",
+        100 * waiting));
+  waited_ = 0;
   if (record.skipped > 0) say(fmt::format("{} images skipped in this epoch", record.skipped));
   epoch_start_ = Clock::now();
 }

@@ -43,6 +43,7 @@ class TrainingDisplay final : public TrainingObserver {
   void started(const Progress& progress) override;
   void stepped(const Progress& progress, std::int64_t batches) override;
   void validating(std::int64_t done, std::int64_t total) override;
+  void waited(double seconds) override { waited_ += seconds; }
   void epoch_finished(const Progress& progress, bool best) override;
   void skipped(const std::string& reason) override;
 
@@ -53,7 +54,8 @@ class TrainingDisplay final : public TrainingObserver {
   std::set<std::string> skipped_;
   std::unique_ptr<ProgressBar> bar_;
   std::string title_;
-  std::chrono::steady_clock::time_point epoch_start_;
+  std::chrono::steady_clock::time_point epoch_start_, training_end_;
+  double waited_ = 0;  ///< s, for batches, in this epoch
 };
 
 }  // namespace portraitseg

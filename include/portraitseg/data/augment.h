@@ -7,6 +7,8 @@
 
 #include "portraitseg/core/config.h"
 #include "portraitseg/core/random.h"
+#include "portraitseg/data/distortion.h"
+#include "portraitseg/data/prior.h"
 #include "portraitseg/data/sample.h"
 
 namespace portraitseg {
@@ -45,24 +47,6 @@ struct NoiseOptions {
   void fields(Fields& f);
 };
 
-/// mmsegmentation's PhotoMetricDistortion: brightness, contrast (before or after the others), saturation, hue, each
-/// with probability 0.5. The defaults are EasyPortrait's.
-struct DistortionOptions {
-  bool enabled = false;
-  double brightness = 16;  ///< largest change, grey levels
-  std::vector<double> contrast = {0.5, 1};
-  std::vector<double> saturation = {0.5, 1};
-  std::int64_t hue = 9;  ///< largest change, OpenCV's half degrees
-  void fields(Fields& f);
-};
-
-/// PortraitNet's prior channel for video: the mask of the frame before, made from the mask of this one.
-struct PriorOptions {
-  double probability = 0;  ///< that there is one; 0: no step of it is made. PortraitNet: 0.5
-  double shift = 0.05;  ///< of the corners in its affine, perspective and thin-plate warps, in output heights
-  void fields(Fields& f);
-};
-
 struct AugmentOptions {
   AffineOptions affine;
   double flip = 0.5;
@@ -74,6 +58,30 @@ struct AugmentOptions {
   void fields(Fields& f);
 };
 
+enum class Blur { kGaussian, kMedian, kBox };
+
+/// The random numbers of one image.
+struct AugmentDraws {
+  double x = 0.5, y = 0.5, angle = 0.5, scale = 0.5;  ///< in [0, 1), see affine_matrix()
+  bool flip = false;
+  bool colored = false;
+  double color = 1, brightness = 1, contrast = 1, sharpness = 1;
+  bool blurred = false;
+  Blur blur = Blur::kGaussian;
+  int kernel = 3;  ///< px
+  bool noisy = false;
+  double sigma = 0;  ///< grey levels
+  std::uint64_t noise_seed = 0;
+  PriorDraws prior;
+  DistortionDraws distortion;
+};
+
+/// Always 77 draws, whatever is enabled or applied, so that no option shifts another's random numbers:
+/// affine x, y, angle, scale; flip; colour applied, color, brightness, contrast, sharpness; blur applied, kind, kernel;
+/// noise applied, sigma, seed; then 52 of draw_prior() and 9 of draw_distortion().
+/// A step is applied if its draw is at least 1 - probability.
+AugmentDraws draw_augment(const AugmentOptions& options, cv::Size output, Random& random);
+
 struct Augmented {
   cv::Mat image;     ///< output size, CV_32FC3, BGR, 0..255, not rounded
   cv::Mat deformed;  ///< before colour, blur and noise: the teacher's input in PortraitNet's consistency loss
@@ -83,17 +91,16 @@ struct Augmented {
       false;  ///< the prior is the mask from before image and mask were warped once more: no smoothing then
 };
 
-/// Affine, flip, colour, blur, noise, in this order.
+/// Affine, flip, prior, distortion, colour, blur, noise, in this order. A flip exchanges Sample::mirrored_classes.
 ///
 /// Source  Zhang et al. 2019, "PortraitNet", Sec. 4.2; the figures are those of the code, dong-x16/PortraitNet
 ///         data/data_aug.py, which clovaai/ext_portrait_segmentation data/CVTransforms.py shares.
 ///         The paper gives each step probability 0.5 and noise a sigma of 10; the code always deforms and
-///         draws sigma from 0..10.
-/// Draws   Always 16, whatever is enabled or applied, so that no option shifts another's random numbers:
-///         affine x, y, angle, scale; flip; colour applied, color, brightness, contrast, sharpness;
-///         blur applied, kind, kernel; noise applied, sigma, seed.
-///         A step is applied if its draw is at least 1 - probability.
+///         draws sigma from 0..10. Distortion is EasyPortrait's; none of the references has both it and colour.
 /// @param output width and height of the results.
+/// @throws UserError naming the sample if there is to be a prior for a mask of other classes than 0 and 1.
+Augmented augment(const Sample& sample, cv::Size output, const AugmentOptions& options,
+                  const AugmentDraws& draws);
 Augmented augment(const Sample& sample, cv::Size output, const AugmentOptions& options, Random& random);
 
 /// The deformation of an image of size `image` into one of size `output`, from draws in [0, 1).
@@ -101,8 +108,6 @@ Augmented augment(const Sample& sample, cv::Size output, const AugmentOptions& o
 /// to `shift` output heights (horizontally too) from there.
 cv::Matx23d affine_matrix(cv::Size image, cv::Size output, double u_x, double u_y, double u_angle,
                           double u_scale, const AffineOptions& options);
-
-enum class Blur { kGaussian, kMedian, kBox };
 
 /// @param kernel width in pixels, odd.
 cv::Mat blur_image(const cv::Mat& image, Blur kind, int kernel);

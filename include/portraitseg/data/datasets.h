@@ -4,6 +4,7 @@
 #include <string>
 
 #include "portraitseg/core/registry.h"
+#include "portraitseg/data/cached_dataset.h"
 #include "portraitseg/data/dataset.h"
 
 namespace portraitseg {
@@ -19,6 +20,7 @@ struct DataConfig : Selection<DatasetOptions> {
   std::string val_list = "val.txt";
   OnError on_error = OnError::kFail;
   std::int64_t workers = 2;  ///< threads that read and augment; results do not depend on it
+  CacheOptions cache;
 
   DataConfig() : Selection("folders", datasets()) {}
   void fields(Fields& f);

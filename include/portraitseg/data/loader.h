@@ -18,18 +18,22 @@ namespace portraitseg {
 struct LoaderOptions {
   Preprocessing preprocessing;
   AugmentOptions augment;
+  std::vector<std::string> targets = {"label"};  ///< which are made, see target_names()
+  bool deformed = false;  ///< also the view before texture: the teacher's input of the consistency loss
   std::int64_t batch_size = 24;
   std::int64_t workers = 2;
   std::int64_t edge_kernel = 15;  ///< of the target `edge_band`, in its pixels
   std::int64_t stride = 1;        ///< targets are 1/stride of the image: encoder stages answer at 1/4 or 1/8
   std::uint64_t seed = 1;
   OnError on_error = OnError::kFail;
+  bool pinned = false;  ///< batches in page-locked memory, which CUDA copies from without waiting
 };
 
 /// What one training step sees.
 struct Batch {
-  torch::Tensor image;                           ///< [N, 3, H, W] float32
-  std::map<std::string, torch::Tensor> targets;  ///< "label", "edge_band": [N, H / stride, W / stride] uint8
+  torch::Tensor image;     ///< [N, C, H, W] float32, C of the preprocessing
+  torch::Tensor deformed;  ///< the same images before colour, blur and noise; undefined unless asked for
+  std::map<std::string, torch::Tensor> targets;  ///< by name: [N, H / stride, W / stride] uint8
   std::vector<std::string> skipped;  ///< what was left out of it, with the reason (OnError::kSkip)
 };
 
@@ -47,11 +51,13 @@ class EpochLoader {
 
  private:
   struct Example {
-    torch::Tensor image;  ///< [3, H, W]
+    torch::Tensor image;     ///< [C, H, W]
+    torch::Tensor deformed;  ///< as image, or undefined
     std::map<std::string, torch::Tensor> targets;
     std::string error;  ///< why it is skipped; empty: it is not
   };
   Example make(std::int64_t sample_index) const;
+  torch::Tensor stack(const std::vector<torch::Tensor>& tensors) const;
 
   const Dataset& dataset_;
   const LoaderOptions options_;

@@ -20,7 +20,7 @@ std::string geometry_name(Geometry geometry);  ///< as it is written in a config
 
 enum class Interpolation { kLinear, kCubic, kArea };
 
-/// kCubic: each class for itself as an 8-bit image of 0 and 1 (PortraitNet).
+/// kCubic: each class, and kIgnore, for itself as an 8-bit image of 0 and 1 (PortraitNet).
 enum class LabelInterpolation { kNearest, kCubic };
 enum class ChannelOrder { kBgr, kRgb };
 

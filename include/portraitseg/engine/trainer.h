@@ -25,6 +25,9 @@ class TrainingObserver {
   virtual void stepped(const Progress& /*progress*/, std::int64_t /*batches of the epoch*/) {}
   virtual void validating(std::int64_t /*done*/, std::int64_t /*total*/) {}
 
+  /// After each step: how long it waited for its batch.
+  virtual void waited(double /*seconds*/) {}
+
   /// After the validation and the checkpoint of an epoch.
   virtual void epoch_finished(const Progress& /*progress*/, bool /*best*/) {}
   virtual void skipped(const std::string& /*reason*/) {}
@@ -50,7 +53,14 @@ class Trainer {
   bool train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,
              const std::function<bool()>& stop);
 
+  /// One step: forward, backward, update.
+  /// @return each loss term's weighted value, in the configuration's order
+  /// @throws UserError if the loss is not finite.
+  std::vector<double> step(const Batch& batch);
+
   const Progress& progress() const { return progress_; }
+  const Dataset& train_set() const { return *train_set_; }
+  LoaderOptions loader_options() const;  ///< of the training
 
   /// The configuration with the lists as absolute paths, so that a resumed run reads the same ones from anywhere.
   const RunConfig& config() const { return config_; }
@@ -60,7 +70,7 @@ class Trainer {
   std::int64_t try_out() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
   std::vector<torch::Tensor> weighted_losses(SegmentationModel& model, const Batch& batch) const;
-  void train_step(const Batch& batch);
+  void count(const std::vector<double>& terms);
   void finish_epoch(const RunFolder& run);
   void save(const std::filesystem::path& path) const;
   double learning_rate() const;

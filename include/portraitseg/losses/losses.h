@@ -15,7 +15,7 @@ const LossRegistry& losses();
 /// One entry of the list `losses:`: weight * loss(output, target). The total is their sum.
 struct LossTerm : Selection<LossOptions> {
   std::string output = "mask";   ///< of the network: mask | boundary
-  std::string target = "label";  ///< of the batch: label | edge_band
+  std::string target = "label";  ///< of the batch, see target_names()
   double weight = 1;
 
   LossTerm() : Selection("cross_entropy", losses()) {}

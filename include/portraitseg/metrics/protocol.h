@@ -23,7 +23,7 @@ struct Protocol {
   std::vector<double> edge_sigmas = {3, 5, 10, 20, 40, 80};  ///< px, of edge_iou
   std::vector<double> weighted_sigmas = {3, 5, 10};          ///< px, of weighted_iou
 
-  /// The network's preprocessing with the geometry that the protocol prescribes.
+  /// The network's preprocessing with the geometry that the protocol prescribes; labels nearest and not smoothed.
   Preprocessing adapt(Preprocessing own) const;
 
   /// Every rule above as one line of JSON; the hash is the SHA-256 of it.

@@ -1,0 +1,22 @@
+#include "portraitseg/data/targets.h"
+
+#include <stdexcept>
+
+#include "portraitseg/data/contour.h"
+#include "portraitseg/data/edge_band.h"
+
+namespace portraitseg {
+
+const std::vector<std::string>& target_names() {
+  static const std::vector<std::string> names = {"label", "edge_band", "contour"};
+  return names;
+}
+
+cv::Mat make_target(const std::string& name, const cv::Mat& label, std::int64_t edge_kernel) {
+  if (name == "label") return label;
+  if (name == "edge_band") return edge_band(label, static_cast<int>(edge_kernel));
+  if (name == "contour") return contour(label);
+  throw std::logic_error("no target named " + name);
+}
+
+}  // namespace portraitseg

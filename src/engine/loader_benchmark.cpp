@@ -1,0 +1,98 @@
+#include "portraitseg/engine/loader_benchmark.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "portraitseg/data/cached_dataset.h"
+#include "portraitseg/engine/trainer.h"
+
+namespace portraitseg {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Milliseconds an image over the first `images` of the first epoch, on this thread alone.
+double load(const Dataset& dataset, LoaderOptions options, std::int64_t images) {
+  options.workers = 0;
+  EpochLoader loader(dataset, options, 0);
+  std::int64_t done = 0;
+  const auto start = Clock::now();
+  while (done < images) done += loader.next()->image.size(0);
+  return 1000 * seconds_since(start) / static_cast<double>(done);
+}
+
+double decode(const Dataset& dataset, std::int64_t images) {
+  const auto start = Clock::now();
+  for (std::int64_t i = 0; i < images; ++i) dataset.get(i * dataset.size() / images);
+  return 1000 * seconds_since(start) / static_cast<double>(images);
+}
+
+void train(Trainer& trainer, std::int64_t steps, LoaderBenchmark& result) {
+  const LoaderOptions options = trainer.loader_options();
+  result.workers = options.workers;
+  result.steps = std::min(steps, EpochLoader::batches(trainer.train_set(), options.batch_size));
+  EpochLoader loader(trainer.train_set(), options, 0);
+  std::vector<double> waits, all;
+  for (std::int64_t i = 0; i < result.steps; ++i) {
+    const auto start = Clock::now();
+    const Batch batch = *loader.next();
+    waits.push_back(seconds_since(start));
+    trainer.step(batch);
+    all.push_back(seconds_since(start));
+  }
+  result.first_batch_s = waits.front();
+  if (result.steps < 2) return;
+  waits.erase(waits.begin());
+  all.erase(all.begin());
+  result.step_s = median(all);
+  result.waiting =
+      std::accumulate(waits.begin(), waits.end(), 0.0) / std::accumulate(all.begin(), all.end(), 0.0);
+}
+
+}  // namespace
+
+LoaderBenchmark benchmark_loader(const RunConfig& config, const Device& device,
+                                 const LoaderBenchmarkOptions& options) {
+  Trainer trainer(config, device);
+  trainer.initialise();
+  const LoaderOptions loader = trainer.loader_options();
+  const DatasetOptions& data = *config.data.options;
+  const auto open = [&] { return data.open(config.data.train_list, config.data.on_error); };
+  const CachedDataset files(open(), {0, config.data.cache.max_side});
+  const CachedDataset memory(open(), {std::numeric_limits<std::int32_t>::max(), config.data.cache.max_side});
+
+  LoaderBenchmark result;
+  result.list = files.list.filename().string();
+  result.list_sha256 = files.list_sha256;
+  result.images = std::min(options.images, files.size());
+  load(memory, loader, result.images);  // fills it, and warms everything up
+  result.bytes = static_cast<double>(memory.bytes()) / static_cast<double>(memory.images());
+  std::vector<double> decoded, from_files, from_memory;
+  for (std::int64_t round = 0; round < options.rounds; ++round) {
+    decoded.push_back(decode(files, result.images));
+    from_files.push_back(load(files, loader, result.images));
+    from_memory.push_back(load(memory, loader, result.images));
+    if (options.progress) options.progress(round + 1, options.rounds);
+  }
+  result.decode_ms = median(decoded);
+  result.files_ms = median(from_files);
+  result.cached_ms = median(from_memory);
+  if (options.steps > 0) train(trainer, options.steps, result);
+  return result;
+}
+
+}  // namespace portraitseg
