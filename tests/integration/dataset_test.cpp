@@ -167,13 +167,83 @@ TEST(DatasetConvert, WritesAFolderThatTrains) {
   const Arguments arguments = {"dataset", "convert", "--config", "config.yaml", "--output", "plain"};
   const Ending ending = place.command(arguments).run();
   EXPECT_EQ(ending.exit_code, 0) << ending.err;
-  EXPECT_EQ(ending.out, "plain: 32 images in 2 lists, 32 written now\n");
+  const std::string section =
+      "data:\n  name: folders\n  root: plain\n  train_list: train.txt\n  val_list: val.txt\n  classes: 2\n";
+  EXPECT_EQ(ending.out, "plain: 32 images in 2 lists, 32 written now\n" + section);
   const auto before = contents(place / "plain");
-  EXPECT_EQ(place.command(arguments).run().out, "plain: 32 images in 2 lists, 0 written now\n");
+  EXPECT_EQ(place.command(arguments).run().out, "plain: 32 images in 2 lists, 0 written now\n" + section);
   EXPECT_TRUE(contents(place / "plain") == before);
   expect_refusal(place, {"dataset", "convert", "--config", "config.yaml", "--output", "data"},
                  {"data: holds something else"});
-  EXPECT_EQ(place.train("run", {"trainer.epochs=1", "data.root=plain"}).run().exit_code, 0);
+  write_bytes(place / "plain.yaml", "extends: config.yaml\n" + section);
+  EXPECT_EQ(place.command({"config", "check", "plain.yaml"}).run().exit_code, 0);
+  EXPECT_EQ(place.command({"train", "--config", "plain.yaml", "--output", "run", "--set", "trainer.epochs=1"})
+                .run()
+                .exit_code,
+            0);
+}
+
+/// Labels of 0..6 in a folder whose name YAML has to quote.
+TEST(DatasetConvert, PrintsASectionThatAConfigurationTakes) {
+  const Workplace place;
+  for (const auto& entry : fs::directory_iterator(place / "data/Labels")) {
+    cv::Mat labels = cv::imread(entry.path().string(), cv::IMREAD_GRAYSCALE) / 255;
+    labels.row(40).setTo(6);
+    cv::imwrite(entry.path().string(), labels);
+  }
+  write_bytes(place / "data.yaml", "root: data\nclasses: 7\nmirrored: [[5, 6], [3, 4]]\n");
+  const Ending ending = place
+                            .command({"dataset", "convert", "--data", "data.yaml", "--list", "*[02468].jpg",
+                                      "--output", "the plain: one"})
+                            .run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  const std::string section = ending.out.substr(ending.out.find("data:"));
+  EXPECT_EQ(section,
+            "data:\n  name: folders\n  root: \"the plain: one\"\n  train_list: 02468.txt\n  classes: 7\n"
+            "  mirrored: [[3, 4], [5, 6]]\n");
+  write_bytes(place / "plain.yaml", section);
+  const Ending check = place.command({"config", "check", "plain.yaml"}).run();
+  EXPECT_EQ(check.exit_code, 0) << check.err;
+  const Ending verify =
+      place.command({"dataset", "verify", "--config", "plain.yaml", "--list", "02468.txt", "--json", "-"})
+          .run();
+  EXPECT_EQ(verify.exit_code, 0) << verify.err;
+  EXPECT_EQ(json_of(verify).at("lists")[0].at("images"), 16);
+}
+
+TEST(AnotherRoot, KeepsWhatTheConfigurationSaysBelowTheRoot) {
+  const Workplace place;
+  fs::create_directories(place / "other/Images/a");
+  fs::create_directories(place / "other/Labels/a");
+  for (const char* name : {"00001", "00002"}) {
+    fs::copy(place / "data/Images" / (std::string(name) + ".jpg"), place / "other/Images/a");
+    fs::copy(place / "data/Labels" / (std::string(name) + ".png"), place / "other/Labels/a");
+  }
+  fs::create_directories(place / "other/lists");
+  write_bytes(place / "other/lists/one.txt", "a/00001.jpg\n");
+  write_bytes(place / "other/two.txt", "a/00001.jpg\na/00002.jpg\n");
+  const auto images = [&](const std::string& list) {
+    write_bytes(place / "data.yaml", "root: data\ntrain_list: " + list + "\nval_list: gone.txt\n");
+    const Ending ending =
+        place.command({"dataset", "stats", "--data", "data.yaml", "--root", "other", "--json", "-"}).run();
+    EXPECT_EQ(ending.exit_code, 0) << ending.err;
+    return json_of(ending).at("lists")[0].at("images").get<int>();
+  };
+  EXPECT_EQ(images("'*/*2.jpg'"), 1);
+  EXPECT_EQ(images("lists/one.txt"), 1);
+  EXPECT_EQ(images((place / "data/two.txt").string()), 2);
+}
+
+TEST(AnotherRoot, IsRefusedForAMixtureWhosePartsHaveTheirOwn) {
+  const Workplace place;
+  ASSERT_EQ(place.train("run", {"trainer.epochs=1"}).run().exit_code, 0);
+  write_bytes(place / "mixture.yaml",
+              "name: mixture\ntrain_list: train\nval_list: val\n"
+              "parts: [{train: train.txt, val: val.txt, data: {root: data}}]\n");
+  const std::vector<std::string> words = {"--root", "mixture", "data.parts.0.data.root"};
+  expect_refusal(place, {"dataset", "stats", "--data", "mixture.yaml", "--root", "other"}, words);
+  expect_refusal(place, {"evaluate", "--run", "run", "--data", "mixture.yaml", "--root", "other"}, words);
+  EXPECT_EQ(place.command({"evaluate", "--run", "run", "--data", "mixture.yaml"}).run().exit_code, 0);
 }
 
 TEST(DatasetPreview, DrawsASheet) {

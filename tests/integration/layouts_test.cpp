@@ -1,8 +1,9 @@
 // Every data set in its own layout, from its folder to a trained network, and the same after `dataset convert`.
 #include "support/layouts.h"
 
-#include <algorithm>
 #include <filesystem>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 
@@ -85,6 +87,13 @@ class Layouts : public ::testing::TestWithParam<Layout> {
   Masks masks_;
 };
 
+Layout layout_called(const std::string& name) {
+  for (auto& layout : layouts()) {
+    if (layout.name == name) return layout;
+  }
+  throw std::logic_error("no layout " + name);
+}
+
 TEST_P(Layouts, IsVerifiedTrainedOnAndConvertedToTheSame) {
   const std::string list = GetParam().list;
   write_config("original.yaml", original_data());
@@ -92,6 +101,7 @@ TEST_P(Layouts, IsVerifiedTrainedOnAndConvertedToTheSame) {
   const Ending converted =
       run({"dataset", "convert", "--config", "original.yaml", "--list", list, "--output", "plain"});
   ASSERT_EQ(converted.exit_code, 0) << converted.err;
+  ASSERT_THAT(converted.out, AllOf(HasSubstr("\ndata:\n"), HasSubstr(GetParam().converted)));
   const std::string section = converted.out.substr(converted.out.find("data:"));
   write_config("converted.yaml", section + "  workers: 1\n");
   const std::string key = "  train_list: ";
@@ -106,6 +116,44 @@ TEST_P(Layouts, IsVerifiedTrainedOnAndConvertedToTheSame) {
   ASSERT_GT(original.size(), 8U);
   EXPECT_GT(std::stod(original.at(3)), 0);  // the loss
   EXPECT_EQ(original, again);
+}
+
+TEST(RunOfRelativePaths, IsResumedFromAnotherFolder) {
+  const TemporaryFolder here, elsewhere;
+  layout_called("EasyPortraitV2").write(here.path() / "sets/easyportrait");
+  layout_called("Eg1800Clova").write(here.path() / "sets/eg1800");
+  fs::create_directories(here.path() / "tables");
+  fs::rename(here.path() / "sets/easyportrait/meta.csv", here.path() / "tables/meta.csv");
+  save(here.path() / "lists/three.txt", std::string("train/00001\ntrain/00002\ntrain/00003\n"));
+  save(here.path() / "val.txt", std::string("train/00004\n"));
+  save(here.path() / "c.yaml",
+       std::string("model: {name: sinet}\n"
+                   "preprocessing: {size: [32, 32]}\n"
+                   "data:\n"
+                   "  name: mixture\n"
+                   "  train_list: train\n"
+                   "  val_list: val\n"
+                   "  workers: 1\n"
+                   "  parts:\n"
+                   "    - {train: lists/three.txt, val: val.txt, data: {name: easyportrait, "
+                   "root: sets/easyportrait, metadata: tables/meta.csv}}\n"
+                   "    - {train: train.txt, data: {name: eg1800, root: sets/eg1800}}\n"
+                   "trainer: {epochs: 1, batch_size: 8}\n"
+                   "device: {name: cpu, threads: 1}\n"));
+  const auto run = [](const Arguments& arguments, const fs::path& folder) {
+    return Command(arguments).in(folder).environment("OMP_WAIT_POLICY", "passive").run();
+  };
+  const Ending trained = run({"train", "--config", "c.yaml", "--output", "run"}, here.path());
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  save(elsewhere.path() / "lists/three.txt", std::string("train/00001\n"));  // others of the same names
+  save(elsewhere.path() / "tables/meta.csv", std::string("image_name\n"));
+  const std::string metrics = bytes_of(here.path() / "run/metrics.csv");
+  const std::string path = (here.path() / "run").string();
+  const Ending resumed = run({"train", "--resume", path}, elsewhere.path());
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(bytes_of(here.path() / "run/metrics.csv"), metrics);
+  const Ending evaluated = run({"evaluate", "--run", path, "--json", "-"}, elsewhere.path());
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, Layouts, ::testing::ValuesIn(layouts()),

@@ -26,10 +26,11 @@ using Masks = std::map<std::string, cv::Mat>;
 /// A data set's folder as its authors distribute it, with a few images of 48x40 (height x width).
 struct Layout {
   std::string name;  ///< of the test
-  std::string data;  ///< keys of the section data but for root and lists; set is the folder
+  std::string data;  ///< keys of the section data but for the lists and, where there is one, root
   std::string list;
   int classes = 2;
   std::function<Masks(const std::filesystem::path& root)> write;
+  std::string converted = "  classes: 2\n";  ///< in the section that `dataset convert` prints
 };
 
 inline void PrintTo(const Layout& layout, std::ostream* out) {
@@ -292,17 +293,18 @@ inline std::vector<Layout> layouts() {
        write_supervisely_face},
       {"EasyPortraitV1", "name: easyportrait, metadata: meta.csv", "train", 2, easyportrait_v1},
       {"EasyPortraitV2", "name: easyportrait, metadata: meta.csv", "train", 2, easyportrait(portrait)},
-      {"EasyPortraitAll", "name: easyportrait, task: all, metadata: meta.csv", "train", 9, easyportrait(all)},
+      {"EasyPortraitAll", "name: easyportrait, task: all, metadata: meta.csv", "train", 9, easyportrait(all),
+       "  classes: 9\n  mirrored: [[3, 4], [5, 6]]\n"},
       {"EasyPortraitFaceParsing", "name: easyportrait, task: face_parsing, metadata: meta.csv", "train", 8,
-       easyportrait(parsing)},
+       easyportrait(parsing), "  classes: 8\n  mirrored: [[2, 3], [4, 5]]\n"},
       {"AiSegment", "name: aisegment", "all", 2, write_aisegment},
       {"P3m", "name: p3m", "P3M-500-NP", 2, write_p3m},
       {"Cityscapes", "name: cityscapes", "train", 19,
-       cityscapes({{7, 0}, {23, 10}, {24, 11}, {25, 12}, {26, 13}})},
+       cityscapes({{7, 0}, {23, 10}, {24, 11}, {25, 12}, {26, 13}}), "  classes: 14\n"},
       {"CityscapesPerson", "name: cityscapes, task: person", "train", 2,
        cityscapes({{7, 0}, {23, 0}, {24, 1}, {25, 1}, {26, 0}})},
       {"PpHumanSeg", "name: image_list", "train.txt", 2, write_image_list},
-      {"Backgrounds", "name: backgrounds", "all", 2, write_backgrounds},
+      {"Backgrounds", "name: backgrounds", "all", 2, write_backgrounds, "  name: backgrounds\n"},
       {"FoldersWithAPattern", "name: folders, images: pictures, masks: truth", "a/*.jpg", 2, write_folders},
       {"Mixture",
        "name: mixture, parts: [{train: '*/*.jpg', data: {images: pictures, masks: truth, root: "

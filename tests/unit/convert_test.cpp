@@ -140,6 +140,51 @@ TEST_F(Convert, SharedImagesAreWrittenOnceAndTwoOfOneIdRefused) {
   EXPECT_FALSE(fs::exists(out()));
 }
 
+TEST_F(Convert, APatternsListIsNamedByWhatItSays) {
+  const auto name_of = [&](const std::string& pattern) {
+    fs::remove_all(out());
+    const auto done = convert({list(pattern, {noise("a", 1)})}, out(), {});
+    EXPECT_TRUE(fs::exists(out() / done.lists.at(0)));
+    return done.lists.at(0);
+  };
+  EXPECT_EQ(name_of("*.jpg"), "all.txt");
+  EXPECT_EQ(name_of("*/*/?.png"), "all.txt");
+  EXPECT_EQ(name_of("9*.jpg"), "9.txt");
+  EXPECT_EQ(name_of("[0-8]*.jpg"), "0-8.txt");
+  EXPECT_EQ(name_of("a/*/[!b]c.png"), "a_b_c.txt");
+  EXPECT_EQ(name_of("train"), "train.txt");
+  fs::remove_all(out());
+  EXPECT_THAT(refusal({list("*.jpg", {noise("a", 1)}), list("*.png", {noise("b", 2)})}),
+              HasSubstr("*.png: another list, too, would become all.txt"));
+  EXPECT_FALSE(fs::exists(out()));
+  const auto file = list((folder_.path() / "[1].txt").string(), {noise("a", 1)});
+  EXPECT_THAT(convert({{"[1].txt", file.dataset}}, out(), {}).lists, ElementsAre("[1].txt"));
+}
+
+TEST_F(Convert, TellsTheClassesThatTheFolderHas) {
+  Sample a = noise("a", 1, true), b = noise("b", 2), empty = noise("c", 3);
+  b.mask.row(0).setTo(6);
+  b.mirrored_classes = {{3, 4}, {5, 6}};
+  empty.mask.setTo(0);
+  const auto convert_afresh = [&](const std::vector<Sample>& samples) {
+    fs::remove_all(out());
+    return convert({list("train.txt", samples)}, out(), {});
+  };
+  EXPECT_EQ(convert_afresh({empty}).classes, 1);
+  EXPECT_EQ(convert_afresh({a, empty}).classes, 2);
+  const auto done = convert_afresh({b, a});
+  EXPECT_EQ(done.classes, 7);
+  EXPECT_THAT(done.mirrored_classes, ElementsAre(std::pair(3, 4), std::pair(5, 6)));
+  const auto repeated = convert({list("train.txt", {b, a})}, out(), {});
+  EXPECT_EQ(repeated.written, 0);
+  EXPECT_EQ(repeated.classes, 7);
+  EXPECT_EQ(repeated.mirrored_classes, done.mirrored_classes);
+  FoldersOptions options;
+  options.root = out().string();
+  options.classes = 7;
+  expect_same(options.open("train.txt", OnError::kFail)->get(0), b);
+}
+
 TEST_F(Convert, IdsThatLeadOutOfTheFolderAreRefused) {
   for (const char* id : {"../a", "/tmp/a", "a/../../b", "", "a\nb", "a/"}) {
     EXPECT_THAT(refusal({list("train.txt", {noise(id, 1)})}), HasSubstr("cannot be a file name")) << id;

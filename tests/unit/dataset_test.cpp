@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "portraitseg/core/config.h"
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/data/backgrounds.h"
@@ -15,7 +16,9 @@ namespace portraitseg {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 using Folders = testing::DatasetTest;
 using ImageList = testing::DatasetTest;
@@ -115,6 +118,78 @@ TEST_F(Folders, APatternTakesTheImagesThatFitInTheOrderOfTheirNames) {
   EXPECT_EQ(dataset->list, "*/*.jpg");
   EXPECT_EQ(dataset->list_sha256, sha256("a/1\nb/2\n"));
   expect_square(dataset->get(1), "b/2");
+}
+
+/// Masks of one row, as the data set with these options reads them.
+class FoldersOfClasses : public testing::DatasetTest {
+ protected:
+  void write_row(const std::vector<std::uint8_t>& values) const {
+    write_image("Images/a.png", cv::Mat(1, static_cast<int>(values.size()), CV_8UC3, cv::Scalar(1, 2, 3)));
+    write_image("Labels/a.png", cv::Mat(values, true).reshape(1, 1));
+  }
+  static FoldersOptions classes(std::int64_t count) {
+    FoldersOptions options;
+    options.classes = count;
+    return options;
+  }
+  std::vector<int> row(std::int64_t count) const {
+    const cv::Mat mask = open(classes(count), "*")->get(0).mask;
+    return {mask.begin<std::uint8_t>(), mask.end<std::uint8_t>()};
+  }
+  static std::string refusal(const std::string& yaml) {
+    FoldersOptions options;
+    try {
+      Config::parse(yaml, "c.yaml").read(options);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+};
+
+TEST_F(FoldersOfClasses, ValuesAreTheClassesAnd255IsIgnored) {
+  write_row({0, 2, 1, 255});
+  EXPECT_THAT(row(3), ElementsAre(0, 2, 1, kIgnore));
+  EXPECT_THAT(row(253), ElementsAre(0, 2, 1, kIgnore));
+  EXPECT_THAT(error(classes(2), "*"), HasSubstr("Labels/a.png: mask value 2 at row 0, column 1"));
+  write_row({0, 255});
+  EXPECT_THAT(row(2), ElementsAre(0, kIgnore));
+  EXPECT_THAT(row(0), ElementsAre(0, 1));  // 0/255 is one of the binary encodings
+  write_row({0, 254});
+  EXPECT_THAT(error(classes(254), "*"), HasSubstr("mask value 254"));
+  write_row({0, 0});
+  EXPECT_THAT(error(classes(2), "*"), HasSubstr("all 1 masks are all background"));
+  write_image("Labels/a.png", cv::Mat(1, 2, CV_8UC3, cv::Scalar(0, 0, 1)));
+  EXPECT_THAT(error(classes(2), "*"), HasSubstr("Labels/a.png: a mask in colours"));
+}
+
+TEST_F(FoldersOfClasses, SamplesSayWhichOnesAMirrorExchanges) {
+  write_row({0, 2, 1, 3});
+  FoldersOptions options = classes(4);
+  EXPECT_THAT(open(classes(4), "*")->get(0).mirrored_classes, ElementsAre());
+  options.mirrored = {{3, 2}};
+  EXPECT_THAT(open(std::move(options), "*")->get(0).mirrored_classes, ElementsAre(Pair(3, 2)));
+}
+
+TEST_F(FoldersOfClasses, WhatCannotBeIsRefusedWithItsPlace) {
+  EXPECT_EQ(refusal("classes: 7\nmirrored: [[3, 4], [5, 6]]"), "no error");
+  EXPECT_THAT(refusal("classes: 1"), HasSubstr("c.yaml:1:10: classes: expected 0 or at least 2"));
+  EXPECT_THAT(refusal("classes: 255"), HasSubstr("classes: must be"));
+  for (const char* pairs : {"[[3]]", "[[3, 4, 5]]", "[[3, 3]]", "[[3, 4], [4, 5]]", "[[3, 7]]", "[[]]"}) {
+    EXPECT_THAT(refusal(std::string("classes: 7\nmirrored: ") + pairs),
+                HasSubstr("c.yaml:2:11: mirrored: expected pairs of classes below `classes`"))
+        << pairs;
+  }
+  EXPECT_THAT(refusal("mirrored: [[0, 1]]"), HasSubstr("mirrored: expected pairs"));
+}
+
+TEST_F(Folders, WithoutARootNothingOfTheWorkingFolderIsTaken) {
+  write("Images/a.jpg", "Labels/a.png", 1);
+  write_list("list.txt", "a.jpg\n");
+  const fs::path before = fs::current_path();
+  fs::current_path(root());
+  EXPECT_THROW(FoldersOptions().open("list.txt", OnError::kFail), UserError);
+  fs::current_path(before);
 }
 
 TEST_F(Backgrounds, AFileOfTheWorkingFolderIsNotTakenForASplit) {

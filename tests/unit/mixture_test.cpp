@@ -3,12 +3,14 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 
 #include "portraitseg/core/config.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/data/folders.h"
 
 #include "support/dataset_test.h"
 
@@ -156,6 +158,85 @@ TEST_F(Mixture, RootsOfPartsBecomeAbsolute) {
   options.make_absolute();
   EXPECT_EQ(options.parts[0].data.options->root, (std::filesystem::current_path() / "data/y").string());
   EXPECT_EQ(options.parts[1].data.options->root, "");
+}
+
+/// A data set from outside of the library: the folders of a fixed name.
+struct OwnOptions : FoldersOptions {
+  OwnOptions() { images = "photos"; }
+};
+
+const DatasetRegistry& own_datasets() {
+  static const auto registry =
+      DatasetRegistry(datasets()).add("own", std::make_shared<OwnOptions>).replace("mixture", [] {
+        return std::make_shared<MixtureOptions>(own_datasets());
+      });
+  return registry;
+}
+
+TEST_F(Mixture, ThePartsMayBeDataSetsFromOutsideOfTheLibrary) {
+  write("three/photos/x.jpg", "three/Labels/x.png", 1);
+  const std::string yaml =
+      "name: mixture\nparts:\n  - {train: '*', data: {name: own, root: " + root().string() +
+      "/three}}\n  - {data: {root: elsewhere}}\n";
+  DataConfig data;
+  data.registry = &own_datasets();
+  Config::parse(yaml, "c.yaml").read(data);
+  EXPECT_EQ(ids(*data.options->open("train", OnError::kFail)), "0/x");
+  const auto& parts = dynamic_cast<const MixtureOptions&>(*data.options).parts;
+  EXPECT_EQ(parts.at(1).data.name, "folders");
+  EXPECT_EQ(parts.at(1).data.options->root, "elsewhere");
+  DataConfig without;
+  EXPECT_THROW(Config::parse(yaml, "c.yaml").read(without), ConfigError);
+  EXPECT_EQ(own_datasets().names(), [] {
+    auto names = datasets().names();
+    names.push_back("own");
+    return names;
+  }());
+  EXPECT_THROW(DatasetRegistry(datasets()).replace("none", std::make_shared<OwnOptions>), std::logic_error);
+}
+
+TEST_F(Mixture, PartsDoNotShareTheirOptions) {
+  const DataConfig data = config("size: 3\n");
+  const auto& read = dynamic_cast<const MixtureOptions&>(*data.options).parts;
+  MixtureOptions made;
+  made.parts.resize(3);
+  for (const std::vector<MixturePart>* parts : {&read, &std::as_const(made.parts)}) {
+    std::set<const DatasetOptions*> options;
+    for (const auto& part : *parts) options.insert(part.data.options.get());
+    EXPECT_EQ(options.size(), 3u);
+  }
+  DataConfig defaults;  // of parts that say nothing
+  Config::parse("name: mixture\nparts: [{train: a}, {train: b}]\n", "c.yaml").read(defaults);
+  const auto& parts = dynamic_cast<const MixtureOptions&>(*defaults.options).parts;
+  EXPECT_NE(parts.at(0).data.options, parts.at(1).data.options);
+}
+
+TEST_F(Mixture, ListFilesOfPartsBecomeAbsoluteAndOtherWordsStay) {
+  write_list("one/own.txt", "a.jpg\n");
+  write_list("here/list.txt", "b.jpg\n");
+  write_list("here/all", "c.jpg\n");
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(root() / "here");
+  MixtureOptions options;
+  options.parts.resize(1);
+  options.parts[0].data.options->root = "../one";
+  options.parts[0].train = "own.txt";
+  options.parts[0].val = "list.txt";
+  options.parts[0].test = "*.jpg";
+  MixtureOptions others;
+  others.parts.resize(1);
+  others.parts[0].data = Selection<DatasetOptions>("backgrounds", datasets());
+  others.parts[0].data.options->root = "../empty";
+  others.parts[0].train = "all";
+  others.parts[0].val = "gone.txt";
+  options.make_absolute();
+  others.make_absolute();
+  std::filesystem::current_path(before);
+  EXPECT_EQ(options.parts[0].train, (root() / "one/own.txt").string());
+  EXPECT_EQ(options.parts[0].val, (root() / "here/list.txt").string());
+  EXPECT_EQ(options.parts[0].test, "*.jpg");
+  EXPECT_EQ(others.parts[0].train, "all");
+  EXPECT_EQ(others.parts[0].val, "gone.txt");
 }
 
 struct DataSection {
