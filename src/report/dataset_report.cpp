@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kShownErrors = 100, kShownRemarks = 10;  ///< of one kind in one list
-constexpr std::size_t kShownValues = 20;  ///< of an attribute; user_id has thousands
+constexpr std::size_t kShownValues = 20;               ///< of an attribute; user_id has thousands
 constexpr int kBarWidth = 40;
 
 std::string severity_name(Severity severity) {
@@ -113,8 +113,7 @@ std::string verify_table(const DatasetReport& report) {
     const int limit = severity(finding.problem) == Severity::kError ? kShownErrors : kShownRemarks;
     if (number <= limit)
       text += fmt::format("{}  {}{}{}\n", start, finding.id, finding.id.empty() ? "" : ": ", finding.detail);
-    if (number == limit + 1)
-      text += fmt::format("{}  and {} more, see --json\n", start, all[kind] - limit);
+    if (number == limit + 1) text += fmt::format("{}  and {} more, see --json\n", start, all[kind] - limit);
   }
   return text + fmt::format("\n{}, {}\n", counted(report.count(Severity::kError), "error"),
                             counted(report.count(Severity::kRemark), "remark"));

@@ -79,6 +79,7 @@ TEST(DatasetVerify, EndsWith2AndNamesListAndImage) {
   EXPECT_EQ(json.at("lists")[0].at("images"), 23);
   EXPECT_EQ(json.at("lists")[0].at("unusable"), 1);
   EXPECT_EQ(json.at("findings")[0].at("id"), nullptr);
+  EXPECT_EQ(json.at("findings")[1].at("id"), "00010");
   EXPECT_EQ(json.at("findings")[2].at("id"), "00001");
   EXPECT_EQ(json.at("findings")[2].at("problem"), "leakage");
   EXPECT_EQ(json.at("findings")[2].at("severity"), "error");

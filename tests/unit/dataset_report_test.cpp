@@ -10,15 +10,21 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(VerifyTable, ShortensManyFindingsOfAKindButNotTheJson) {
+TEST(VerifyTable, ShortensManyFindingsOfAKindRemarksMoreThanErrorsButNotTheJson) {
   DatasetReport report;
   report.lists.push_back({"a.txt", "/a.txt", "", 150, 0, {}});
   for (int i = 0; i < 150; ++i)
-    report.findings.push_back({Problem::kGrey, "a.txt", "id" + std::to_string(i), "the image has no colour"});
+    report.findings.push_back({Problem::kUnusable, "a.txt", "id" + std::to_string(i), "broken"});
+  for (int i = 0; i < 150; ++i)
+    report.findings.push_back(
+        {Problem::kGrey, "a.txt", "grey" + std::to_string(i), "the image has no colour"});
+  report.findings.push_back({Problem::kGreyFile, "a.txt", "stored", "is stored grey"});
   const std::string table = verify_table(report);
-  EXPECT_THAT(table, AllOf(HasSubstr("id99: "), Not(HasSubstr("id100: ")),
-                           HasSubstr("and 50 more, see --json\n"), HasSubstr("no errors, 150 remarks\n")));
-  EXPECT_EQ(nlohmann::json::parse(verify_json(report)).at("findings").size(), 150u);
+  EXPECT_THAT(table,
+              AllOf(HasSubstr("id99: "), Not(HasSubstr("id100: ")), HasSubstr("and 50 more, see --json\n"),
+                    HasSubstr("grey9: "), Not(HasSubstr("grey10: ")), HasSubstr("and 140 more, see --json\n"),
+                    HasSubstr("stored: is stored grey"), HasSubstr("150 errors, 151 remarks\n")));
+  EXPECT_EQ(nlohmann::json::parse(verify_json(report)).at("findings").size(), 301u);
 }
 
 TEST(StatisticsTable, HasChannelsInTheOrderAskedForAttributesAndYaml) {
