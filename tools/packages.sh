@@ -26,5 +26,5 @@ install_packages() {
   rm -f "$log"
 }
 
-BUILD_PACKAGES=(g++ cmake ninja-build ccache git libtorch-dev libopenblas0-pthread libopencv-dev libyaml-cpp-dev
+BUILD_PACKAGES=(g++ cmake ninja-build ccache git libtorch-dev libopenblas0-pthread libopencv-dev opencv-data libyaml-cpp-dev
   libcli11-dev libspdlog-dev nlohmann-json3-dev libmatio-dev libjpeg-dev libpng-dev zlib1g-dev libgtest-dev libgmock-dev)

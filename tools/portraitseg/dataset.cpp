@@ -32,6 +32,7 @@ void add_dataset(CLI::App& app, Action& action) {
   add_dataset_split(*command, action);
   add_dataset_convert(*command, action);
   add_dataset_preview(*command, action);
+  add_dataset_extend(*command, action);
   auto arguments = std::make_shared<SynthesizeArguments>();
   CLI::App* synthesize_command =
       command->add_subcommand("synthesize", "Draws a data set of portraits with exact masks");

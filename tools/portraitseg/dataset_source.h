@@ -52,5 +52,6 @@ void add_dataset_stats(CLI::App& dataset, Action& action);
 void add_dataset_split(CLI::App& dataset, Action& action);
 void add_dataset_convert(CLI::App& dataset, Action& action);
 void add_dataset_preview(CLI::App& dataset, Action& action);
+void add_dataset_extend(CLI::App& dataset, Action& action);
 
 }  // namespace portraitseg

@@ -13,7 +13,8 @@ enum class Purpose : std::uint64_t {
   kSynthesize = 3,
   kInitialise = 4,
   kMix = 5,
-  kSplit = 6
+  kSplit = 6,
+  kCompose = 7
 };
 
 /// A generator keyed by (seed, key...): the stream depends on nothing else, neither on the thread that draws

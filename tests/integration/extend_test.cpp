@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "portraitseg/data/face_detector.h"
+
+#include "support/command.h"
+#include "support/shared_data.h"
+
+namespace portraitseg::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+using Json = nlohmann::json;
+
+Arguments extend(const std::string& verb, const Arguments& rest) {
+  Arguments all = {"dataset", "extend", verb};
+  all.insert(all.end(), rest.begin(), rest.end());
+  return all;
+}
+
+/// Exit code 2, one line on stderr with the words, nothing on stdout.
+void expect_refusal(const Workplace& place, const Arguments& arguments,
+                    const std::vector<std::string>& words) {
+  const Ending ending = place.command(arguments).run();
+  EXPECT_EQ(ending.exit_code, 2);
+  EXPECT_EQ(ending.out, "");
+  EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
+  for (const auto& word : words) EXPECT_THAT(ending.err, HasSubstr(word));
+}
+
+/// rooms/: three photos of noise.
+void write_rooms(const Workplace& place) {
+  fs::create_directories(place / "rooms");
+  for (int i = 0; i < 3; ++i) {
+    cv::Mat room(50, 100, CV_8UC3);
+    cv::RNG(static_cast<std::uint64_t>(i + 1)).fill(room, cv::RNG::UNIFORM, 0, 256);
+    cv::imwrite((place / ("rooms/" + std::to_string(i) + ".png")).string(), room);
+  }
+}
+
+Arguments background(const std::string& output, const Arguments& more = {}) {
+  Arguments arguments =
+      extend("background", {"--config", "config.yaml", "--backgrounds", "rooms", "--output", output});
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(ExtendBackground, GivesTheSameBytesForTheSameSeedAndListsThatTrain) {
+  const Workplace place;
+  write_rooms(place);
+  const Ending ending = place.command(background("out", {"--per-image", "2", "--json", "f.json"})).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_EQ(ending.out, "out: 64 images of 32 portraits before 3 backgrounds, 64 written now\n");
+  EXPECT_EQ(Json::parse(bytes_of(place / "f.json")).at("images"), 64);
+  EXPECT_EQ(lines_of(bytes_of(place / "out/val.txt")).size(), 16U);
+  EXPECT_EQ(place.command(background("again", {"--per-image", "2", "--workers", "0"})).run().exit_code, 0);
+  EXPECT_EQ(contents(place / "out"), contents(place / "again"));
+  EXPECT_EQ(place.command(background("other", {"--per-image", "2", "--seed", "2"})).run().exit_code, 0);
+  EXPECT_NE(bytes_of(place / "out/Images/00001_background1.png"),
+            bytes_of(place / "other/Images/00001_background1.png"));
+  EXPECT_EQ(bytes_of(place / "out/Labels/00001_background1.png"),
+            bytes_of(place / "other/Labels/00001_background1.png"));
+  const Ending trained = place.train("run", {"trainer.epochs=1", "data.root=out"}).run();
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+}
+
+TEST(ExtendBackground, ARunIsRepeatedAtNoCostAndOtherOptionsOverwriteNothing) {
+  const Workplace place;
+  write_rooms(place);
+  ASSERT_EQ(place.command(background("out")).run().exit_code, 0);
+  fs::remove(place / "out/Images/00002_background1.png");
+  const auto before = contents(place / "out");
+  const Ending again = place.command(background("out", {"--json", "-"})).run();
+  EXPECT_EQ(Json::parse(again.out).at("written"), 1);
+  EXPECT_EQ(contents(place / "out").size(), before.size() + 1);
+  const auto whole = contents(place / "out");
+  expect_refusal(place, background("out", {"--seed", "2"}), {"out: holds something else"});
+  expect_refusal(place, background("rooms"), {"rooms: holds something else"});
+  EXPECT_EQ(contents(place / "out"), whole);
+}
+
+TEST(ExtendBackground, SaysWhereThereAreNoBackgrounds) {
+  const Workplace place;
+  fs::create_directories(place / "rooms");
+  expect_refusal(place, background("out"), {"rooms: no image in it"});
+  fs::remove(place / "rooms");
+  expect_refusal(place, background("out"), {"rooms: no such folder of photos"});
+  EXPECT_FALSE(fs::exists(place / "out"));
+}
+
+TEST(ExtendCrop, SaysWhatIsWrongWithTheDetector) {
+  const Workplace place;
+  const auto crop = [](const std::string& detector) {
+    return extend("crop", {"--config", "config.yaml", "--output", "out", "--detector", detector});
+  };
+  expect_refusal(place, crop("none.xml"), {"none.xml: cannot open"});
+  expect_refusal(place, crop("config.yaml"), {"config.yaml: is no cascade that OpenCV can read"});
+  expect_refusal(place, extend("crop", {"--output", "out", "--root", "data", "--enlarge", "1,2"}),
+                 {"--enlarge"});
+  expect_refusal(place, extend("crop", {"--output", "data", "--root", "data"}),
+                 {"data: holds something else"});
+  EXPECT_FALSE(fs::exists(place / "out"));
+}
+
+TEST(ExtendCrop, CutsPortraitsThatVerifyFindsNoFaultWith) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  if (installed_face_cascade().empty()) GTEST_SKIP() << "the package opencv-data is not installed";
+  const Workplace place;
+  const std::string root = (shared_root() / "data/eg1800").string();
+  write_bytes(place / "some.txt", "00002.jpg\n00005.jpg\n00008.jpg\n");
+  const Arguments arguments =
+      extend("crop", {"--name", "eg1800", "--root", root, "--list", "./some.txt", "--output", "out"});
+  const Ending ending = place.command(arguments).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_EQ(ending.out,
+            "out: 3 portraits out of 3 images, 3 written now; 0 images without face; left out: none\n");
+  EXPECT_EQ(bytes_of(place / "out/some.txt"), "00002_face1.png\n00005_face1.png\n00008_face1.png\n");
+  EXPECT_THAT(bytes_of(place / "out/attributes.csv"), HasSubstr("id,crop,face,source\n00002_face1,"));
+  EXPECT_EQ(place.command({"dataset", "verify", "--root", "out"}).run().exit_code, 0);
+  Arguments again = arguments;
+  again.insert(again.end(), {"--json", "-"});
+  const Json figures = Json::parse(place.command(again).run().out);
+  EXPECT_EQ(figures.at("written"), 0);
+  EXPECT_EQ(figures.at("crops"), 3);
+  again.insert(again.end(), {"--min-height", "5000"});
+  again[again.size() - 5] = "huge";
+  expect_refusal(place, again, {"some.txt: no portrait to crop"});
+}
+
+/// The limits that masks of a hardly trained network reach.
+const Arguments kAnyMask = {"--min-confidence", "0", "--min-agreement", "0", "--min-boundary-f1", "0",
+                            "--min-share",      "0", "--max-share",     "1", "--min-component",   "0"};
+
+Arguments label(const std::string& output, const Arguments& more = {}) {
+  Arguments arguments = extend("label", {"--run", "run", "--images", "data/Images", "--output", output});
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(ExtendLabel, WritesMasksFiguresAndAPageAndTheAcceptedListTrains) {
+  const Workplace place;
+  ASSERT_EQ(place.train("run", {"trainer.epochs=3"}).run().exit_code, 0);
+  write_bytes(place / "data/Images/broken.jpg", "no image");
+  const Ending ending = place.command(label("out", kAnyMask)).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.out, AllOf(HasSubstr("out: masks of 32 of 32 photos, 32 written now; rejected: none"),
+                                HasSubstr("out/review.html")));
+  EXPECT_THAT(ending.err, HasSubstr("broken.jpg"));
+  const auto files = lines_of(bytes_of(place / "out/pseudo.txt"));
+  ASSERT_EQ(files.size(), 32U);
+  const std::string page = bytes_of(place / "out/review.html");
+  for (const auto& file : files) {
+    EXPECT_THAT(page, HasSubstr("\"file\":\"" + file + "\""));
+    EXPECT_TRUE(fs::exists(place / "out/review" / fs::path(file).replace_extension(".jpg"))) << file;
+  }
+  EXPECT_THAT(bytes_of(place / "out/attributes.csv"),
+              HasSubstr("id,agreement,boundary_f1,confidence,largest_component,share\n"));
+  EXPECT_EQ(lines_of(bytes_of(place / "out/rejected.csv")).size(), 1U);
+
+  write_bytes(place / "out/accepted.txt",
+              files[0] + "\n" + files[1] + "\n" + files[2] + "\n" + files[3] + "\n");
+  const Ending trained = place
+                             .train("more", {"trainer.epochs=1", "data.root=out",
+                                             "data.train_list=accepted.txt", "data.val_list=pseudo.txt"})
+                             .run();
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+
+  Arguments again = kAnyMask;
+  again.insert(again.end(), {"--json", "-"});
+  const Ending repeated = place.command(label("out", again)).run();
+  const Json figures = Json::parse(repeated.out);
+  EXPECT_EQ(figures.at("written"), 0);
+  EXPECT_EQ(figures.at("accepted"), 32);
+  EXPECT_EQ(figures.at("skipped").size(), 1U);
+}
+
+TEST(ExtendLabel, RejectsByTheLimitsAndSaysSo) {
+  const Workplace place;
+  ASSERT_EQ(place.train("run", {"trainer.epochs=3"}).run().exit_code, 0);
+  ASSERT_EQ(place.command(label("all", kAnyMask)).run().exit_code, 0);
+  std::vector<double> shares;  // the last column
+  for (const auto& line : lines_of(bytes_of(place / "all/attributes.csv")))
+    if (line.find("share") == std::string::npos)
+      shares.push_back(std::stod(line.substr(line.rfind(',') + 1)));
+  std::sort(shares.begin(), shares.end());
+  Arguments halved = kAnyMask;
+  halved[7] = std::to_string((shares[15] + shares[16]) / 2);
+  halved.insert(halved.end(), {"--json", "-"});
+  const Json figures = Json::parse(place.command(label("half", halved)).run().out);
+  ASSERT_LT(shares[15] + 1e-4, shares[16]);
+  EXPECT_EQ(figures.at("accepted"), 16);
+  EXPECT_EQ(figures.at("rejected"), Json({{"small_share", 16}}));
+  EXPECT_EQ(lines_of(bytes_of(place / "half/rejected.csv")).size(), 17U);
+  expect_refusal(place, label("none", {"--min-share", "1"}),
+                 {"data/Images: none of 32 photos got a mask to be trusted: 32 small_share"});
+  EXPECT_FALSE(fs::exists(place / "none"));
+}
+
+TEST(ExtendLabel, NeedsANetworkAndPhotos) {
+  const Workplace place;
+  expect_refusal(place, extend("label", {"--images", "data/Images", "--output", "out"}),
+                 {"either --run or --weights"});
+  expect_refusal(place, label("out"), {"run"});
+  expect_refusal(place, label("data"), {"data: holds something else"});
+  ASSERT_EQ(place.train("run", {"trainer.epochs=1"}).run().exit_code, 0);
+  fs::create_directories(place / "nothing");
+  expect_refusal(place, extend("label", {"--run", "run", "--images", "nothing", "--output", "out"}),
+                 {"nothing: no image in it"});
+}
+
+}  // namespace
+}  // namespace portraitseg::testing

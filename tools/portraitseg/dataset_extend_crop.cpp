@@ -1,0 +1,117 @@
+#include <CLI/CLI.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/data/face_crops.h"
+
+#include "dataset_extend.h"
+#include "terminal.h"
+
+namespace portraitseg {
+namespace {
+
+struct CropArguments {
+  DatasetSource source;
+  ExtendOutput output;
+  std::string detector;
+  std::vector<double> enlarge = {FaceFrame().above, FaceFrame().below, FaceFrame().side};
+  FaceCropOptions options;
+};
+
+FindFaces open_detector(const CropArguments& arguments, const FaceCropOptions& options) {
+  const std::filesystem::path cascade =
+      arguments.detector.empty() ? installed_face_cascade() : std::filesystem::path(arguments.detector);
+  if (cascade.empty())
+    throw UserError(
+        "no face detector is installed; install the package opencv-data, or name a cascade with --detector");
+  return haar_face_detector(cascade, static_cast<int>(options.smallest_height / options.frame.height()));
+}
+
+void add(FaceCropCounts& sum, const FaceCropCounts& counts) {
+  for (const auto count :
+       {&FaceCropCounts::images, &FaceCropCounts::without_face, &FaceCropCounts::boxes,
+        &FaceCropCounts::crops, &FaceCropCounts::off_portrait, &FaceCropCounts::small,
+        &FaceCropCounts::little_portrait, &FaceCropCounts::little_background, &FaceCropCounts::overlapping})
+    sum.*count += counts.*count;
+}
+
+Json json_of(const FaceCropCounts& counts) {
+  return {{"images", counts.images},
+          {"images_without_face", counts.without_face},
+          {"boxes", counts.boxes},
+          {"crops", counts.crops},
+          {"left_out",
+           {{"off_portrait", counts.off_portrait},
+            {"small", counts.small},
+            {"little_portrait", counts.little_portrait},
+            {"little_background", counts.little_background},
+            {"overlapping", counts.overlapping}}}};
+}
+
+std::string left_out(const FaceCropCounts& counts) {
+  return counted({{"boxes off the portrait", counts.off_portrait},
+                  {"too small", counts.small},
+                  {"with little portrait", counts.little_portrait},
+                  {"with little background", counts.little_background},
+                  {"overlapping", counts.overlapping}});
+}
+
+int crop_command(const CropArguments& arguments) {
+  refuse_other_folder(arguments.output);
+  FaceCropOptions options = arguments.options;
+  options.frame = {arguments.enlarge[0], arguments.enlarge[1], arguments.enlarge[2]};
+  const FindFaces find_faces = open_detector(arguments, options);
+  const RunConfig config = read_source(arguments.source);
+  auto lists = open_lists(arguments.source, config.data, DefaultLists::kTrainAndVal, config.data.on_error);
+  FaceCropCounts counts;
+  for (auto& list : lists) {
+    ProgressBar bar("faces of " + list.name);
+    const ScanOptions scan = {config.data.workers,
+                              [&](std::int64_t done, std::int64_t total) { bar.show(done, total); }};
+    const auto crops =
+        std::make_shared<FaceCrops>(list.dataset, find_faces, options, scan, config.data.on_error);
+    if (crops->size() == 0) {
+      throw DataError(
+          crops->list,
+          fmt::format("no portrait to crop: {} of {} images without face; left out: {}",
+                      crops->counts().without_face, crops->counts().images, left_out(crops->counts())));
+    }
+    add(counts, crops->counts());
+    list.dataset = crops;
+  }
+  const Conversion done = write_lists(lists, arguments.output, config.data);
+  Json figures = json_of(counts);
+  figures["written"] = done.written;
+  figures["skipped"] = done.skipped;
+  report(
+      arguments.output, figures,
+      fmt::format("{}: {} portraits out of {} images, {} written now; {} images without face; left out: {}",
+                  arguments.output.folder, counts.crops, counts.images, done.written, counts.without_face,
+                  left_out(counts)));
+  return 0;
+}
+
+}  // namespace
+
+void add_extend_crop(CLI::App& extend, Action& action) {
+  auto arguments = std::make_shared<CropArguments>();
+  CLI::App* command = extend.add_subcommand(
+      "crop", "Crops portraits around the faces of images with a person mask, image and mask together");
+  add_source_options(*command, arguments->source);
+  add_output_options(*command, arguments->output);
+  command->add_option("--detector", arguments->detector,
+                      "a Haar cascade (XML); default: OpenCV's haarcascade_frontalface_alt2.xml");
+  command
+      ->add_option("--enlarge", arguments->enlarge,
+                   "how far a crop reaches above, below and to each side of the face, in heights of its box")
+      ->delimiter(',')
+      ->expected(3)
+      ->check(CLI::Range(0.0, 20.0))
+      ->capture_default_str();
+  command->add_option("--min-height", arguments->options.smallest_height, "px, of a crop")
+      ->check(CLI::Range(16, 65500))
+      ->capture_default_str();
+  command->callback([&action, arguments] { action = [arguments] { return crop_command(*arguments); }; });
+}
+
+}  // namespace portraitseg
