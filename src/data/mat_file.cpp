@@ -51,6 +51,9 @@ void check_whole(const fs::path& path) {
   if (at != bytes.size()) throw DataError(path, "truncated MAT file");
 }
 
+constexpr std::size_t kLargestMatrix = std::size_t{1}
+                                       << 27;  ///< elements; a damaged size would fill the memory
+
 std::string variables_of(mat_t* file) {
   std::size_t count = 0;
   char* const* names = Mat_GetDir(file, &count);
@@ -63,6 +66,11 @@ Variable read_matrix(const fs::path& path, const std::string& name) {
   check_whole(path);
   const File file(Mat_Open(path.c_str(), MAT_ACC_RDONLY), &Mat_Close);
   if (file == nullptr) throw DataError(path, "not a MAT file that can be read");
+  const Variable info(Mat_VarReadInfo(file.get(), name.c_str()), &Mat_VarFree);
+  if (info != nullptr && info->rank == 2 && info->dims[1] > 0 &&
+      info->dims[0] > kLargestMatrix / info->dims[1])
+    throw DataError(path, "'" + name + "' says it is " + std::to_string(info->dims[0]) + "x" +
+                              std::to_string(info->dims[1]) + ", too large to be read");
   Variable variable(Mat_VarRead(file.get(), name.c_str()), &Mat_VarFree);
   if (variable == nullptr)
     throw DataError(path, "no variable '" + name + "'; it has: " + variables_of(file.get()));
