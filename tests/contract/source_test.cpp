@@ -40,6 +40,26 @@ TEST(Source, IncludesFollowTheArrow) {
   EXPECT_GT(checked, 100u);
 }
 
+/// Then the header is proven to need nothing that comes before it.
+TEST(Source, EverySourceIncludesItsOwnHeaderFirst) {
+  const std::regex include(R"re(#include ["<](.*)[">])re");
+  std::size_t checked = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "src")) {
+    const fs::path own =
+        fs::path("portraitseg") / fs::relative(entry.path(), kRoot / "src").replace_extension(".h");
+    if (entry.path().extension() != ".cpp" || !fs::exists(kRoot / "include" / own)) continue;
+    std::smatch match;
+    for (const auto& line : read_lines(entry.path())) {
+      if (std::regex_search(line, match, include)) {
+        EXPECT_EQ(match[1], own.string()) << entry.path();
+        break;
+      }
+    }
+    ++checked;
+  }
+  EXPECT_GT(checked, 80u);
+}
+
 TEST(Configs, EveryShippedOneLoadsAndItsEffectiveFormReadsBackTheSame) {
   std::size_t checked = 0;
   for (const auto& entry : fs::recursive_directory_iterator(kRoot / "configs")) {
