@@ -50,8 +50,6 @@ class JpegReader {
     check_image_size(jpeg_.image_height, jpeg_.image_width, path_);
   }
 
-  /// To be asked before pixels(), whose end frees the markers.
-
   /// Asked before pixels(), whose end frees the markers.
   int orientation() const {
     constexpr std::string_view kStart("Exif\0\0", 6);

@@ -141,7 +141,8 @@ void PairedDataset::require_a_portrait(OnError on_error) const {
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     if (pairs_[i].mask.empty()) return;
     try {
-      if (cv::countNonZero(get(static_cast<std::int64_t>(i)).mask) > 0) return;
+      const cv::Mat mask = get(static_cast<std::int64_t>(i)).mask;
+      if (cv::countNonZero((mask != 0) & (mask != kIgnore)) > 0) return;
     } catch (const DataError& error) {
       if (on_error == OnError::kFail) throw;  // skipped ones are counted when they are read
       if (unusable.empty()) unusable = error.what();
