@@ -7,6 +7,8 @@
 #include <opencv2/imgproc.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include "portraitseg/core/csv.h"
+
 namespace portraitseg {
 namespace {
 
@@ -132,11 +134,6 @@ std::string html(std::string text) {
 /// A value of JavaScript that no text in it can end: "</script>" neither.
 std::string javascript(const Json& value) {
   return replaced(value.dump(-1, ' ', true, Json::error_handler_t::replace), "<", "\\u003c");
-}
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return "\"" + replaced(text, "\"", "\"\"") + "\"";
 }
 
 }  // namespace

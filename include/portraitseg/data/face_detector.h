@@ -15,7 +15,7 @@ using FindFaces = std::function<std::vector<cv::Rect>(const cv::Mat& image)>;
 std::filesystem::path installed_face_cascade();
 
 /// Finds faces from `smallest_face` px on with a Haar cascade (Viola and Jones 2001; Lienhart's frontal faces, which come
-/// with OpenCV). Frontal faces only; about one box in twenty shows no face, so the person mask has to confirm it.
+/// with OpenCV). Frontal faces only; a few boxes in a hundred show none, so the person mask has to confirm them.
 /// @param cascade an XML file of OpenCV's
 /// @throws DataError if OpenCV cannot read the cascade.
 FindFaces haar_face_detector(const std::filesystem::path& cascade, int smallest_face);
