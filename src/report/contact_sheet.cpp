@@ -54,6 +54,16 @@ cv::Mat with_mask(const cv::Mat& image, const cv::Mat& mask) {
   return picture;
 }
 
+/// White where the prior says portrait; black if there is none. CV_8UC3.
+cv::Mat prior_picture(const Augmented& view) {
+  cv::Mat picture = cv::Mat::zeros(view.mask.size(), CV_8UC3);
+  if (view.prior.empty()) return picture;
+  cv::Mat grey;
+  view.prior.convertTo(grey, CV_8U, 255);
+  cv::cvtColor(grey, picture, cv::COLOR_GRAY2BGR);
+  return picture;
+}
+
 void write_id(cv::Mat& picture, const std::string& id) {
   const cv::Point place(3, picture.rows - 5);
   cv::putText(picture, id, place, cv::FONT_HERSHEY_SIMPLEX, 0.35, {0, 0, 0}, 3, cv::LINE_AA);
@@ -66,6 +76,7 @@ cv::Mat make_tile(const Sample& sample, std::int64_t index, const Preprocessing&
   if (sheet.augmented) {
     const Augmented view = training_view(sample, {sheet.seed, sheet.epoch, index}, preprocessing, options);
     cv::hconcat(with_mask(view.deformed, view.mask), with_mask(view.image, view.mask), tile);
+    if (preprocessing.prior_channel) cv::hconcat(tile, prior_picture(view), tile);
   } else {
     tile = with_mask(preprocessing.place_image(sample.image), preprocessing.place_mask(sample.mask));
   }

@@ -31,7 +31,9 @@ int fail(std::string message, int code) {
 /// before main() begins, hence the second start.
 void wait_passively(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
-  if ((verb != "train" && verb != "evaluate" && verb != "benchmark") || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  const bool computes = verb == "train" || verb == "evaluate" || verb == "benchmark" ||
+                        (verb == "dataset" && argc > 2 && std::string(argv[2]) == "extend");
+  if (!computes || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 0);
   execv("/proc/self/exe", argv);  // returns only on failure, and then waiting is not passive
 }

@@ -22,7 +22,8 @@ struct ContactSheetOptions {
 /// draws that EpochLoader makes of this seed and epoch.
 ///
 /// Each shows the foreground tinted and outlined green (other classes than 1 in other colours, kIgnore grey) and its
-/// id. With augmentation there are two views side by side: left only deformed, right with colour, blur and noise, too.
+/// id. With augmentation there are two views side by side: left only deformed, right with colour, blur and noise, too;
+/// behind them, where the network has one, the prior channel, white where it says portrait.
 /// Without, one view: image and mask brought to the network's geometry, as in evaluation.
 /// @return CV_8UC3, BGR; about as high as wide
 /// @throws DataError for an image that cannot be used.
