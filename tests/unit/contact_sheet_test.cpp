@@ -58,6 +58,25 @@ TEST(ContactSheet, ShowsWhatTheLoaderGivesToTheNetwork) {
   }
 }
 
+TEST(ContactSheet, ShowsThePriorBehindTheViews) {
+  MemoryDataset dataset;
+  dataset.add(testing::plain_sample("", {100, 100, 100}, 16, {64, 32}));
+  LoaderOptions loader_options;
+  loader_options.preprocessing = plain();
+  loader_options.preprocessing.prior_channel = true;
+  loader_options.augment.prior.probability = 1;
+  const torch::Tensor prior = EpochLoader(dataset, loader_options, 0).next()->image[0][3];
+  ASSERT_GT(prior.max().item<float>(), 0);
+  const cv::Mat sheet = contact_sheet(dataset, loader_options.preprocessing, loader_options.augment, {});
+  ASSERT_EQ(sheet.size(), cv::Size(3 * 64, 32));
+  for (int y = 0; y < 32; ++y) {
+    for (int x = 0; x < 64; ++x) {
+      for (int c = 0; c < 3; ++c)
+        ASSERT_NEAR(sheet.at<cv::Vec3b>(y, 128 + x)[c], 255 * prior[y][x].item<float>(), 0.5001);
+    }
+  }
+}
+
 TEST(ContactSheet, TintsAndOutlinesTheMask) {
   MemoryDataset dataset;
   dataset.add(testing::plain_sample("", {100, 100, 100}, 16, {64, 32}));
