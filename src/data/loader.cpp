@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
@@ -25,13 +24,6 @@ torch::Tensor to_tensor(const cv::Mat& mask) {
                 static_cast<std::size_t>(mask.cols));
   }
   return tensor;
-}
-
-cv::Mat at_stride(const cv::Mat& label, int stride) {
-  if (stride == 1) return label;
-  cv::Mat smaller;
-  cv::resize(label, smaller, {label.cols / stride, label.rows / stride}, 0, 0, cv::INTER_NEAREST);
-  return smaller;
 }
 
 }  // namespace
@@ -68,7 +60,7 @@ EpochLoader::Example EpochLoader::make(std::int64_t index) const {
   Example example;
   example.image = preprocessing.normalise(view.image, view.prior);
   if (options_.deformed) example.deformed = preprocessing.normalise(view.deformed, view.prior);
-  const cv::Mat label = at_stride(view.mask, static_cast<int>(options_.stride));
+  const cv::Mat label = label_at_stride(view.mask, static_cast<int>(options_.stride));
   // Targets are made of the label at its own size, as clova's data/DataSet.py makes its edge band.
   for (const auto& name : options_.targets)
     example.targets[name] = to_tensor(make_target(name, label, options_.edge_kernel));

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include <opencv2/imgproc.hpp>
+
 #include "portraitseg/data/contour.h"
 #include "portraitseg/data/edge_band.h"
 
@@ -10,6 +12,13 @@ namespace portraitseg {
 const std::vector<std::string>& target_names() {
   static const std::vector<std::string> names = {"label", "edge_band", "contour"};
   return names;
+}
+
+cv::Mat label_at_stride(const cv::Mat& label, int stride) {
+  if (stride == 1) return label;
+  cv::Mat smaller;
+  cv::resize(label, smaller, {label.cols / stride, label.rows / stride}, 0, 0, cv::INTER_NEAREST);
+  return smaller;
 }
 
 cv::Mat make_target(const std::string& name, const cv::Mat& label, std::int64_t edge_kernel) {

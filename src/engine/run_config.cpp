@@ -47,6 +47,9 @@ void RunConfig::fields(Fields& f) {
   f.check(augment.prior.probability == 0 || preprocessing.prior_channel, "augment",
           "augment.prior.probability is above 0, but the network gets no prior: preprocessing.prior_channel "
           "is false");
+  f.check(!preprocessing.prior_channel || model.options->input_channels() == 4, "preprocessing",
+          "preprocessing.prior_channel is true, but " + model.name +
+              " takes 3 channels; the option model.prior_channel (of portraitnet) gives it a fourth");
   f.check(!losses.empty(), "losses", "expected at least one");
   std::set<std::string> titles;
   for (const auto& term : losses) {

@@ -14,6 +14,11 @@
 namespace portraitseg {
 
 Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(config)), device_(device) {
+  if (config_.model.options->input_channels() == 4 && config_.augment.prior.probability == 0) {
+    throw UserError(
+        "the network's prior channel would always be empty: set preprocessing.prior_channel to true and "
+        "augment.prior.probability above 0 (PortraitNet: 0.5), or model.prior_channel to false");
+  }
   const DatasetOptions& data = *config_.data.options;
   train_set_ = std::make_unique<CachedDataset>(data.open(config_.data.train_list, config_.data.on_error),
                                                config_.data.cache);

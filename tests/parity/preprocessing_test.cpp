@@ -4,11 +4,11 @@
 #include <string>
 
 #include <gtest/gtest.h>
-#include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
 #include <zlib.h>
 
 #include "portraitseg/data/image_file.h"
+#include "portraitseg/data/targets.h"
 #include "portraitseg/weights/safetensors.h"
 
 #include "support/golden.h"
@@ -132,8 +132,7 @@ TEST(PreprocessingParity, CubicMasksEqualTheReference) {
 TEST(PreprocessingParity, LabelsOfAnEncoderStageAreResizedTwice) {
   PORTRAITSEG_NEEDS_SHARED_DATA();
   const auto golden = read_safetensors(golden_path("preprocess.safetensors"));
-  cv::Mat label = clova(64, 96).place_mask(to_mat(golden.at("small.mask")));
-  cv::resize(label, label, {96 / 8, 64 / 8}, 0, 0, cv::INTER_NEAREST);
+  const cv::Mat label = label_at_stride(clova(64, 96).place_mask(to_mat(golden.at("small.mask"))), 8);
   EXPECT_EQ(largest_difference(testing::to_tensor(label), golden.at("clova.small.w96_h64.label_scale8")), 0);
 }
 

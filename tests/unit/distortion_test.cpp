@@ -109,10 +109,10 @@ TEST(Distortion, DrawsHaveTheirSharesAndRanges) {
   }
   EXPECT_NEAR(brightness_sum / brightness, 0, 5 * 32 / std::sqrt(12.0 * brightness));
   EXPECT_NEAR(contrast_sum / contrast, 0.75, 5 * 0.5 / std::sqrt(12.0 * contrast));
-  EXPECT_EQ(hues.size(), 18U);  // -9..8: NumPy's upper bound is exclusive
-  EXPECT_EQ(hues.begin()->first, -9);
-  EXPECT_EQ(hues.rbegin()->first, 8);
-  const double expected = hue / 18.0;
+  EXPECT_EQ(hues.size(), 10U);  // -5..4: NumPy's upper bound is exclusive
+  EXPECT_EQ(hues.begin()->first, -5);
+  EXPECT_EQ(hues.rbegin()->first, 4);
+  const double expected = hue / 10.0;
   for (const auto& [change, count] : hues) EXPECT_NEAR(count, expected, 5 * std::sqrt(expected)) << change;
 }
 

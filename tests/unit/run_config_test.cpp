@@ -21,12 +21,15 @@ std::string error(const std::string& yaml) {
 
 const std::string kLosses = "losses: [{name: cross_entropy, output: mask, target: label, weight: 1}]\n";
 
-TEST(RunConfig, APriorNeedsItsChannel) {
-  const std::string augment = kLosses + "augment:\n  prior: {probability: 0.5}\n";
-  EXPECT_THAT(error(augment), AllOf(HasSubstr("test:3:"), HasSubstr("augment.prior.probability"),
-                                    HasSubstr("preprocessing.prior_channel")));
-  EXPECT_EQ(error(augment + "preprocessing: {prior_channel: true}"), "no error");
-  EXPECT_EQ(error(kLosses + "preprocessing: {prior_channel: true}"), "no error");
+TEST(RunConfig, APriorNeedsItsChannelAndItsNetwork) {
+  const std::string prior = kLosses + "augment:\n  prior: {probability: 0.5}\n";
+  EXPECT_THAT(error(prior), AllOf(HasSubstr("test:3:"), HasSubstr("augment.prior.probability"),
+                                  HasSubstr("preprocessing.prior_channel")));
+  const std::string channel = prior + "preprocessing: {prior_channel: true}\n";
+  EXPECT_THAT(error(channel), AllOf(HasSubstr("preprocessing.prior_channel"),
+                                    HasSubstr("sinet takes 3 channels"), HasSubstr("model.prior_channel")));
+  EXPECT_THAT(error(channel + "model: {name: portraitnet}\n"), HasSubstr("portraitnet takes 3 channels"));
+  EXPECT_EQ(error(channel + "model: {name: portraitnet, prior_channel: true}\n"), "no error");
 }
 
 }  // namespace

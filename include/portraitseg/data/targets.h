@@ -14,6 +14,9 @@ namespace portraitseg {
 ///   contour    1 on the drawn outline of the portrait, 0 elsewhere, see contour() (PortraitNet)
 const std::vector<std::string>& target_names();
 
+/// The label where a network answers at 1/stride of its input, as encoder stages do: nearest neighbour.
+cv::Mat label_at_stride(const cv::Mat& label, int stride);
+
 /// @param label CV_8UC1, class index or kIgnore
 /// @param edge_kernel px, of edge_band
 /// @return CV_8UC1 of the label's size

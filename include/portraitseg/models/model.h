@@ -50,6 +50,10 @@ struct ModelOptions {
   virtual void fields(Fields& f) = 0;
   virtual std::shared_ptr<SegmentationModel> build() const = 0;
   virtual ModelCard card() const { return {}; }
+
+  /// That the network can take: 4 with a prior channel, else 3.
+  virtual std::int64_t input_channels() const { return 3; }
+
   std::int64_t num_classes = 2;  ///< output channels; every network has them
 };
 

@@ -60,6 +60,7 @@ struct PortraitNetOptions : ModelOptions {
   void fields(Fields& f) override;
   std::shared_ptr<SegmentationModel> build() const override;
   ModelCard card() const override;
+  std::int64_t input_channels() const override { return prior_channel ? 4 : 3; }
 };
 
 /// PortraitNet: MobileNetV2 encoder, five D-Block decoder steps, mask and boundary heads.

@@ -24,7 +24,7 @@ struct ContactSheetOptions {
 /// Each shows the foreground tinted and outlined green (other classes than 1 in other colours, kIgnore grey) and its
 /// id. With augmentation there are two views side by side: left only deformed, right with colour, blur and noise, too;
 /// behind them, where the network has one, the prior channel, white where it says portrait.
-/// Without, one view: image and mask brought to the network's geometry, as in evaluation.
+/// Without, one view: image and mask brought to the network's geometry.
 /// @return CV_8UC3, BGR; about as high as wide
 /// @throws DataError for an image that cannot be used.
 cv::Mat contact_sheet(const Dataset& dataset, const Preprocessing& preprocessing,
