@@ -94,12 +94,15 @@ void sha256_block(std::array<std::uint32_t, 8>& hash, const unsigned char* block
 
 }  // namespace
 
-std::string read_file(const fs::path& path) {
+std::string read_file(const fs::path& path, std::size_t limit) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) fail(path, "open");
   constexpr std::size_t kStep = 1 << 16;
   struct stat status = {};
   if (::fstat(file.get(), &status) != 0) fail(path, "read");
+  if (S_ISREG(status.st_mode) && static_cast<std::size_t>(status.st_size) > limit)
+    throw DataError(path, "has " + std::to_string(status.st_size) + " bytes; more than " +
+                              std::to_string(limit) + " are not read");
   std::string bytes(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep, '\0');
   for (std::size_t end = 0;;) {
     const ssize_t count = ::read(file.get(), bytes.data() + end, bytes.size() - end);

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kJpegStart = "\xff\xd8";
 constexpr std::string_view kPngStart = "\x89PNG\r\n\x1a\n";
-constexpr std::size_t kLargestFile = std::size_t{1} << 30;
+constexpr std::size_t kLargestFile = std::size_t{1} << 30;  // no image has more
 
 bool starts_with(std::string_view bytes, std::string_view start) {
   return bytes.substr(0, start.size()) == start;
@@ -49,7 +49,6 @@ struct Decoded {
 
 Decoded decode(const std::string& bytes, PngPixels wanted, const fs::path& path) {
   if (bytes.empty()) throw DataError(path, "the file is empty");
-  if (bytes.size() > kLargestFile) throw DataError(path, "more than 1 GiB; no image is as large");
   if (starts_with(bytes, kJpegStart)) {
     const auto [pixels, orientation] = read_jpeg(bytes, path);
     return {turned_upright(pixels, orientation), orientation};
@@ -85,7 +84,7 @@ cv::Mat grey_of(const cv::Mat& mask, const fs::path& path) {
 }  // namespace
 
 StoredImage read_stored_image(const fs::path& path) {
-  const auto [pixels, orientation] = decode(read_file(path), PngPixels::kImage, path);
+  const auto [pixels, orientation] = decode(read_file(path, kLargestFile), PngPixels::kImage, path);
   StoredImage image{pixels, pixels.channels(), orientation};
   if (image.channels == 1) cv::cvtColor(pixels, image.bgr, cv::COLOR_GRAY2BGR);
   return image;
@@ -96,7 +95,7 @@ cv::Mat read_image(const fs::path& path) {
 }
 
 cv::Mat read_mask_values(const fs::path& path) {
-  cv::Mat mask = decode(read_file(path), PngPixels::kIndices, path).pixels;
+  cv::Mat mask = decode(read_file(path, kLargestFile), PngPixels::kIndices, path).pixels;
   if (mask.depth() != CV_8U && mask.depth() != CV_16U)
     throw DataError(path, "a mask has 8 or 16 bits a pixel");
   if (mask.channels() > 1) mask = grey_of(mask, path);
@@ -111,7 +110,7 @@ cv::Mat read_mask_values(const fs::path& path) {
 }
 
 cv::Mat read_alpha(const fs::path& path) {
-  const cv::Mat image = decode(read_file(path), PngPixels::kStored, path).pixels;
+  const cv::Mat image = decode(read_file(path, kLargestFile), PngPixels::kStored, path).pixels;
   if (image.type() != CV_8UC4)
     throw DataError(path, "no alpha channel of 8 bits; it has " + std::to_string(image.channels()) +
                               " channels of " + std::to_string(8 * image.elemSize1()) + " bits");

@@ -48,7 +48,10 @@ void check_bmp(std::string_view bytes, const fs::path& path) {
       static_cast<std::uint64_t>(std::abs(std::int64_t{stored}));  // below 0: from top to bottom
   check_image_size(height, width, path);
   const std::uint64_t bits = header.number(core ? 24 : 28, 2);
-  const bool packed = !core && (header.number(30, 4) == 1 || header.number(30, 4) == 2);  // run lengths
+  const std::uint32_t compression = core ? 0 : header.number(30, 4);
+  if (header.number(core ? 22 : 26, 2) != 1 || bits == 0 || bits > 32 || compression > 3)
+    throw DataError(path, "a damaged BMP, or one of a kind that cannot be decoded");
+  const bool packed = compression == 1 || compression == 2;  // run lengths
   header.expect_size(header.number(10, 4) + (packed ? 1 : height * ((width * bits + 31) / 32 * 4)));
 }
 
@@ -65,18 +68,22 @@ void check_webp(std::string_view bytes, const fs::path& path) {
   check_image_size(header.number(28, 2) & 0x3fff, header.number(26, 2) & 0x3fff, path);
 }
 
-/// TIFF 6.0: the first directory's ImageWidth (256) and ImageLength (257), each a short (3) or a long (4).
+/// TIFF 6.0: the first directory's ImageWidth (256) and ImageLength (257), each a short (3) or a long (4), and
+/// PhotometricInterpretation (262), without which no decoder knows what the values mean.
 void check_tiff(std::string_view bytes, const fs::path& path) {
   const Header header(bytes, bytes.front() == 'I', path);
   const std::uint64_t directory = header.number(4, 4);
   std::uint64_t width = 0, height = 0;
+  bool interpreted = false;
   for (std::uint64_t i = 0; i < header.number(directory, 2); ++i) {
     const std::uint64_t entry = directory + 2 + 12 * i;
     const std::uint32_t tag = header.number(entry, 2);
     const std::uint32_t value = header.number(entry + 8, header.number(entry + 2, 2) == 3 ? 2 : 4);
     if (tag == 256) width = value;
     if (tag == 257) height = value;
+    if (tag == 262) interpreted = true;
   }
+  if (!interpreted) throw DataError(path, "a damaged TIFF: it does not say what its values mean (tag 262)");
   check_image_size(height, width, path);
 }
 
@@ -94,7 +101,8 @@ void check_image_size(std::uint64_t height, std::uint64_t width, const fs::path&
 void check_header(std::string_view bytes, const fs::path& path) {
   using std::string_view_literals::operator""sv;
   if (starts_with(bytes, "BM")) return check_bmp(bytes, path);
-  if (starts_with(bytes, "RIFF") && bytes.substr(8, 4) == "WEBP") return check_webp(bytes, path);
+  if (starts_with(bytes, "RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP")
+    return check_webp(bytes, path);
   if (starts_with(bytes, "II*\0"sv) || starts_with(bytes, "MM\0*"sv)) return check_tiff(bytes, path);
   throw DataError(path, "not an image; expected JPEG, PNG, BMP, WebP or TIFF");
 }

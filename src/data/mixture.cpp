@@ -129,7 +129,7 @@ void MixturePart::fields(Fields& f) {
 
 void MixtureOptions::fields(Fields& f) {
   f.list("parts", parts, "the data sets", [this] { return MixturePart(*known_); });
-  f("size", size, "training entries, an epoch; 0: as many as the parts have images", {0, 1e9});
+  f("size", size, "training entries, an epoch; 0: as many as the parts have images", {0, 1e7});
   f("seed", seed, "of the draw", {0, 9e15});
 }
 

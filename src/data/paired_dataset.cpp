@@ -106,13 +106,15 @@ void PairedDataset::drop_incomplete(OnError on_error) {
 MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   std::array<bool, 256> seen{};
   std::string unusable;
-  fs::path ones, tops;  // a mask whose portrait is 1, and one whose portrait is 255
+  fs::path ones, tops;  // a mask whose portrait is 1, and one whose portrait is 255 ...
+  bool both = false;    // ... unless one has both: 255 is ignored then
   const auto look_at = [&](std::size_t index) {
     try {
       std::array<bool, 256> own{};
       mark_values(read_mask_values(pairs_[index].mask), own);
       if (own[1] && !own[255]) ones = pairs_[index].mask;
       if (own[255] && !own[1]) tops = pairs_[index].mask;
+      both = both || (own[1] && own[255]);
       for (std::size_t value = 0; value < own.size(); ++value) seen[value] = seen[value] || own[value];
     } catch (const DataError& error) {
       if (on_error == OnError::kFail) throw;  // skipped ones are counted when they are read
@@ -124,7 +126,7 @@ MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   const auto none = [&] { return std::none_of(seen.begin() + 1, seen.end(), [](bool b) { return b; }); };
   for (std::size_t i = 0; none() && i < pairs_.size(); ++i) look_at(i);
   if (none()) refuse_all_background(unusable);
-  if (!ones.empty() && !tops.empty() && std::count(seen.begin() + 1, seen.end(), true) == 2) {
+  if (!ones.empty() && !tops.empty() && !both && std::count(seen.begin() + 1, seen.end(), true) == 2) {
     throw DataError(ones,
                     "marks the portrait by 1, but " + tops.string() + " by 255; one set needs one encoding");
   }

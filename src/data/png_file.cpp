@@ -81,6 +81,9 @@ class PngReader {
     png_colorp colors = nullptr;
     int count = 0;
     if (wanted != PngPixels::kIndices || png_get_PLTE(png_, info_, &colors, &count) == 0) return image;
+    if (png_get_palette_max(png_, info_) >= count)
+      throw DataError(path_, "damaged PNG: an index of " + std::to_string(png_get_palette_max(png_, info_)) +
+                                 " into a palette of " + std::to_string(count) + " colours");
     const cv::Mat levels = image.channels() == 1 ? grey_levels(colors, count) : cv::Mat();
     if (!levels.empty()) cv::LUT(image, levels, image);
     return image;

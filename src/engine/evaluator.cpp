@@ -111,6 +111,7 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
   std::int64_t done = 0;
   while (std::optional<Example> example = examples.next()) {
     ++done;
+    if (options.progress) options.progress(done, dataset.size());
     if (!example->error.empty()) {
       evaluation.skipped.push_back(example->error);
       continue;
@@ -118,7 +119,6 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
     const bool fits = batch.empty() || batch.front().input.sizes() == example->input.sizes();
     if (!fits || static_cast<std::int64_t>(batch.size()) == options.batch_size) flush();
     batch.push_back(std::move(*example));
-    if (options.progress) options.progress(done, dataset.size());
   }
   flush();
   if (evaluation.images.empty()) throw DataError(dataset.list, "no image of the list could be used");

@@ -7,6 +7,7 @@
 
 #include <opencv2/imgproc.hpp>
 
+#include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
 #include "portraitseg/data/ordered_map.h"
 #include "portraitseg/data/training_view.h"
@@ -90,17 +91,26 @@ cv::Mat contact_sheet(const Dataset& dataset, const Preprocessing& preprocessing
                       const AugmentOptions& augment, const ContactSheetOptions& options) {
   Random shuffle(options.seed, Purpose::kShuffle, {static_cast<std::uint64_t>(options.epoch)});
   const auto order = permutation(dataset.size(), shuffle);
-  const std::int64_t count = std::clamp<std::int64_t>(options.images, 1, dataset.size());
-  OrderedMap<cv::Mat> made(count, options.workers, 2 * options.workers, [&](std::int64_t i) {
+  const auto count = static_cast<std::size_t>(std::max<std::int64_t>(options.images, 1));
+  OrderedMap<cv::Mat> made(dataset.size(), options.workers, options.workers, [&](std::int64_t i) {
     const std::int64_t index = order[static_cast<std::size_t>(i)];
-    return make_tile(dataset.get(index), index, preprocessing, augment, options);
+    try {
+      return make_tile(dataset.get(index), index, preprocessing, augment, options);
+    } catch (const DataError&) {
+      if (options.on_error == OnError::kFail) throw;
+      return cv::Mat();
+    }
   });
   std::vector<cv::Mat> tiles;
   cv::Size largest;  // with Geometry::kKeep and no augmentation each image has its own size
-  while (auto tile = made.next()) {
+  while (tiles.size() < count) {
+    const auto tile = made.next();
+    if (!tile) break;
+    if (tile->empty()) continue;
     largest = {std::max(largest.width, tile->cols), std::max(largest.height, tile->rows)};
     tiles.push_back(*tile);
   }
+  if (tiles.empty()) throw DataError(dataset.list, "no image of the list could be used");
   const int width = largest.width + kGap, height = largest.height + kGap;
   const auto total = static_cast<int>(tiles.size());
   const int columns = std::clamp(

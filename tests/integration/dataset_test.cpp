@@ -247,6 +247,33 @@ TEST(AnotherRoot, IsRefusedForAMixtureWhosePartsHaveTheirOwn) {
   EXPECT_EQ(place.command({"evaluate", "--run", "run", "--data", "mixture.yaml"}).run().exit_code, 0);
 }
 
+TEST(Benchmark, MeasuresTheLoaderAlsoWhereImagesAreBroken) {
+  const Workplace place;
+  const Arguments arguments = {"benchmark", "--loader", "--config", "config.yaml", "--images", "8",
+                               "--rounds",  "1",        "--steps",  "4",           "--json",   "-"};
+  const Ending fine = place.command(arguments).run();
+  ASSERT_EQ(fine.exit_code, 0) << fine.err;
+  const Json json = json_of(fine);
+  EXPECT_EQ(json.at("images"), 8);
+  EXPECT_EQ(json.at("cached_bytes_per_image"), 64 * 64 * 4);
+  EXPECT_GT(json.at("from_files").at("ms_per_image"), json.at("cached").at("ms_per_image"));
+  EXPECT_GT(json.at("training").at("median_step_s"), 0);
+  EXPECT_GE(json.at("training").at("waiting_share"), 0);
+  EXPECT_LT(json.at("training").at("waiting_share"), 1);
+
+  Arguments skipping = arguments;
+  skipping.insert(skipping.end(), {"--set", "data.on_error=skip"});
+  const std::vector<std::string> names = lines_of(bytes_of(place / "data/train.txt"));
+  for (std::size_t i = 1; i < names.size(); ++i) write_bytes(place / "data/Images" / names[i], "");
+  const Ending one = place.command(skipping).run();
+  EXPECT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_EQ(place.command(arguments).run().exit_code, 2);
+  write_bytes(place / "data/Images" / names[0], "");
+  const Ending none = place.command(skipping).run();
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_EQ(lines_of(none.err).size(), 1U);
+}
+
 TEST(DatasetPreview, DrawsASheet) {
   const Workplace place;
   const auto preview = [&](const Arguments& more) {

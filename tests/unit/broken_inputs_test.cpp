@@ -377,6 +377,9 @@ TEST_F(BrokenInputs, Png) {
   const auto levels = [&](Png& p) { palette(p), p.extra = png_chunk("PLTE", "\0\0\0\xc8\xc8\xc8"s); };
   reads("grey palette.png", with(levels), read_mask_values, grey({{0, 200}, {200, 0}}));
   const auto black = [&](Png& p) { palette(p), p.extra = png_chunk("PLTE", "\0\0\0\0\0\0"s); };
+  const auto beyond = [&](Png& p) { palette(p), p.extra = png_chunk("PLTE", "\0\0\0"s); };
+  refused("index beyond the palette.png", with(beyond), read_mask_values,
+          "an index of 1 into a palette of 1 colours");
   reads("black palette.png", with(black), read_mask_values, grey({{0, 1}, {1, 0}}));
   reads("transparent grey.png", with([](Png& p) { p.extra = png_chunk("tRNS", "\0\x0a"s); }), read_image,
         pixels);
@@ -481,7 +484,17 @@ TEST_F(BrokenInputs, OtherFormatsAndNoImages) {
     for (const std::size_t size : {std::size_t{14}, std::size_t{25}, bytes.size() / 2, bytes.size() - 1})
       refused(std::to_string(size) + " bytes of " + name, bytes.substr(0, size), read_image, "");
   }
+  for (const Bytes& start : {bmp, webp, tiff, "RIFF\4\0\0\0WAVE"s}) {
+    for (std::size_t size = 1; size < 13; ++size)
+      refused(std::to_string(size) + " bytes", start.substr(0, size), read_image, "");
+  }
   Bytes changed = bmp;
+  changed.replace(30, 4, little_endian(9));
+  refused("compression 9.bmp", changed, read_image, "a damaged BMP");
+  changed = tiff;
+  changed.replace(changed.find("\x06\x01\x03\0"s), 2, "\x07\x01");
+  refused("uninterpreted.tiff", changed, read_image, "tag 262");
+  changed = bmp;
   changed.replace(18, 8, little_endian(0) + little_endian(0));
   refused("0x0.bmp", changed, read_image, "0x0");
   changed = bmp;
@@ -493,6 +506,11 @@ TEST_F(BrokenInputs, OtherFormatsAndNoImages) {
   refused("page not found.jpg", "<!DOCTYPE html>\n<html>404</html>\n", read_image, "not an image");
   refused("git-lfs.jpg", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", read_image,
           "not an image");
+  const fs::path sparse = write("sparse.jpg", "");
+  fs::resize_file(sparse, std::uintmax_t{1} << 36);  // takes no space
+  refused(
+      "sparse.jpg", [&] { read_image(sparse); }, "has 68719476736 bytes");
+  fs::remove(sparse);
   refused("zeros.png", Bytes(1000, '\0'), read_image, "not an image");
   refused("a.ppm", "P6 1 1 255\nabc", read_image, "not an image");
   const fs::path control = write("control\x1b[31m.jpg", "");

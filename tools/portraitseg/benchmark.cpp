@@ -33,7 +33,7 @@ std::string as_json(const LoaderBenchmark& result, const Device& device) {
                                  {"from_files", rate(result.files_ms)},
                                  {"cached", rate(result.cached_ms)},
                                  {"cached_bytes_per_image", result.bytes}};
-  if (result.steps > 0) {
+  if (result.step_s > 0) {
     json["training"] = {{"device", device.description()}, {"workers", result.workers},
                         {"steps", result.steps},          {"first_batch_s", result.first_batch_s},
                         {"median_step_s", result.step_s}, {"waiting_share", result.waiting}};
@@ -51,7 +51,7 @@ std::string as_table(const LoaderBenchmark& result, const Device& device) {
   text += row("from files", result.files_ms, "decoded, augmented, normalised, with targets, in a batch");
   text += row("cached", result.cached_ms,
               fmt::format("the same from data.cache, {:.2f} MiB an image", result.bytes / (1 << 20)).c_str());
-  if (result.steps > 0) {
+  if (result.step_s > 0) {
     text += fmt::format(
         "training      {} steps on {}, {} workers: {:.2f} s a step, {:.1f} % of it waiting; first batch "
         "after {:.2f} s\n",
@@ -89,13 +89,15 @@ void add_benchmark(CLI::App& app, Action& action) {
                    "overrides a value of it: key.sub=value; may be given again")
       ->take_all();
   command->add_option("--images", arguments->options.images, "how many are read in a round")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   command->add_option("--rounds", arguments->options.rounds, "their medians are reported")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--steps", arguments->options.steps, "training steps to watch; 0: none")
-      ->check(CLI::NonNegativeNumber)
+  command
+      ->add_option("--steps", arguments->options.steps,
+                   "training steps to watch, without each epoch's first; 0: none")
+      ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   command->add_option("--json", arguments->json,
                       "file for the figures as JSON; -: standard output, and nothing else there");

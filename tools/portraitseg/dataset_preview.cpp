@@ -24,6 +24,7 @@ int preview_command(const PreviewArguments& arguments) {
   options.seed = static_cast<std::uint64_t>(arguments.seed >= 0 ? arguments.seed : config.trainer.seed);
   options.augmented = !arguments.no_augment;
   options.workers = config.data.workers;
+  options.on_error = config.data.on_error;
   const cv::Mat sheet = contact_sheet(*list.dataset, config.preprocessing, config.augment, options);
   write_image(arguments.output, sheet);
   std::printf("%s: %lld of %lld images of %s\n", arguments.output.c_str(),

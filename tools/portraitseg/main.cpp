@@ -90,7 +90,8 @@ int main(int argc, char** argv) {
     return fail(error.what(), kUsersMistake);
   } catch (const std::bad_alloc&) {
     return fail(
-        "out of memory; try a smaller trainer.batch_size, evaluation.batch_size or preprocessing.size",
+        "out of memory; try a smaller trainer.batch_size, evaluation.batch_size, preprocessing.size or "
+        "data.cache.mib",
         kOurFault);
   } catch (const c10::Error& error) {
     const std::string text = error.what_without_backtrace();

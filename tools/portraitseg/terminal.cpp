@@ -118,7 +118,7 @@ void TrainingDisplay::stepped(const Progress& progress, std::int64_t batches) {
 }
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {
-  if (done == 1) training_end_ = Clock::now();
+  if (bar_ == nullptr || title_ != "validation") training_end_ = Clock::now();
   show("validation", done, total, "");
 }
 

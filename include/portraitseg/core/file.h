@@ -7,8 +7,8 @@
 
 namespace portraitseg {
 
-/// The whole file as bytes. @throws DataError if it cannot be read.
-std::string read_file(const std::filesystem::path& path);
+/// The whole file as bytes. @throws DataError if it cannot be read, or is larger than `limit` (found before it is read).
+std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 40);
 
 /// The file's lines without line ends (LF, CRLF or CR), surrounding blanks, empty lines and a byte-order mark.
 /// @throws DataError if it cannot be read, holds a byte of value 0 or a line of more than 64 KiB.

@@ -13,7 +13,10 @@ namespace portraitseg {
 /// more than 2^27 pixels (134 million; a photo of 12000x9000 passes) before a byte is allocated for them. Bytes behind
 /// the image's end are passed over.
 ///
-/// Images and masks are turned upright by the EXIF orientation of their own file. A mask without one therefore has to
+/// A JPEG without its end marker counts as truncated.
+///
+/// Images and masks are turned upright by the EXIF orientation of their own file (JPEG, PNG; a TIFF by OpenCV, which says
+/// nothing of it; that of a WebP is not read). A mask without one therefore has to
 /// be drawn on the upright image. One that was drawn on the image as it is stored differs in size if the image is turned
 /// by 90 degrees, and is refused; if it is square, mirrored or upside down, no size tells, and `dataset verify` remarks
 /// on each image that was turned.
@@ -25,7 +28,7 @@ struct StoredImage {
 };
 
 /// The pixels are those of cv::imread(path, IMREAD_COLOR): 16 bits lose the lower 8, alpha is dropped. CMYK becomes
-/// BGR without a profile.
+/// BGR without a profile (within one level of cv::imread's).
 /// @throws DataError for a file that is missing, empty, truncated, damaged, too large or no image.
 StoredImage read_stored_image(const std::filesystem::path& path);
 

@@ -12,7 +12,8 @@ namespace portraitseg {
 struct LoaderBenchmarkOptions {
   std::int64_t images = 192;  ///< of the first epoch
   std::int64_t rounds = 5;    ///< each measures everything once; medians are reported
-  std::int64_t steps = 10;    ///< of a training, to see how long each waits for its batch; 0: none
+  std::int64_t steps =
+      10;  ///< of a training, to see how long each waits for its batch; 0: none, else at least 2
   std::function<void(std::int64_t done, std::int64_t total)>
       progress;  ///< called after each round; may be empty
 };
@@ -32,8 +33,9 @@ struct LoaderBenchmark {
   std::int64_t workers = 0;  ///< of the training below
   std::int64_t steps = 0;
   double first_batch_s = 0;  ///< until the first batch was there; later ones are made during the steps
-  double step_s = 0;         ///< median of a whole step, waiting included
-  double waiting = 0;        ///< share of the steps after the first that was spent waiting for their batches
+  double step_s =
+      0;  ///< median of a whole step, waiting included, without each epoch's first; 0: there were no others
+  double waiting = 0;  ///< share of these steps that was spent waiting for their batches
 };
 
 /// @throws UserError for whatever is wrong with configuration or data.

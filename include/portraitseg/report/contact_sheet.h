@@ -16,6 +16,8 @@ struct ContactSheetOptions {
   std::int64_t epoch = 0;  ///< from 0: whose draws are shown
   bool augmented = true;
   std::int64_t workers = 2;
+  OnError on_error =
+      OnError::kFail;  ///< kSkip: images that cannot be used are left out, and others take their place
 };
 
 /// The first images of a training's epoch as the network gets them, before normalisation: the same images with the same
