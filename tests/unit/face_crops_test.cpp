@@ -177,5 +177,12 @@ TEST(FaceDetector, SaysWhichFileIsNoCascade) {
   EXPECT_THROW(haar_face_detector(folder.path() / "none.xml", 90), DataError);
 }
 
+TEST(FaceDetector, AnImageOnePixelWideHasNoFace) {
+  if (installed_face_cascade().empty()) GTEST_SKIP() << "the package opencv-data is not installed";
+  const FindFaces find = haar_face_detector(installed_face_cascade(), 90);
+  EXPECT_TRUE(find(cv::Mat::zeros(300, 1, CV_8UC3)).empty());
+  EXPECT_TRUE(find(cv::Mat::zeros(1, 300, CV_8UC3)).empty());
+}
+
 }  // namespace
 }  // namespace portraitseg
