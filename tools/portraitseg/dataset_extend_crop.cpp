@@ -2,6 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
 #include "portraitseg/data/face_crops.h"
 
 #include "dataset_extend.h"
@@ -18,13 +19,19 @@ struct CropArguments {
   FaceCropOptions options;
 };
 
-FindFaces open_detector(const CropArguments& arguments, const FaceCropOptions& options) {
+struct Detector {
+  FindFaces find;
+  std::string sha256;  ///< of its file
+};
+
+Detector open_detector(const CropArguments& arguments, const FaceCropOptions& options) {
   const std::filesystem::path cascade =
       arguments.detector.empty() ? installed_face_cascade() : std::filesystem::path(arguments.detector);
   if (cascade.empty())
     throw UserError(
         "no face detector is installed; install the package opencv-data, or name a cascade with --detector");
-  return haar_face_detector(cascade, static_cast<int>(options.smallest_height / options.frame.height()));
+  const int smallest = static_cast<int>(options.smallest_height / options.frame.height());
+  return {haar_face_detector(cascade, smallest), sha256(read_file(cascade))};
 }
 
 void add(FaceCropCounts& sum, const FaceCropCounts& counts) {
@@ -57,19 +64,25 @@ std::string left_out(const FaceCropCounts& counts) {
 }
 
 int crop_command(const CropArguments& arguments) {
-  refuse_other_folder(arguments.output);
+  check_output(arguments.output);
   FaceCropOptions options = arguments.options;
   options.frame = {arguments.enlarge[0], arguments.enlarge[1], arguments.enlarge[2]};
-  const FindFaces find_faces = open_detector(arguments, options);
+  const Detector detector = open_detector(arguments, options);
   const RunConfig config = read_source(arguments.source);
   auto lists = open_lists(arguments.source, config.data, DefaultLists::kTrainAndVal, config.data.on_error);
+  std::vector<ListOrigin> origins;
+  for (const auto& list : lists) {
+    origins.push_back(origin_of(list));
+    origins.back().sha256 = face_crops_sha256(*list.dataset, detector.sha256, options);
+  }
+  prepare_output(origins, arguments.output);
   FaceCropCounts counts;
   for (auto& list : lists) {
     ProgressBar bar("faces of " + list.name);
     const ScanOptions scan = {config.data.workers,
                               [&](std::int64_t done, std::int64_t total) { bar.show(done, total); }};
-    const auto crops =
-        std::make_shared<FaceCrops>(list.dataset, find_faces, options, scan, config.data.on_error);
+    const auto crops = std::make_shared<FaceCrops>(list.dataset, detector.find, detector.sha256, options,
+                                                   scan, config.data.on_error);
     if (crops->size() == 0) {
       throw DataError(
           crops->list,
@@ -87,7 +100,8 @@ int crop_command(const CropArguments& arguments) {
       arguments.output, figures,
       fmt::format("{}: {} portraits out of {} images, {} written now; {} images without face; left out: {}",
                   arguments.output.folder, counts.crops, counts.images, done.written, counts.without_face,
-                  left_out(counts)));
+                  left_out(counts)),
+      converted_data(done, arguments.output.folder, arguments.source));
   return 0;
 }
 
@@ -106,7 +120,7 @@ void add_extend_crop(CLI::App& extend, Action& action) {
                    "how far a crop reaches above, below and to each side of the face, in heights of its box")
       ->delimiter(',')
       ->expected(3)
-      ->check(CLI::Range(0.0, 20.0))
+      ->check(number_in(0, 20))
       ->capture_default_str();
   command->add_option("--min-height", arguments->options.smallest_height, "px, of a crop")
       ->check(CLI::Range(16, 65500))
