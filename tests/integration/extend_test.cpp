@@ -283,8 +283,9 @@ TEST(ExtendLabel, PhotosWithAwkwardNamesDoNotStopIt) {
   const Workplace place;
   ASSERT_EQ(place.train("run", {"trainer.epochs=3"}).run().exit_code, 0);
   fs::create_directories(place / "web[1]");
+  const std::string first = lines_of(bytes_of(place / "data/train.txt")).front();
   for (const std::string name : {"a.jpg", "a.png", "b.jpg", " c.jpg", "\xff.jpg"})
-    fs::copy_file(place / "data/Images/00001.png", place / "web[1]" / name);
+    fs::copy_file(place / "data/Images" / first, place / "web[1]" / name);
   Arguments arguments = extend("label", {"--run", "run", "--images", "web[1]", "--output", "out"});
   arguments.insert(arguments.end(), kAnyMask.begin(), kAnyMask.end());
   const Ending ending = place.command(arguments).run();
