@@ -1,3 +1,5 @@
+#include <array>
+
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
@@ -34,33 +36,40 @@ Detector open_detector(const CropArguments& arguments, const FaceCropOptions& op
   return {haar_face_detector(cascade, smallest), sha256(read_file(cascade))};
 }
 
+struct LeftOut {
+  const char *key, *words;
+  std::int64_t FaceCropCounts::*count;
+};
+constexpr std::array<LeftOut, 5> kLeftOut = {{
+    {"off_portrait", "boxes off the portrait", &FaceCropCounts::off_portrait},
+    {"small", "too small", &FaceCropCounts::small},
+    {"little_portrait", "with little portrait", &FaceCropCounts::little_portrait},
+    {"little_background", "with little background", &FaceCropCounts::little_background},
+    {"overlapping", "overlapping", &FaceCropCounts::overlapping},
+}};
+
 void add(FaceCropCounts& sum, const FaceCropCounts& counts) {
-  for (const auto count :
-       {&FaceCropCounts::images, &FaceCropCounts::without_face, &FaceCropCounts::boxes,
-        &FaceCropCounts::crops, &FaceCropCounts::off_portrait, &FaceCropCounts::small,
-        &FaceCropCounts::little_portrait, &FaceCropCounts::little_background, &FaceCropCounts::overlapping})
-    sum.*count += counts.*count;
+  sum.images += counts.images;
+  sum.without_face += counts.without_face;
+  sum.boxes += counts.boxes;
+  sum.crops += counts.crops;
+  for (const auto& reason : kLeftOut) sum.*reason.count += counts.*reason.count;
 }
 
 Json json_of(const FaceCropCounts& counts) {
+  Json left_out;
+  for (const auto& reason : kLeftOut) left_out[reason.key] = counts.*reason.count;
   return {{"images", counts.images},
           {"images_without_face", counts.without_face},
           {"boxes", counts.boxes},
           {"crops", counts.crops},
-          {"left_out",
-           {{"off_portrait", counts.off_portrait},
-            {"small", counts.small},
-            {"little_portrait", counts.little_portrait},
-            {"little_background", counts.little_background},
-            {"overlapping", counts.overlapping}}}};
+          {"left_out", left_out}};
 }
 
 std::string left_out(const FaceCropCounts& counts) {
-  return counted({{"boxes off the portrait", counts.off_portrait},
-                  {"too small", counts.small},
-                  {"with little portrait", counts.little_portrait},
-                  {"with little background", counts.little_background},
-                  {"overlapping", counts.overlapping}});
+  std::vector<std::pair<std::string, std::int64_t>> reasons;
+  for (const auto& reason : kLeftOut) reasons.emplace_back(reason.words, counts.*reason.count);
+  return counted(reasons);
 }
 
 int crop_command(const CropArguments& arguments) {
