@@ -22,7 +22,9 @@ namespace fs = std::filesystem;
 using Attributes = std::map<std::string, std::string>;
 
 /// Raise it with every change of what is written: old folders must not pass for new.
-constexpr int kLayout = 1;
+constexpr int kLayout = 2;
+
+constexpr const char* kManifest = "convert.json";
 
 /// "a/*/[0-8]*.jpg" -> "a_0-8": a pattern's own characters can stand in file names, but not in lists that are named.
 std::string plain_name(const std::string& pattern) {
@@ -43,27 +45,27 @@ std::string text_list_name(const DatasetList& list) {
   return (pattern ? plain_name(origin.string()) : fs::path(list.name).stem().string()) + ".txt";
 }
 
-std::string manifest(const std::vector<DatasetList>& lists, const ConvertOptions& options, bool complete) {
+std::string manifest(const std::vector<ListOrigin>& lists, const ConvertOptions& options, bool complete) {
   nlohmann::ordered_json json = {{"layout", kLayout},
                                  {"complete", complete},
                                  {"jpeg_quality", options.jpeg_quality},
                                  {"lists", nlohmann::ordered_json::array()}};
   for (const auto& list : lists) {
-    json["lists"].push_back({{"name", text_list_name(list)},
-                             {"of", list.dataset->list.string()},
-                             {"sha256", list.dataset->list_sha256},
-                             {"images", list.dataset->size()}});
+    json["lists"].push_back({{"name", list.name}, {"of", list.of.string()}, {"sha256", list.sha256}});
   }
   return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-/// The id becomes a path, and a data set is free in its ids.
-void check_id(const std::string& id, const fs::path& list) {
-  const fs::path path(id);
-  const bool inside = !id.empty() && path.is_relative() && path.has_filename() &&
-                      path.lexically_normal() == path && *path.begin() != "..";
-  const bool one_line = id.find_first_of("\r\n") == std::string::npos && id.find_first_of(" \t") != 0;
-  if (!inside || !one_line) throw DataError(list, "the id '" + id + "' cannot be a file name");
+void refuse_shared_names(const std::vector<ListOrigin>& lists) {
+  std::map<std::string, fs::path> names;
+  for (const auto& list : lists) {
+    const auto [other, first] = names.insert({list.name, list.of});
+    if (first) continue;
+    if (other->second == list.of)
+      throw DataError(list.of,
+                      "is given as two lists, as train_list and val_list for instance; give it once");
+    throw DataError(list.of, "another list, too, would become " + list.name);
+  }
 }
 
 std::string attributes_csv(const std::map<std::string, Attributes>& images) {
@@ -161,7 +163,7 @@ class Converter {
 
   /// On a worker thread.
   Written write(const Sample& sample, const fs::path& list) const {
-    check_id(sample.id, list);
+    if (!is_file_id(sample.id)) throw DataError(list, "the id '" + sample.id + "' cannot be a file name");
     const fs::path image = folder_ / "Images" / (sample.id + extension());
     const fs::path mask = folder_ / "Labels" / (sample.id + ".png");
     const bool image_there = fs::exists(image), mask_there = fs::exists(mask);
@@ -183,16 +185,21 @@ class Converter {
 
 }  // namespace
 
-Conversion convert(const std::vector<DatasetList>& lists, const fs::path& folder,
-                   const ConvertOptions& options) {
-  if (options.jpeg_quality < 0 || options.jpeg_quality > 100)
-    throw UserError("the JPEG quality must be 1..100, got " + std::to_string(options.jpeg_quality));
-  std::set<std::string> names;
-  for (const auto& list : lists) {
-    if (!names.insert(text_list_name(list)).second)
-      throw DataError(list.dataset->list, "another list, too, would become " + text_list_name(list));
-  }
-  const fs::path manifest_path = folder / "convert.json";
+bool is_file_id(const std::string& id) {
+  const fs::path path(id);
+  const bool inside = !id.empty() && path.is_relative() && path.has_filename() &&
+                      path.lexically_normal() == path && *path.begin() != "..";
+  return inside && id.find_first_of("\r\n") == std::string::npos && id.find_first_of(" \t") != 0;
+}
+
+ListOrigin origin_of(const DatasetList& list) {
+  return {text_list_name(list), list.dataset->list, list.dataset->list_sha256};
+}
+
+void prepare_folder(const std::vector<ListOrigin>& lists, const fs::path& folder,
+                    const ConvertOptions& options) {
+  refuse_shared_names(lists);
+  const fs::path manifest_path = folder / kManifest;
   std::error_code error;
   const std::string found = fs::exists(manifest_path, error) ? read_file(manifest_path) : "";
   const bool ours = found == manifest(lists, options, false) || found == manifest(lists, options, true);
@@ -202,11 +209,20 @@ Conversion convert(const std::vector<DatasetList>& lists, const fs::path& folder
                     "holds something else than these lists converted in this way; choose another folder");
   }
   make_folder(folder);
-  write_file(manifest_path, manifest(lists, options, false));
+}
+
+Conversion convert(const std::vector<DatasetList>& lists, const fs::path& folder,
+                   const ConvertOptions& options) {
+  if (options.jpeg_quality < 0 || options.jpeg_quality > 100)
+    throw UserError("the JPEG quality must be 1..100, got " + std::to_string(options.jpeg_quality));
+  std::vector<ListOrigin> origins;
+  for (const auto& list : lists) origins.push_back(origin_of(list));
+  prepare_folder(origins, folder, options);
+  write_file(folder / kManifest, manifest(origins, options, false));
   Converter converter(folder, options, lists.size() > 1);
   for (const auto& list : lists) converter.convert(list);
   Conversion result = converter.finish();
-  write_file(manifest_path, manifest(lists, options, true));
+  write_file(folder / kManifest, manifest(origins, options, true));
   return result;
 }
 

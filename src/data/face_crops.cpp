@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -81,14 +82,29 @@ std::vector<FaceCrop> choose_crops(std::vector<cv::Rect> faces, const cv::Mat& m
   return taken;
 }
 
+std::string face_crops_sha256(const Dataset& images, const std::string& detector_sha256,
+                              const FaceCropOptions& options) {
+  std::ostringstream content;
+  content.precision(17);
+  content << images.list_sha256 << '\n' << detector_sha256 << '\n';
+  for (const double option :
+       {options.frame.above, options.frame.below, options.frame.side, options.portrait_in_face,
+        options.smallest_portrait, options.largest_portrait, options.largest_overlap})
+    content << option << ' ';
+  content << options.smallest_height << '\n';
+  return sha256(content.str());
+}
+
 FaceCrops::FaceCrops(std::shared_ptr<const Dataset> images, const FindFaces& find_faces,
-                     const FaceCropOptions& options, const ScanOptions& scan_options, OnError on_error)
+                     const std::string& detector_sha256, const FaceCropOptions& options,
+                     const ScanOptions& scan_options, OnError on_error)
     : images_(std::move(images)) {
   struct Found {
     std::vector<cv::Rect> faces;
     cv::Mat mask;
   };
   list = images_->list;
+  list_sha256 = face_crops_sha256(*images_, detector_sha256, options);
   skipped = images_->skipped;
   std::int64_t image = 0;
   scan(
@@ -107,10 +123,6 @@ FaceCrops::FaceCrops(std::shared_ptr<const Dataset> images, const FindFaces& fin
         skipped.emplace_back(error.what());
         ++image;
       });
-  std::string content = images_->list_sha256 + "\n";
-  for (std::int64_t i = 0; i < size(); ++i)
-    content += id(i) + " " + text(entries_[static_cast<std::size_t>(i)].crop.box) + "\n";
-  list_sha256 = sha256(content);
 }
 
 Sample FaceCrops::get(std::int64_t index) const {

@@ -63,7 +63,6 @@ ReplacedBackground::ReplacedBackground(std::shared_ptr<const Dataset> portraits,
     : portraits_(std::move(portraits)), backgrounds_(std::move(backgrounds)), options_(options) {
   list = portraits_->list;
   skipped = portraits_->skipped;
-  skipped.insert(skipped.end(), backgrounds_->skipped.begin(), backgrounds_->skipped.end());
   list_sha256 = sha256(portraits_->list_sha256 + "\n" + backgrounds_->list_sha256 + "\n" +
                        std::to_string(options_.per_image) + " " + std::to_string(options_.seed) + " " +
                        std::to_string(options_.feather) + "\n");

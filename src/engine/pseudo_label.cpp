@@ -118,9 +118,18 @@ PseudoLabel pseudo_label(SegmentationModel& model, const Preprocessing& preproce
   return label_views(model, preprocessing, both_views(preprocessing, photo), photo.size(), device);
 }
 
+std::string pseudo_labels_sha256(const Dataset& photos, const std::string& model_sha256,
+                                 Preprocessing preprocessing, const LabelLimits& limits) {
+  return sha256(fmt::format("{}\n{}\n{}\n{} {} {} {} {} {}\n", photos.list_sha256, model_sha256,
+                            ConfigWriter::yaml(preprocessing), limits.confidence, limits.agreement,
+                            limits.boundary_f1, limits.smallest_share, limits.largest_share,
+                            limits.largest_component));
+}
+
 PseudoLabels::PseudoLabels(std::shared_ptr<const Dataset> photos, SegmentationModel& model,
-                           const Preprocessing& preprocessing, const LabelLimits& limits,
-                           const Device& device, const ScanOptions& options, OnError on_error)
+                           const std::string& model_sha256, const Preprocessing& preprocessing,
+                           const LabelLimits& limits, const Device& device, const ScanOptions& options,
+                           OnError on_error)
     : photos_(std::move(photos)) {
   struct Views {
     std::string id;
@@ -129,7 +138,7 @@ PseudoLabels::PseudoLabels(std::shared_ptr<const Dataset> photos, SegmentationMo
   };
   list = photos_->list;
   skipped = photos_->skipped;
-  std::string content = photos_->list_sha256 + "\n";
+  list_sha256 = pseudo_labels_sha256(*photos_, model_sha256, preprocessing, limits);
   std::int64_t index = 0;
   scan(
       *photos_, options,
@@ -137,20 +146,26 @@ PseudoLabels::PseudoLabels(std::shared_ptr<const Dataset> photos, SegmentationMo
         return Views{photo.id, both_views(preprocessing, photo.image), photo.image.size()};
       },
       [&](const Views& views) {
-        const PseudoLabel label = label_views(model, preprocessing, views.input, views.size, device);
-        labelled_.push_back({index++, views.id, label.quality, reason_to_reject(label.quality, limits)});
-        if (!labelled_.back().reason.empty()) return;
-        accepted_.push_back({labelled_.size() - 1, {}});
-        cv::imencode(".png", label.mask, accepted_.back().mask);
-        const auto& png = accepted_.back().mask;
-        content += views.id + " " + sha256({reinterpret_cast<const char*>(png.data()), png.size()}) + "\n";
+        try {
+          const PseudoLabel label = label_views(model, preprocessing, views.input, views.size, device);
+          labelled_.push_back({index, views.id, label.quality, reason_to_reject(label.quality, limits)});
+          if (labelled_.back().reason.empty()) {
+            accepted_.push_back({labelled_.size() - 1, {}});
+            cv::imencode(".png", label.mask, accepted_.back().mask);
+          }
+        } catch (const UserError& refusal) {  // of the size
+          if (preprocessing.geometry != Geometry::kKeep) throw;
+          const DataError error(views.id, refusal.what());
+          if (on_error == OnError::kFail) throw error;
+          skipped.emplace_back(error.what());
+        }
+        ++index;
       },
       [&](const std::string&, const DataError& error) {
         if (on_error == OnError::kFail) throw;
         skipped.emplace_back(error.what());
         ++index;
       });
-  list_sha256 = sha256(content);
 }
 
 Sample PseudoLabels::get(std::int64_t index) const {

@@ -58,7 +58,10 @@ TEST(ExtendBackground, GivesTheSameBytesForTheSameSeedAndListsThatTrain) {
   write_rooms(place);
   const Ending ending = place.command(background("out", {"--per-image", "2", "--json", "f.json"})).run();
   EXPECT_EQ(ending.exit_code, 0) << ending.err;
-  EXPECT_EQ(ending.out, "out: 64 images of 32 portraits before 3 backgrounds, 64 written now\n");
+  const std::string section =
+      "data:\n  name: folders\n  root: out\n  train_list: train.txt\n  val_list: val.txt\n  classes: 2\n";
+  EXPECT_EQ(ending.out, "out: 64 images of 32 portraits before 3 backgrounds, 64 written now\n" + section);
+  EXPECT_EQ(Json::parse(bytes_of(place / "f.json")).at("data").at("classes"), 2);
   EXPECT_EQ(Json::parse(bytes_of(place / "f.json")).at("images"), 64);
   EXPECT_EQ(lines_of(bytes_of(place / "out/val.txt")).size(), 16U);
   EXPECT_EQ(place.command(background("again", {"--per-image", "2", "--workers", "0"})).run().exit_code, 0);
@@ -96,6 +99,63 @@ TEST(ExtendBackground, SaysWhereThereAreNoBackgrounds) {
   EXPECT_FALSE(fs::exists(place / "out"));
 }
 
+TEST(ExtendBackground, KeepsClassesAndWhichOfThemAreMirrored) {
+  const Workplace place;
+  write_rooms(place);
+  write_bytes(place / "faces.yaml",
+              "name: folders\nroot: data\ntrain_list: train.txt\nval_list: val.txt\nclasses: 5\n"
+              "mirrored: [[3, 4]]\n");
+  const auto first = lines_of(bytes_of(place / "data/train.txt")).front();
+  const fs::path label = place / "data/Labels" / fs::path(first).replace_extension(".png");
+  cv::Mat mask = cv::imread(label.string(), cv::IMREAD_UNCHANGED);
+  mask.row(0).setTo(4);
+  cv::imwrite(label.string(), mask);
+  const Ending ending = place
+                            .command(extend("background", {"--data", "faces.yaml", "--list", "train.txt",
+                                                           "--backgrounds", "rooms", "--output", "out"}))
+                            .run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.out, HasSubstr("  classes: 5\n  mirrored: [[3, 4]]\n"));
+}
+
+TEST(ExtendBackground, ABrokenBackgroundIsRefusedOrLeftOutOnce) {
+  const Workplace place;
+  write_rooms(place);
+  write_bytes(place / "rooms/broken.png", "no image");
+  expect_refusal(place, background("out"), {"broken.png"});
+  EXPECT_FALSE(fs::exists(place / "out"));
+  const Ending ending =
+      place.command(background("out", {"--set", "data.on_error=skip", "--json", "-"})).run();
+  const Json figures = Json::parse(ending.out);
+  EXPECT_EQ(figures.at("images"), 32);
+  EXPECT_EQ(figures.at("backgrounds"), 3);
+  EXPECT_EQ(figures.at("skipped").size(), 1U);
+  EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
+}
+
+TEST(Extend, RefusesArgumentsThatCannotBeMeant) {
+  const Workplace place;
+  write_rooms(place);
+  expect_refusal(place, background(""), {"--output is empty"});
+  expect_refusal(place, background("out", {"--seed", "-1"}), {"--seed"});
+  expect_refusal(place, background("out", {"--feather", "nan"}), {"--feather"});
+  expect_refusal(place, background("out", {"--json", "none/f.json"}), {"none/f.json: cannot be written"});
+  expect_refusal(place, background("out", {"--json", "out/convert.json"}),
+                 {"out/convert.json: lies in the output folder"});
+  expect_refusal(place, background("rooms/out"), {"rooms/out: lies in the folder of photos rooms"});
+  expect_refusal(place,
+                 extend("background", {"--config", "config.yaml", "--backgrounds", "", "--output", "out"}),
+                 {"--backgrounds is empty"});
+  expect_refusal(place, extend("label", {"--run", "run", "--images", "", "--output", "out"}),
+                 {"--images is empty"});
+  expect_refusal(
+      place, extend("label", {"--run", "run", "--images", "rooms", "--output", "out", "--min-share", "nan"}),
+      {"--min-share"});
+  expect_refusal(place, background("out", {"--set", "data.val_list=train.txt"}),
+                 {"train.txt: is given as two lists"});
+  EXPECT_FALSE(fs::exists(place / "out"));
+}
+
 TEST(ExtendCrop, SaysWhatIsWrongWithTheDetector) {
   const Workplace place;
   const auto crop = [](const std::string& detector) {
@@ -121,7 +181,8 @@ TEST(ExtendCrop, CutsPortraitsThatVerifyFindsNoFaultWith) {
   const Ending ending = place.command(arguments).run();
   EXPECT_EQ(ending.exit_code, 0) << ending.err;
   EXPECT_EQ(ending.out,
-            "out: 3 portraits out of 3 images, 3 written now; 0 images without face; left out: none\n");
+            "out: 3 portraits out of 3 images, 3 written now; 0 images without face; left out: none\n"
+            "data:\n  name: folders\n  root: out\n  train_list: some.txt\n  classes: 2\n");
   EXPECT_EQ(bytes_of(place / "out/some.txt"), "00002_face1.png\n00005_face1.png\n00008_face1.png\n");
   EXPECT_THAT(bytes_of(place / "out/attributes.csv"), HasSubstr("id,crop,face,source\n00002_face1,"));
   EXPECT_EQ(place.command({"dataset", "verify", "--root", "out"}).run().exit_code, 0);
@@ -201,7 +262,37 @@ TEST(ExtendLabel, RejectsByTheLimitsAndSaysSo) {
   EXPECT_EQ(lines_of(bytes_of(place / "half/rejected.csv")).size(), 17U);
   expect_refusal(place, label("none", {"--min-share", "1"}),
                  {"data/Images: none of 32 photos got a mask to be trusted: 32 small_share"});
-  EXPECT_FALSE(fs::exists(place / "none"));
+  EXPECT_TRUE(fs::is_empty(place / "none"));
+}
+
+TEST(ExtendLabel, ContinuesAnInterruptedFolderOnlyWithTheSameInputs) {
+  const Workplace place;
+  ASSERT_EQ(place.train("run", {"trainer.epochs=3"}).run().exit_code, 0);
+  ASSERT_EQ(place.command(label("out", kAnyMask)).run().exit_code, 0);
+  fs::remove(place / "out/Images/00001.png");
+  fs::remove(place / "out/review.html");
+  Arguments again = kAnyMask;
+  again.insert(again.end(), {"--set", "device.threads=2", "--json", "-"});
+  const Json figures = Json::parse(place.command(label("out", again)).run().out);
+  EXPECT_EQ(figures.at("written"), 1);
+  EXPECT_TRUE(fs::exists(place / "out/review.html"));
+  expect_refusal(place, label("out", {"--min-share", "0.5"}), {"out: holds something else than these lists"});
+}
+
+TEST(ExtendLabel, PhotosWithAwkwardNamesDoNotStopIt) {
+  const Workplace place;
+  ASSERT_EQ(place.train("run", {"trainer.epochs=3"}).run().exit_code, 0);
+  fs::create_directories(place / "web[1]");
+  const std::string first = lines_of(bytes_of(place / "data/train.txt")).front();
+  for (const std::string name : {"a.jpg", "a.png", "b.jpg", " c.jpg", "\xff.jpg"})
+    fs::copy_file(place / "data/Images" / first, place / "web[1]" / name);
+  Arguments arguments = extend("label", {"--run", "run", "--images", "web[1]", "--output", "out"});
+  arguments.insert(arguments.end(), kAnyMask.begin(), kAnyMask.end());
+  const Ending ending = place.command(arguments).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_EQ(lines_of(ending.err).size(), 2U) << ending.err;
+  EXPECT_EQ(bytes_of(place / "out/pseudo.txt"), "a.jpg.png\na.png.png\nb.png\n");
+  EXPECT_EQ(place.command({"dataset", "verify", "--root", "out", "--list", "pseudo.txt"}).run().exit_code, 0);
 }
 
 TEST(ExtendLabel, NeedsANetworkAndPhotos) {

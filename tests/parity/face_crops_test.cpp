@@ -30,7 +30,7 @@ TEST(FaceCropsOfEg1800, AreFoundInNearlyEveryPortraitAndAlignedWithTheirMasks) {
       portraits,
       haar_face_detector(installed_face_cascade(),
                          static_cast<int>(options.smallest_height / options.frame.height())),
-      options, {}, OnError::kFail);
+      "detector", options, {}, OnError::kFail);
   EXPECT_LE(crops.counts().without_face, 1);
   EXPECT_GE(crops.size(), 19);
   for (std::int64_t i = 0; i < crops.size(); ++i) {
@@ -62,7 +62,8 @@ TEST(FaceCropsOfEg1800, SeveralPeopleInOneImageBecomeAPortraitEach) {
   }
   auto images = std::make_shared<testing::MemoryDataset>();
   images->add(group);
-  const FaceCrops crops(images, haar_face_detector(installed_face_cascade(), 89), {}, {}, OnError::kFail);
+  const FaceCrops crops(images, haar_face_detector(installed_face_cascade(), 89), "detector", {}, {},
+                        OnError::kFail);
   EXPECT_EQ(crops.size(), 4);
 }
 

@@ -137,7 +137,24 @@ TEST_F(Convert, SharedImagesAreWrittenOnceAndTwoOfOneIdRefused) {
               HasSubstr("y.txt: the id 'a' stands for another image"));
   fs::remove_all(out());
   EXPECT_THAT(refusal({list("x/train.txt", {a}), list("y/train.json", {a})}), HasSubstr("train.txt"));
+  EXPECT_THAT(refusal({list("x/train.txt", {a}), list("x/train.txt", {a})}),
+              HasSubstr("x/train.txt: is given as two lists"));
   EXPECT_FALSE(fs::exists(out()));
+}
+
+TEST_F(Convert, TheFolderIsRefusedBeforeThereAreSamples) {
+  const auto train = list("train.txt", {noise("a", 1)});
+  convert({train}, out(), {});
+  ListOrigin origin = origin_of(train);
+  EXPECT_NO_THROW(prepare_folder({origin}, out(), {}));
+  EXPECT_THROW(prepare_folder({origin, origin}, out(), {}), DataError);
+  ConvertOptions jpeg;
+  jpeg.jpeg_quality = 90;
+  EXPECT_THROW(prepare_folder({origin}, out(), jpeg), DataError);
+  origin.sha256 = "another";
+  EXPECT_THROW(prepare_folder({origin}, out(), {}), DataError);
+  prepare_folder({origin}, folder_.path() / "new", {});
+  EXPECT_TRUE(fs::is_empty(folder_.path() / "new"));
 }
 
 TEST_F(Convert, APatternsListIsNamedByWhatItSays) {

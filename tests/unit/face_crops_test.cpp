@@ -121,7 +121,7 @@ TEST(FaceCrops, ImageAndMaskAreThatPartOfTheSource) {
   images->list_sha256 = "x";
   const cv::Rect face(400, 300, 160, 160), box = portrait_box(face, {}, kImage);
   const FaceCrops crops(
-      images, [&](const cv::Mat&) { return std::vector<cv::Rect>{face}; }, {}, {}, OnError::kFail);
+      images, [&](const cv::Mat&) { return std::vector<cv::Rect>{face}; }, "d", {}, {}, OnError::kFail);
   ASSERT_EQ(crops.size(), 1);
   const Sample crop = crops.get(0), source = numbered("a/1");
   EXPECT_EQ(crop.id, "a/1_face1");
@@ -139,24 +139,26 @@ TEST(FaceCrops, AnUnreadableImageStopsOrIsNamedAndTheOthersKeepTheirPlaces) {
   auto images = std::make_shared<MemoryDataset>();
   images->add([]() -> Sample { throw DataError("bad.jpg", "truncated"); }, "bad").add(numbered("good"));
   const FindFaces one = [](const cv::Mat&) { return std::vector<cv::Rect>{{400, 300, 160, 160}}; };
-  EXPECT_THROW(FaceCrops(images, one, {}, {}, OnError::kFail), DataError);
-  const FaceCrops crops(images, one, {}, {}, OnError::kSkip);
+  EXPECT_THROW(FaceCrops(images, one, "d", {}, {}, OnError::kFail), DataError);
+  const FaceCrops crops(images, one, "d", {}, {}, OnError::kSkip);
   ASSERT_EQ(crops.size(), 1);
   EXPECT_EQ(crops.get(0).id, "good_face1");
   EXPECT_THAT(crops.skipped, ElementsAre(HasSubstr("bad.jpg: truncated")));
   EXPECT_EQ(crops.counts().images, 1);
 }
 
-TEST(FaceCrops, AnotherFrameIsAnotherList) {
+TEST(FaceCrops, AnotherFrameDetectorOrListOfImagesIsAnotherList) {
   auto images = std::make_shared<MemoryDataset>();
   images->add(numbered("1"));
   const FindFaces one = [](const cv::Mat&) { return std::vector<cv::Rect>{{400, 300, 160, 160}}; };
+  const std::string hash = FaceCrops(images, one, "d", {}, {}, OnError::kFail).list_sha256;
+  EXPECT_EQ(hash, face_crops_sha256(*images, "d", {}));
   FaceCropOptions wide;
   wide.frame.side = 0.6;
-  EXPECT_EQ(FaceCrops(images, one, {}, {}, OnError::kFail).list_sha256,
-            FaceCrops(images, one, {}, {}, OnError::kFail).list_sha256);
-  EXPECT_NE(FaceCrops(images, one, {}, {}, OnError::kFail).list_sha256,
-            FaceCrops(images, one, wide, {}, OnError::kFail).list_sha256);
+  EXPECT_NE(hash, face_crops_sha256(*images, "d", wide));
+  EXPECT_NE(hash, face_crops_sha256(*images, "e", {}));
+  images->list_sha256 = "another";
+  EXPECT_NE(hash, face_crops_sha256(*images, "d", {}));
 }
 
 TEST(FaceDetector, SaysWhichFileIsNoCascade) {
@@ -175,6 +177,13 @@ TEST(FaceDetector, SaysWhichFileIsNoCascade) {
     }
   }
   EXPECT_THROW(haar_face_detector(folder.path() / "none.xml", 90), DataError);
+}
+
+TEST(FaceDetector, AnImageOnePixelWideHasNoFace) {
+  if (installed_face_cascade().empty()) GTEST_SKIP() << "the package opencv-data is not installed";
+  const FindFaces find = haar_face_detector(installed_face_cascade(), 90);
+  EXPECT_TRUE(find(cv::Mat::zeros(300, 1, CV_8UC3)).empty());
+  EXPECT_TRUE(find(cv::Mat::zeros(1, 300, CV_8UC3)).empty());
 }
 
 }  // namespace

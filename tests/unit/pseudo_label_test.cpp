@@ -42,6 +42,13 @@ TEST(ReasonToReject, NamesTheCheckThatFailsAndNoneAtTheLimit) {
   EXPECT_EQ(with(&LabelQuality::largest_component, 0.9), "");
 }
 
+TEST(ReasonToReject, OfTwoChecksThatFailTheFirstIsNamed) {
+  EXPECT_EQ(reason_to_reject({0, 0, 0, 0.5, 0}, {}), "scattered");
+  EXPECT_EQ(reason_to_reject({0, 0, 0, 0.01, 0}, {}), "small_share");
+  EXPECT_EQ(reason_to_reject({0, 0, 0, 0.5, 1}, {}), "confidence");
+  EXPECT_EQ(reason_to_reject({1, 0, 0, 0.5, 1}, {}), "agreement");
+}
+
 /// Two classes; the portrait with probability `p` in the columns, with 1 - p elsewhere.
 torch::Tensor columns(int from, int to, double p) {
   torch::Tensor portrait = torch::full({40, 40}, 1 - p);
@@ -144,7 +151,7 @@ TEST(PseudoLabels, HoldThePhotosThatPassAndSayWhyTheOthersDoNot) {
   model.blind = false;
   LabelLimits limits;
   limits.boundary_f1 = 0.5;
-  const PseudoLabels labels(photos, model, plain(Geometry::kSquash), limits, device, {}, OnError::kSkip);
+  const PseudoLabels labels(photos, model, "m", plain(Geometry::kSquash), limits, device, {}, OnError::kSkip);
   ASSERT_EQ(labels.size(), 1);
   EXPECT_EQ(labels.id(0), "good");
   const Sample sample = labels.get(0);
@@ -158,8 +165,48 @@ TEST(PseudoLabels, HoldThePhotosThatPassAndSayWhyTheOthersDoNot) {
   EXPECT_EQ(labels.photos()[0].reason, "small_share");
   EXPECT_EQ(labels.accepted().front().id, "good");
   EXPECT_THAT(labels.skipped, ElementsAre(HasSubstr("bad.jpg")));
-  EXPECT_THROW(PseudoLabels(photos, model, plain(Geometry::kSquash), limits, device, {}, OnError::kFail),
+  EXPECT_THROW(PseudoLabels(photos, model, "m", plain(Geometry::kSquash), limits, device, {}, OnError::kFail),
                DataError);
+}
+
+TEST(PseudoLabels, AListIsThatOfItsInputs) {
+  MemoryDataset photos;
+  photos.list_sha256 = "photos";
+  const Preprocessing squash = plain(Geometry::kSquash);
+  const std::string hash = pseudo_labels_sha256(photos, "m", squash, {});
+  EXPECT_EQ(hash, pseudo_labels_sha256(photos, "m", squash, {}));
+  EXPECT_NE(hash, pseudo_labels_sha256(photos, "n", squash, {}));
+  EXPECT_NE(hash, pseudo_labels_sha256(photos, "m", plain(Geometry::kLetterbox), {}));
+  LabelLimits limits;
+  limits.largest_component = 0.91;
+  EXPECT_NE(hash, pseudo_labels_sha256(photos, "m", squash, limits));
+  photos.list_sha256 = "others";
+  EXPECT_NE(hash, pseudo_labels_sha256(photos, "m", squash, {}));
+}
+
+class EvenSizes final : public SegmentationModel {
+ public:
+  EvenSizes() { register_parameter("unused", torch::zeros({1})); }
+  SegmentationOutput forward(const torch::Tensor& image) override {
+    check_input(image);
+    return {image.slice(1, 0, 2), {}, {}};
+  }
+  std::int64_t size_multiple() const override { return 2; }
+};
+
+TEST(PseudoLabels, APhotoOfASizeThatTheNetworkRefusesIsNamedAndLeftOut) {
+  const Device device(DeviceOptions{"cpu", 1});
+  auto photos = std::make_shared<MemoryDataset>();
+  Sample odd = bright_square("odd");
+  odd.image = odd.image.rowRange(0, 99).clone();
+  photos->add(odd).add(bright_square("even"));
+  EvenSizes model;
+  const auto keep = plain(Geometry::kKeep);
+  const PseudoLabels labels(photos, model, "m", keep, {0, 0, 0, 0, 1, 0}, device, {}, OnError::kSkip);
+  EXPECT_THAT(labels.skipped, ElementsAre(HasSubstr("odd: input size 99x90")));
+  ASSERT_EQ(labels.size(), 1);
+  EXPECT_EQ(labels.get(0).image.rows, 120);
+  EXPECT_THROW(PseudoLabels(photos, model, "m", keep, {}, device, {}, OnError::kFail), DataError);
 }
 
 }  // namespace

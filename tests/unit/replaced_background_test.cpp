@@ -1,6 +1,7 @@
 #include "portraitseg/data/replaced_background.h"
 
 #include <filesystem>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <opencv2/core.hpp>
@@ -16,6 +17,7 @@ namespace portraitseg {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::MemoryDataset;
 
@@ -160,6 +162,50 @@ TEST_F(Photos, WhereThereAreNoneTheFolderIsNamed) {
   EXPECT_THAT(error("empty"), HasSubstr("empty: no image in it"));
   EXPECT_THAT(error("none"), HasSubstr("none: no such folder"));
   EXPECT_THAT(error("*.webp"), HasSubstr("no image below it fits '*.webp'"));
+}
+
+TEST_F(Photos, AFolderThatIsCalledLikeAPatternIsAFolder) {
+  fs::rename(folder_.path() / "sub", folder_.path() / "su[b]");
+  EXPECT_EQ(ids("su[b]"), "c ");
+  EXPECT_EQ(ids("su[b]/*.jpg"), "c ");
+}
+
+TEST_F(Photos, OfOneNameKeepTheirExtensions) {
+  for (const char* file : {"a.png", "a.jpg.png"}) cv::imwrite((folder_.path() / file).string(), noise(1));
+  EXPECT_EQ(ids(""), "a.jpg a.jpg.png a.png b sub/c ");
+}
+
+TEST_F(Photos, NamesThatNoListCanHoldAreRefusedOrLeftOut) {
+  for (const std::string name : {" a.jpg", "a\nb.jpg", "\xff.jpg"}) {
+    cv::imwrite((folder_.path() / "sub" / name).string(), noise(1));
+    EXPECT_THAT(error("sub"), HasSubstr("rename the photo")) << name;
+    const auto photos = open_photos((folder_.path() / "sub").string(), OnError::kSkip);
+    EXPECT_EQ(photos->size(), 1) << name;
+    EXPECT_THAT(photos->skipped, ElementsAre(HasSubstr("/sub/"))) << name;
+    fs::remove(folder_.path() / "sub" / name);
+  }
+}
+
+TEST_F(Photos, BrokenOnesAreLeftOutOnceBeforeTheyAreNeeded) {
+  std::ofstream(folder_.path() / "broken.jpg") << "no image";
+  const auto open = [&](OnError on_error) {
+    return readable_photos(open_photos(folder_.path().string(), on_error), {}, on_error);
+  };
+  try {
+    open(OnError::kFail);
+    ADD_FAILURE() << "taken";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("broken.jpg"));
+  }
+  const auto usable = open(OnError::kSkip);
+  EXPECT_EQ(usable->size(), 3);
+  EXPECT_EQ(usable->get(1).id, "b");
+  EXPECT_EQ(usable->id(2), "sub/c");
+  EXPECT_THAT(usable->skipped, ElementsAre(HasSubstr("broken.jpg")));
+  const ReplacedBackground set(portraits({"a"}), usable, {});
+  EXPECT_TRUE(set.skipped.empty());
+  fs::remove(folder_.path() / "broken.jpg");
+  EXPECT_EQ(open(OnError::kFail)->list_sha256, usable->list_sha256);
 }
 
 }  // namespace

@@ -1,71 +1,19 @@
 #include <cstdio>
-#include <filesystem>
 
 #include "portraitseg/data/convert.h"
 
+#include "converted_section.h"
 #include "dataset_source.h"
 #include "terminal.h"
 
 namespace portraitseg {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct ConvertArguments {
   DatasetSource source;
   std::string output;
   int jpeg_quality = 0;
 };
-
-/// The lines of a configuration that read what was written.
-struct ConvertedData {
-  std::string name, root, train_list, val_list;  ///< a list may be empty: not known
-  std::int64_t classes = 0;
-  std::vector<std::vector<std::int64_t>> mirrored;
-
-  void fields(Fields& f) {
-    f("name", name, "");
-    f("root", root, "");
-    if (!train_list.empty()) f("train_list", train_list, "");
-    if (!val_list.empty()) f("val_list", val_list, "");
-    if (classes > 0) f("classes", classes, "");
-    if (!mirrored.empty()) f("mirrored", mirrored, "");
-  }
-};
-
-struct ConvertedConfig {
-  ConvertedData data;
-  void fields(Fields& f) { f.group("data", data, ""); }
-};
-
-ConvertedData converted_data(const Conversion& done, const fs::path& folder, bool train_and_val) {
-  ConvertedData data;
-  if (train_and_val) {
-    data.train_list = done.lists.at(0);
-    data.val_list = done.lists.at(1);
-  } else {
-    for (const auto& list : done.lists) {
-      if (list == "val.txt") {
-        data.val_list = list;
-      } else if (data.train_list.empty() || list == "train.txt") {
-        data.train_list = list;
-      }
-    }
-  }
-  if (done.classes == 1) {  // folders refuses a set without any portrait
-    data.name = "backgrounds";
-    data.root = (folder / "Images").string();
-    for (auto* list : {&data.train_list, &data.val_list}) {
-      if (!list->empty()) *list = (folder / *list).string();
-    }
-    return data;
-  }
-  data.name = "folders";
-  data.root = folder.string();
-  data.classes = done.classes;
-  for (const auto& [a, b] : done.mirrored_classes) data.mirrored.push_back({a, b});
-  return data;
-}
 
 int convert_command(const ConvertArguments& arguments) {
   const RunConfig config = read_source(arguments.source);
@@ -81,10 +29,7 @@ int convert_command(const ConvertArguments& arguments) {
   for (const auto& reason : done.skipped) say("skipped: " + reason);
   std::printf("%s: %lld images in %zu lists, %lld written now\n", arguments.output.c_str(),
               static_cast<long long>(done.images), lists.size(), static_cast<long long>(done.written));
-  const bool of_configuration =
-      arguments.source.lists.empty() && !(arguments.source.config.empty() && arguments.source.data.empty());
-  ConvertedConfig section = {converted_data(done, arguments.output, of_configuration)};
-  std::fputs(ConfigWriter::yaml(section).c_str(), stdout);
+  std::fputs(yaml_of(converted_data(done, arguments.output, arguments.source)).c_str(), stdout);
   return 0;
 }
 

@@ -1,9 +1,12 @@
 #include "dataset_extend.h"
 
+#include <cerrno>
+#include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
-#include <CLI/CLI.hpp>
+#include <unistd.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
@@ -12,7 +15,17 @@
 
 namespace portraitseg {
 
+namespace {
+
 namespace fs = std::filesystem;
+
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  const fs::path below =
+      fs::weakly_canonical(fs::absolute(path)).lexically_relative(fs::weakly_canonical(fs::absolute(folder)));
+  return !below.empty() && *below.begin() != "..";
+}
+
+}  // namespace
 
 void add_output_options(CLI::App& command, ExtendOutput& output) {
   command.add_option("--output", output.folder, "folder to write")->required();
@@ -24,12 +37,49 @@ void add_output_options(CLI::App& command, ExtendOutput& output) {
                      "file for the figures as JSON; -: standard output, and nothing else there");
 }
 
-void refuse_other_folder(const ExtendOutput& output) {
-  const fs::path folder = output.folder;
+CLI::Validator number_in(double smallest, double largest) {
+  const auto refuse_nan = [](std::string& text) {
+    double value = 0;
+    return CLI::detail::lexical_cast(text, value) && std::isnan(value) ? text + " is no number"
+                                                                       : std::string();
+  };
+  return CLI::Range(smallest, largest) & CLI::Validator(refuse_nan, "");
+}
+
+void refuse_empty(const std::string& option, const std::string& value) {
+  if (value.empty()) throw UserError(option + " is empty");
+}
+
+void check_output(const ExtendOutput& output) {
+  refuse_empty("--output", output.folder);
   std::error_code error;
-  if (!fs::exists(folder, error) || fs::exists(folder / "convert.json", error)) return;
-  if (!fs::is_directory(folder, error) || !fs::is_empty(folder, error))
+  const fs::path folder = output.folder;
+  if (fs::exists(folder, error) && !fs::is_directory(folder, error))
+    throw DataError(folder, "is no folder; choose another one");
+  if (fs::exists(folder, error) && !fs::exists(folder / "convert.json", error) &&
+      !fs::is_empty(folder, error))
     throw DataError(folder, "holds something else; choose another folder");
+  if (output.json.empty() || output.json == "-") return;
+  const fs::path json = fs::absolute(output.json);
+  if (lies_in(json, folder)) throw DataError(output.json, "lies in the output folder; choose another place");
+  if (fs::is_directory(json, error)) throw DataError(output.json, "is a folder; --json needs a file");
+  const fs::path written = fs::exists(json, error) ? json : json.parent_path();
+  if (::access(written.c_str(), W_OK) != 0)
+    throw DataError(output.json, std::string("cannot be written: ") + std::strerror(errno));
+}
+
+void refuse_among_photos(const std::string& photos, const ExtendOutput& output) {
+  std::error_code error;
+  if (fs::is_directory(photos, error) && lies_in(output.folder, photos)) {
+    throw DataError(output.folder, "lies in the folder of photos " + photos +
+                                       ", where it would be taken for photos; choose another folder");
+  }
+}
+
+void prepare_output(const std::vector<ListOrigin>& lists, const ExtendOutput& output) {
+  ConvertOptions options;
+  options.jpeg_quality = output.jpeg_quality;
+  prepare_folder(lists, output.folder, options);
 }
 
 Conversion write_lists(const std::vector<DatasetList>& lists, const ExtendOutput& output,
@@ -45,9 +95,10 @@ Conversion write_lists(const std::vector<DatasetList>& lists, const ExtendOutput
   return done;
 }
 
-void report(const ExtendOutput& output, const Json& figures, const std::string& line) {
+void report(const ExtendOutput& output, Json figures, const std::string& line, const ConvertedData& data) {
+  figures["data"] = json_of(data);
   const std::string json = figures.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  std::fputs(output.json == "-" ? json.c_str() : (line + "\n").c_str(), stdout);
+  std::fputs(output.json == "-" ? json.c_str() : (line + "\n" + yaml_of(data)).c_str(), stdout);
   if (!output.json.empty() && output.json != "-") write_file(output.json, json);
 }
 

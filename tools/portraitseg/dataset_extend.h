@@ -4,10 +4,12 @@
 #include <string>
 #include <vector>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "portraitseg/data/convert.h"
 
+#include "converted_section.h"
 #include "dataset_source.h"
 
 namespace portraitseg {
@@ -22,15 +24,28 @@ struct ExtendOutput {
 
 void add_output_options(CLI::App& command, ExtendOutput& output);
 
-/// Before hours are spent on it. @throws DataError for a folder with anything but what `dataset` verbs write.
-void refuse_other_folder(const ExtendOutput& output);
+/// A number from smallest to largest; CLI::Range takes nan.
+CLI::Validator number_in(double smallest, double largest);
+
+/// @throws UserError for an empty value, which as a path would be the working folder.
+void refuse_empty(const std::string& option, const std::string& value);
+
+/// Before anything is read. @throws UserError, DataError for a folder that cannot be written for a reason that shows without
+/// the lists, and for a place where the figures cannot be written or would lie among the output.
+void check_output(const ExtendOutput& output);
+
+/// @throws DataError if the output lies in this folder of photos (a pattern is none): it would be taken for photos next time.
+void refuse_among_photos(const std::string& photos, const ExtendOutput& output);
+
+/// Makes the folder, before hours are spent on it; see prepare_folder().
+void prepare_output(const std::vector<ListOrigin>& lists, const ExtendOutput& output);
 
 /// convert(), with a progress bar; says which images were skipped.
 Conversion write_lists(const std::vector<DatasetList>& lists, const ExtendOutput& output,
                        const DataConfig& data);
 
-/// The figures as JSON where they are wanted, the line on standard output unless they are wanted there.
-void report(const ExtendOutput& output, const Json& figures, const std::string& line);
+/// The figures as JSON where they are wanted, line and section on standard output unless they are wanted there.
+void report(const ExtendOutput& output, Json figures, const std::string& line, const ConvertedData& data);
 
 /// "3 small, 1 overlapping" of those that are not 0; "none".
 std::string counted(const std::vector<std::pair<std::string, std::int64_t>>& counts);

@@ -1,7 +1,10 @@
+#include <array>
+
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
 #include "portraitseg/data/face_crops.h"
 
 #include "dataset_extend.h"
@@ -18,58 +21,77 @@ struct CropArguments {
   FaceCropOptions options;
 };
 
-FindFaces open_detector(const CropArguments& arguments, const FaceCropOptions& options) {
+struct Detector {
+  FindFaces find;
+  std::string sha256;  ///< of its file
+};
+
+Detector open_detector(const CropArguments& arguments, const FaceCropOptions& options) {
   const std::filesystem::path cascade =
       arguments.detector.empty() ? installed_face_cascade() : std::filesystem::path(arguments.detector);
   if (cascade.empty())
     throw UserError(
         "no face detector is installed; install the package opencv-data, or name a cascade with --detector");
-  return haar_face_detector(cascade, static_cast<int>(options.smallest_height / options.frame.height()));
+  const int smallest = static_cast<int>(options.smallest_height / options.frame.height());
+  return {haar_face_detector(cascade, smallest), sha256(read_file(cascade))};
 }
 
+struct LeftOut {
+  const char *key, *words;
+  std::int64_t FaceCropCounts::*count;
+};
+constexpr std::array<LeftOut, 5> kLeftOut = {{
+    {"off_portrait", "boxes off the portrait", &FaceCropCounts::off_portrait},
+    {"small", "too small", &FaceCropCounts::small},
+    {"little_portrait", "with little portrait", &FaceCropCounts::little_portrait},
+    {"little_background", "with little background", &FaceCropCounts::little_background},
+    {"overlapping", "overlapping", &FaceCropCounts::overlapping},
+}};
+
 void add(FaceCropCounts& sum, const FaceCropCounts& counts) {
-  for (const auto count :
-       {&FaceCropCounts::images, &FaceCropCounts::without_face, &FaceCropCounts::boxes,
-        &FaceCropCounts::crops, &FaceCropCounts::off_portrait, &FaceCropCounts::small,
-        &FaceCropCounts::little_portrait, &FaceCropCounts::little_background, &FaceCropCounts::overlapping})
-    sum.*count += counts.*count;
+  sum.images += counts.images;
+  sum.without_face += counts.without_face;
+  sum.boxes += counts.boxes;
+  sum.crops += counts.crops;
+  for (const auto& reason : kLeftOut) sum.*reason.count += counts.*reason.count;
 }
 
 Json json_of(const FaceCropCounts& counts) {
+  Json left_out;
+  for (const auto& reason : kLeftOut) left_out[reason.key] = counts.*reason.count;
   return {{"images", counts.images},
           {"images_without_face", counts.without_face},
           {"boxes", counts.boxes},
           {"crops", counts.crops},
-          {"left_out",
-           {{"off_portrait", counts.off_portrait},
-            {"small", counts.small},
-            {"little_portrait", counts.little_portrait},
-            {"little_background", counts.little_background},
-            {"overlapping", counts.overlapping}}}};
+          {"left_out", left_out}};
 }
 
 std::string left_out(const FaceCropCounts& counts) {
-  return counted({{"boxes off the portrait", counts.off_portrait},
-                  {"too small", counts.small},
-                  {"with little portrait", counts.little_portrait},
-                  {"with little background", counts.little_background},
-                  {"overlapping", counts.overlapping}});
+  std::vector<std::pair<std::string, std::int64_t>> reasons;
+  for (const auto& reason : kLeftOut) reasons.emplace_back(reason.words, counts.*reason.count);
+  return counted(reasons);
 }
 
 int crop_command(const CropArguments& arguments) {
-  refuse_other_folder(arguments.output);
+  check_output(arguments.output);
   FaceCropOptions options = arguments.options;
   options.frame = {arguments.enlarge[0], arguments.enlarge[1], arguments.enlarge[2]};
-  const FindFaces find_faces = open_detector(arguments, options);
+  const Detector detector = open_detector(arguments, options);
   const RunConfig config = read_source(arguments.source);
   auto lists = open_lists(arguments.source, config.data, DefaultLists::kTrainAndVal, config.data.on_error);
+  std::vector<ListOrigin> origins;
+  for (const auto& list : lists) {
+    origins.push_back(origin_of(list));
+    origins.back().sha256 = face_crops_sha256(*list.dataset, detector.sha256, options);
+  }
+  prepare_output(origins, arguments.output);
   FaceCropCounts counts;
   for (auto& list : lists) {
     ProgressBar bar("faces of " + list.name);
     const ScanOptions scan = {config.data.workers,
                               [&](std::int64_t done, std::int64_t total) { bar.show(done, total); }};
-    const auto crops =
-        std::make_shared<FaceCrops>(list.dataset, find_faces, options, scan, config.data.on_error);
+    const auto crops = std::make_shared<FaceCrops>(list.dataset, detector.find, detector.sha256, options,
+                                                   scan, config.data.on_error);
     if (crops->size() == 0) {
       throw DataError(
           crops->list,
@@ -87,7 +109,8 @@ int crop_command(const CropArguments& arguments) {
       arguments.output, figures,
       fmt::format("{}: {} portraits out of {} images, {} written now; {} images without face; left out: {}",
                   arguments.output.folder, counts.crops, counts.images, done.written, counts.without_face,
-                  left_out(counts)));
+                  left_out(counts)),
+      converted_data(done, arguments.output.folder, arguments.source));
   return 0;
 }
 
@@ -106,7 +129,7 @@ void add_extend_crop(CLI::App& extend, Action& action) {
                    "how far a crop reaches above, below and to each side of the face, in heights of its box")
       ->delimiter(',')
       ->expected(3)
-      ->check(CLI::Range(0.0, 20.0))
+      ->check(number_in(0, 20))
       ->capture_default_str();
   command->add_option("--min-height", arguments->options.smallest_height, "px, of a crop")
       ->check(CLI::Range(16, 65500))

@@ -48,18 +48,25 @@ std::vector<std::pair<std::string, std::int64_t>> reasons(const PseudoLabels& la
 std::shared_ptr<const PseudoLabels> label_photos(const LabelArguments& arguments, RunConfig& config,
                                                  const TensorFile& weights, const fs::path& weights_path) {
   const std::shared_ptr<const Dataset> photos = open_photos(arguments.images, config.data.on_error);
+  const std::string model = sha256(read_file(weights_path)) + "\n" + ConfigWriter::yaml(config.model);
+  const std::string model_sha256 = sha256(model);
+  ListOrigin origin = origin_of({kList, photos});
+  origin.sha256 = pseudo_labels_sha256(*photos, model_sha256, config.preprocessing, arguments.limits);
+  prepare_output({origin}, arguments.output);
   const Device device(config.device);
-  const auto model = config.model.options->build();
-  load_state_dict(*model, weights, weights_path);
-  model->to(device.torch_device());
+  const auto network = config.model.options->build();
+  load_state_dict(*network, weights, weights_path);
+  network->to(device.torch_device());
   ProgressBar bar("label");
   const ScanOptions scan = {config.data.workers,
                             [&](std::int64_t done, std::int64_t total) { bar.show(done, total); }};
-  auto labels = std::make_shared<const PseudoLabels>(photos, *model, config.preprocessing, arguments.limits,
-                                                     device, scan, config.data.on_error);
+  auto labels = std::make_shared<const PseudoLabels>(photos, *network, model_sha256, config.preprocessing,
+                                                     arguments.limits, device, scan, config.data.on_error);
   if (labels->size() == 0) {
-    throw DataError(arguments.images, fmt::format("none of {} photos got a mask to be trusted: {}",
-                                                  photos->size(), counted(reasons(*labels))));
+    throw DataError(
+        arguments.images,
+        fmt::format("none of {} photos got a mask to be trusted: {}", photos->size(),
+                    labels->photos().empty() ? labels->skipped.front() : counted(reasons(*labels))));
   }
   return labels;
 }
@@ -98,7 +105,9 @@ void write_review(const PseudoLabels& labels, const fs::path& folder, const std:
 int label_command(const LabelArguments& arguments) {
   if (arguments.run.empty() == arguments.weights.empty())
     throw UserError("extend label needs either --run or --weights");
-  refuse_other_folder(arguments.output);
+  refuse_empty("--images", arguments.images);
+  check_output(arguments.output);
+  refuse_among_photos(arguments.images, arguments.output);
   const fs::path path =
       arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
   refuse_to_overwrite(path, arguments.output.json);
@@ -124,13 +133,14 @@ int label_command(const LabelArguments& arguments) {
           {"skipped", done.skipped}},
          fmt::format("{}: masks of {} of {} photos, {} written now; rejected: {}; review them in {}",
                      arguments.output.folder, labels->size(), photos, done.written, counted(reasons(*labels)),
-                     (folder / "review.html").string()));
+                     (folder / "review.html").string()),
+         converted_data(done, folder, {}));
   return 0;
 }
 
 void add_limits(CLI::App& command, LabelLimits& limits) {
   const auto add = [&](const char* name, double& value, const char* meaning) {
-    command.add_option(name, value, meaning)->check(CLI::Range(0.0, 1.0))->capture_default_str();
+    command.add_option(name, value, meaning)->check(number_in(0, 1))->capture_default_str();
   };
   add("--min-confidence", limits.confidence, "mean of the winning class's probability over the pixels");
   add("--min-agreement", limits.agreement, "IoU with the mask of the mirrored photo");

@@ -28,6 +28,22 @@ struct Conversion {
   std::set<std::pair<std::uint8_t, std::uint8_t>> mirrored_classes;  ///< of any image, see Sample
 };
 
+/// Whether convert() takes the id: it becomes a path below a folder, in one line of a list.
+bool is_file_id(const std::string& id);
+
+/// A list as convert.json has it: what was made of other lists continues an interrupted run.
+struct ListOrigin {
+  std::string name;  ///< of the text file
+  std::filesystem::path of;
+  std::string sha256;
+};
+ListOrigin origin_of(const DatasetList& list);
+
+/// Makes the folder that convert() is to write. To be called before long work on the lists, whose samples it does not need.
+/// @throws DataError as convert() does for the folder and for the lists' names.
+void prepare_folder(const std::vector<ListOrigin>& lists, const std::filesystem::path& folder,
+                    const ConvertOptions& options);
+
 /// Writes lists of any data set in the plain layout, which the data set `folders` reads with `classes` (which knows
 /// nothing of images without any portrait; `backgrounds` does):
 ///

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <opencv2/core/types.hpp>
@@ -60,17 +61,23 @@ struct FaceCrop {
 std::vector<FaceCrop> choose_crops(std::vector<cv::Rect> faces, const cv::Mat& mask,
                                    const FaceCropOptions& options, FaceCropCounts& counts);
 
+/// SHA-256 of all that the crops depend on, which is known before they are looked for.
+/// @param detector_sha256 of whatever finds the faces
+std::string face_crops_sha256(const Dataset& images, const std::string& detector_sha256,
+                              const FaceCropOptions& options);
+
 /// Portraits cut out of images with a person mask, image and mask together (SINet Sec. 3.4 does so; its factors are not
 /// published).
 ///
 /// ids: "ID_face1", "ID_face2" ... of the image ID, largest face first. attributes: the image's own, and `source` (ID),
-/// `face` and `crop` (x y width height in the image, px). list_sha256: of the image list's and of all crops.
+/// `face` and `crop` (x y width height in the image, px). list_sha256: face_crops_sha256().
 class FaceCrops final : public Dataset {
  public:
   /// Looks for faces in every image.
   /// @throws DataError for an image that cannot be used (OnError::kFail); kSkip lists it in `skipped`.
   FaceCrops(std::shared_ptr<const Dataset> images, const FindFaces& find_faces,
-            const FaceCropOptions& options, const ScanOptions& scan_options, OnError on_error);
+            const std::string& detector_sha256, const FaceCropOptions& options,
+            const ScanOptions& scan_options, OnError on_error);
 
   std::int64_t size() const override { return static_cast<std::int64_t>(entries_.size()); }
   Sample get(std::int64_t index) const override;

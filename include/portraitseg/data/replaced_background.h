@@ -25,9 +25,10 @@ cv::Mat compose(const cv::Mat& image, const cv::Mat& mask, const cv::Mat& backgr
 /// place. Masks stay as they are. Draws are keyed by seed, id and number: other lists and orders change none.
 ///
 /// ids: "ID_background1" ... attributes: the portrait's own, `source` (its ID) and `background` (the photo's id).
-/// list_sha256: of both lists' and the options.
+/// list_sha256: of both lists' and the options. skipped: the portraits'.
 class ReplacedBackground final : public Dataset {
  public:
+  /// @param backgrounds that can be read (readable_photos()): a broken one would take its portraits with it
   ReplacedBackground(std::shared_ptr<const Dataset> portraits, std::shared_ptr<const Dataset> backgrounds,
                      const BackgroundOptions& options);
 

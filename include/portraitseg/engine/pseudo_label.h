@@ -41,8 +41,8 @@ struct LabelLimits {
   double largest_component = 0.9;
 };
 
-/// "" if the mask may be used; else the first check it fails: confidence, agreement, boundary_f1, small_share, large_share,
-/// scattered.
+/// "" if the mask may be used; else the first check it fails: small_share, large_share, scattered, confidence, agreement,
+/// boundary_f1.
 std::string reason_to_reject(const LabelQuality& quality, const LabelLimits& limits);
 
 /// @param probabilities [classes, H, W], or [1, H, W] for the portrait's alone; `mirrored` those of the mirrored photo,
@@ -61,16 +61,23 @@ struct LabelledPhoto {
   std::string reason;  ///< reason_to_reject(); "": it is in the data set
 };
 
+/// SHA-256 of all that the masks depend on, which is known before there are any.
+/// @param model_sha256 of the network and its weights
+std::string pseudo_labels_sha256(const Dataset& photos, const std::string& model_sha256,
+                                 Preprocessing preprocessing, const LabelLimits& limits);
+
 /// Photos with the masks a network gave them, those that pass the limits, in the photos' order. The masks are kept
 /// compressed in memory, the photos are read anew.
 ///
-/// ids: the photos'. attributes: the five figures of LabelQuality. list_sha256: of the photos' list's and of the masks.
+/// ids: the photos'. attributes: the five figures of LabelQuality. list_sha256: pseudo_labels_sha256(), since the masks differ in
+/// single pixels from machine to machine.
 class PseudoLabels final : public Dataset {
  public:
-  /// @throws DataError for a photo that cannot be read (OnError::kFail); kSkip lists it in `skipped`.
+  /// @throws DataError for a photo that cannot be read, and with Geometry::kKeep for one of a size that the network does
+  ///         not take (OnError::kFail); kSkip lists it in `skipped`.
   PseudoLabels(std::shared_ptr<const Dataset> photos, SegmentationModel& model,
-               const Preprocessing& preprocessing, const LabelLimits& limits, const Device& device,
-               const ScanOptions& options, OnError on_error);
+               const std::string& model_sha256, const Preprocessing& preprocessing, const LabelLimits& limits,
+               const Device& device, const ScanOptions& options, OnError on_error);
 
   std::int64_t size() const override { return static_cast<std::int64_t>(accepted_.size()); }
   Sample get(std::int64_t index) const override;
