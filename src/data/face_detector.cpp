@@ -23,10 +23,6 @@ constexpr int kNeighbours = 3;
 /// the search four times as fast.
 constexpr int kSmallestSearched = 40;
 
-int shrunk(int side, double scale) {
-  return std::max(1, static_cast<int>(std::lround(side * scale)));
-}
-
 class HaarFaceDetector {
  public:
   HaarFaceDetector(const fs::path& cascade, int smallest_face) : smallest_face_(std::max(smallest_face, 1)) {
@@ -40,11 +36,11 @@ class HaarFaceDetector {
   }
 
   std::vector<cv::Rect> find(const cv::Mat& image) {
+    if (std::min(image.cols, image.rows) < smallest_face_) return {};  // shrunk, it could have no pixel
     const double scale = std::min(1.0, static_cast<double>(kSmallestSearched) / smallest_face_);
     cv::Mat grey;
     cv::cvtColor(image, grey, cv::COLOR_BGR2GRAY);
-    if (scale < 1)
-      cv::resize(grey, grey, {shrunk(grey.cols, scale), shrunk(grey.rows, scale)}, 0, 0, cv::INTER_AREA);
+    if (scale < 1) cv::resize(grey, grey, {}, scale, scale, cv::INTER_AREA);
     cv::equalizeHist(grey, grey);
     const int smallest = static_cast<int>(std::lround(smallest_face_ * scale));
     std::vector<cv::Rect> faces;
