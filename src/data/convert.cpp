@@ -7,10 +7,12 @@
 #include <system_error>
 
 #include <nlohmann/json.hpp>
+#include <opencv2/core.hpp>
 
-#include "portraitseg/core/csv.h"
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/core/text.h"
+#include "portraitseg/data/image_file.h"
 #include "portraitseg/data/write_image.h"
 
 #include "file_search.h"
@@ -106,6 +108,17 @@ std::string content(const Sample& sample) {
   return sha256(bytes);
 }
 
+/// A mask follows from the data set's options, too, and may have been mended since.
+bool holds(const fs::path& file, const cv::Mat& mask) {
+  if (!fs::exists(file)) return false;
+  try {
+    const cv::Mat stored = read_mask_values(file);
+    return stored.size() == mask.size() && cv::norm(stored, mask, cv::NORM_INF) == 0;
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
 class Converter {
  public:
   Converter(const fs::path& folder, const ConvertOptions& options, bool several_lists)
@@ -166,7 +179,7 @@ class Converter {
     if (!is_file_id(sample.id)) throw DataError(list, "the id '" + sample.id + "' cannot be a file name");
     const fs::path image = folder_ / "Images" / (sample.id + extension());
     const fs::path mask = folder_ / "Labels" / (sample.id + ".png");
-    const bool image_there = fs::exists(image), mask_there = fs::exists(mask);
+    const bool image_there = fs::exists(image), mask_there = holds(mask, sample.mask);
     make_folder(image.parent_path());
     make_folder(mask.parent_path());
     if (!mask_there) write_image(mask, sample.mask);

@@ -6,10 +6,9 @@
 #include <set>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/core/text.h"
 #include "portraitseg/data/convert.h"
 #include "portraitseg/data/paired_dataset.h"
 
@@ -35,15 +34,6 @@ Place place_of(const std::string& folder_or_pattern) {
   }
   if (place.folder.empty()) place.folder = ".";
   return place;
-}
-
-bool is_utf8(const std::string& text) {
-  try {
-    nlohmann::json(text).dump();  // strict about it
-    return true;
-  } catch (const nlohmann::json::exception&) {
-    return false;
-  }
 }
 
 /// Why no page and no list can name the photo, or nothing.

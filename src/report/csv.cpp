@@ -2,7 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include "portraitseg/core/csv.h"
+#include "portraitseg/core/text.h"
 
 namespace portraitseg {
 namespace {

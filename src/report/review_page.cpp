@@ -7,7 +7,7 @@
 #include <opencv2/imgproc.hpp>
 #include <spdlog/fmt/fmt.h>
 
-#include "portraitseg/core/csv.h"
+#include "portraitseg/core/text.h"
 
 namespace portraitseg {
 namespace {

@@ -5,10 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/core/text.h"
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/torch_pickle.h"
 
@@ -16,15 +15,6 @@
 
 namespace portraitseg {
 namespace {
-
-bool is_utf8(const std::string& text) {
-  try {
-    nlohmann::json(text).dump();  // strict about it
-    return true;
-  } catch (const nlohmann::json::exception&) {
-    return false;
-  }
-}
 
 bool is_safetensors(std::string_view bytes) {
   return bytes.size() > 8 && bytes[8] == '{';

@@ -119,6 +119,15 @@ TEST_F(Convert, AnInterruptedRunIsCompletedToTheSameBytesAndWholeFilesAreKept) {
     expect_same(reopen("train.txt")->get(i), samples[static_cast<std::size_t>(i)]);
 }
 
+TEST_F(Convert, MasksThatHaveChangedAreWrittenAnew) {
+  Sample sample = noise("a", 1);
+  convert({list("l.txt", {sample})}, out(), {});
+  sample.mask.row(15).setTo(1);
+  EXPECT_EQ(convert({list("l.txt", {sample})}, out(), {}).written, 1);
+  expect_same(reopen("l.txt")->get(0), sample);
+  EXPECT_EQ(convert({list("l.txt", {sample})}, out(), {}).written, 0);
+}
+
 TEST_F(Convert, AFolderThatHoldsSomethingElseIsLeftAlone) {
   fs::create_directories(out());
   write_file(out() / "thesis.tex", "precious");

@@ -54,8 +54,8 @@ void prepare_folder(const std::vector<ListOrigin>& lists, const std::filesystem:
 ///   attributes.csv            id and the attributes, if there are any (RFC 4180)
 ///   convert.json              which lists by SHA-256, and whether the folder is complete
 ///
-/// Each file is written as a whole or not at all. A folder that an interrupted run left is completed: images and masks
-/// that are there are not written again.
+/// Each file is written as a whole or not at all. A folder that an interrupted run left is completed: images that are
+/// there are not written again, nor are masks that are the same (they follow from the data set's options, too).
 ///
 /// @throws DataError if the folder holds anything else (it is left as it is), for an image that cannot be used
 ///         (OnError::kFail), an id that is no path below a folder, two images of one id, two lists of one name, and

@@ -1,4 +1,6 @@
-#include "portraitseg/core/csv.h"
+#include "portraitseg/core/text.h"
+
+#include <nlohmann/json.hpp>
 
 namespace portraitseg {
 
@@ -7,6 +9,15 @@ std::string csv_cell(const std::string& text) {
   std::string cell = "\"";
   for (const char c : text) cell += c == '"' ? std::string("\"\"") : std::string(1, c);
   return cell + "\"";
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    nlohmann::json(text).dump();  // strict about it
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
 }
 
 }  // namespace portraitseg
