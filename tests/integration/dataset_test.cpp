@@ -7,6 +7,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "support/command.h"
+#include "support/refusal.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -18,16 +19,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Arguments = std::vector<std::string>;
 using Json = nlohmann::json;
-
-/// Exit code 2, one line on stderr with the words, nothing on stdout.
-void expect_refusal(const Workplace& place, const Arguments& arguments,
-                    const std::vector<std::string>& words) {
-  const Ending ending = place.command(arguments).run();
-  EXPECT_EQ(ending.exit_code, 2);
-  EXPECT_EQ(ending.out, "");
-  EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
-  for (const auto& word : words) EXPECT_THAT(ending.err, HasSubstr(word));
-}
 
 Json json_of(const Ending& ending) {
   return Json::parse(ending.out);  // throws, hence fails, if anything else was printed

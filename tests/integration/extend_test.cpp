@@ -8,6 +8,7 @@
 #include "portraitseg/data/face_detector.h"
 
 #include "support/command.h"
+#include "support/refusal.h"
 #include "support/shared_data.h"
 
 namespace portraitseg::testing {
@@ -24,16 +25,6 @@ Arguments extend(const std::string& verb, const Arguments& rest) {
   Arguments all = {"dataset", "extend", verb};
   all.insert(all.end(), rest.begin(), rest.end());
   return all;
-}
-
-/// Exit code 2, one line on stderr with the words, nothing on stdout.
-void expect_refusal(const Workplace& place, const Arguments& arguments,
-                    const std::vector<std::string>& words) {
-  const Ending ending = place.command(arguments).run();
-  EXPECT_EQ(ending.exit_code, 2);
-  EXPECT_EQ(ending.out, "");
-  EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
-  for (const auto& word : words) EXPECT_THAT(ending.err, HasSubstr(word));
 }
 
 /// rooms/: three photos of noise.
