@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -61,6 +62,49 @@ std::string ids_in_lines(const std::vector<ImagePair>& pairs) {
   return lines;
 }
 
+struct SeenMask {
+  fs::path path;
+  std::array<bool, 256> values;
+};
+
+std::size_t highest_value(const std::vector<SeenMask>& masks) {
+  std::size_t highest = 0;
+  for (const auto& mask : masks) {
+    for (std::size_t value = highest + 1; value < mask.values.size(); ++value) {
+      if (mask.values[value]) highest = value;
+    }
+  }
+  return highest;
+}
+
+/// @throws DataError naming a mask that does not fit the others.
+MaskEncoding encoding_of(const std::vector<SeenMask>& masks) {
+  std::array<bool, 256> seen{};
+  const SeenMask *ones = nullptr, *tops = nullptr;  // the portrait is 1, or it is 255 ...
+  bool both = false;                                // ... unless one has both: 255 is ignored then
+  for (const auto& mask : masks) {
+    const auto& own = mask.values;
+    if (own[1] && !own[255]) ones = &mask;
+    if (own[255] && !own[1]) tops = &mask;
+    both = both || (own[1] && own[255]);
+    for (std::size_t value = 0; value < own.size(); ++value) seen[value] = seen[value] || own[value];
+  }
+  const auto kinds = std::count(seen.begin() + 1, seen.end(), true);
+  if (ones != nullptr && tops != nullptr && !both && kinds == 2) {
+    throw DataError(ones->path, "marks the portrait by 1, but " + tops->path.string() +
+                                    " by 255; one set needs one encoding");
+  }
+  try {
+    return MaskEncoding::detect(seen);
+  } catch (const UserError& error) {
+    const std::size_t highest = highest_value(masks);
+    const auto odd =
+        std::find_if(masks.begin(), masks.end(), [&](const SeenMask& mask) { return mask.values[highest]; });
+    throw DataError(odd->path, "has the value " + std::to_string(highest) +
+                                   ", and with the set's others the " + error.what());
+  }
+}
+
 }  // namespace
 
 PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_path, OnError on_error,
@@ -104,18 +148,13 @@ void PairedDataset::drop_incomplete(OnError on_error) {
 }
 
 MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
-  std::array<bool, 256> seen{};
+  std::vector<SeenMask> masks;
   std::string unusable;
-  fs::path ones, tops;  // a mask whose portrait is 1, and one whose portrait is 255 ...
-  bool both = false;    // ... unless one has both: 255 is ignored then
   const auto look_at = [&](std::size_t index) {
     try {
-      std::array<bool, 256> own{};
-      mark_values(read_mask_values(pairs_[index].mask), own);
-      if (own[1] && !own[255]) ones = pairs_[index].mask;
-      if (own[255] && !own[1]) tops = pairs_[index].mask;
-      both = both || (own[1] && own[255]);
-      for (std::size_t value = 0; value < own.size(); ++value) seen[value] = seen[value] || own[value];
+      SeenMask mask{pairs_[index].mask, {}};
+      mark_values(read_mask_values(mask.path), mask.values);
+      masks.push_back(mask);
     } catch (const DataError& error) {
       if (on_error == OnError::kFail) throw;  // skipped ones are counted when they are read
       if (unusable.empty()) unusable = error.what();
@@ -123,17 +162,21 @@ MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   };
   const std::size_t step = std::max<std::size_t>(1, pairs_.size() / kEncodingSample);
   for (std::size_t i = 0; i < pairs_.size(); i += step) look_at(i);
-  const auto none = [&] { return std::none_of(seen.begin() + 1, seen.end(), [](bool b) { return b; }); };
-  for (std::size_t i = 0; none() && i < pairs_.size(); ++i) look_at(i);
-  if (none()) refuse_all_background(unusable);
-  if (!ones.empty() && !tops.empty() && !both && std::count(seen.begin() + 1, seen.end(), true) == 2) {
-    throw DataError(ones,
-                    "marks the portrait by 1, but " + tops.string() + " by 255; one set needs one encoding");
-  }
-  try {
-    return MaskEncoding::detect(seen);
-  } catch (const UserError& error) {
-    throw DataError(pairs_.front().mask.parent_path(), error.what());
+  for (std::size_t i = 0; highest_value(masks) == 0 && i < pairs_.size(); ++i) look_at(i);
+  if (highest_value(masks) == 0) refuse_all_background(unusable);
+  for (;;) {
+    try {
+      return encoding_of(masks);
+    } catch (const DataError&) {
+      if (on_error == OnError::kFail) throw;
+      // The odd ones are left to be refused by name when they are read; the others may make sense without them.
+      std::vector<SeenMask> rest;
+      const std::size_t highest = highest_value(masks);
+      std::copy_if(masks.begin(), masks.end(), std::back_inserter(rest),
+                   [&](const SeenMask& mask) { return !mask.values[highest]; });
+      if (highest_value(rest) == 0) throw;
+      masks = std::move(rest);
+    }
   }
 }
 
