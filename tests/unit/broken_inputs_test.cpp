@@ -707,7 +707,8 @@ TEST_F(BrokenDataset, VerifyNamesWhatIsWrongWithAMask) {
   three.row(5).setTo(2);
   write("Labels/0.png", encoded(".png", three));
   refused(
-      "0.png", [&] { open(); }, "has the value 2, and with the set's others the mask values 0, 1, 2 are none");
+      "0.png", [&] { open(); },
+      "has the value 2, and with the set's others the mask values 0, 1, 2 are none");
   add("1", gradient(6, 9), mask(6, 9, 1));
   add("x", gradient(6, 10), mask(6, 10, 1));
   EXPECT_EQ(verified(), "unusable 0; ");  // the others still make sense
