@@ -6,7 +6,7 @@
 
 #include <opencv2/core.hpp>
 
-#include "byte_order.h"
+#include "bytes.h"
 
 namespace portraitseg {
 

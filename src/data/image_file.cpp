@@ -11,6 +11,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 
+#include "bytes.h"
 #include "exif.h"
 #include "image_size.h"
 #include "jpeg_file.h"
@@ -24,10 +25,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kJpegStart = "\xff\xd8";
 constexpr std::string_view kPngStart = "\x89PNG\r\n\x1a\n";
 constexpr std::size_t kLargestFile = std::size_t{1} << 30;  // no image has more
-
-bool starts_with(std::string_view bytes, std::string_view start) {
-  return bytes.substr(0, start.size()) == start;
-}
 
 cv::Mat decode_by_opencv(const std::string& bytes, int flags, const fs::path& path) {
   check_header(bytes, path);

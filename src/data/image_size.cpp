@@ -5,16 +5,12 @@
 
 #include "portraitseg/core/error.h"
 
-#include "byte_order.h"
+#include "bytes.h"
 
 namespace portraitseg {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool starts_with(std::string_view bytes, std::string_view start) {
-  return bytes.substr(0, start.size()) == start;
-}
 
 /// A header's numbers.
 class Header {

@@ -5,6 +5,10 @@
 
 namespace portraitseg {
 
+inline bool starts_with(std::string_view bytes, std::string_view start) {
+  return bytes.substr(0, start.size()) == start;
+}
+
 /// An unsigned number of up to four bytes.
 inline std::uint32_t read_number(std::string_view bytes, bool little_endian) {
   std::uint32_t value = 0;
