@@ -1,0 +1,128 @@
+#pragma once
+
+// Vectors of as many values as a register of the instruction set holds for which this file is compiled. Each instruction set
+// has its own namespace (PORTRAITSEG_ISA), so that the linker never takes one's code for another's.
+
+#include <cstdint>
+#include <cstring>
+
+#include "nn/kernels/kernels.h"
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace portraitseg::kernels::PORTRAITSEG_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kRegisterBytes = 64, kRegisters = 32;
+#elif defined(__AVX2__)
+constexpr int kRegisterBytes = 32, kRegisters = 16;
+#else
+constexpr int kRegisterBytes = 16, kRegisters = 16;
+#endif
+
+template <class T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kRegisterBytes)));
+};
+
+/// Operators +, -, *, <, ?: work lane by lane; the compiler joins a * b + c.
+template <class T>
+using Vec = typename VectorOf<T>::type;
+
+template <class T>
+constexpr std::int64_t kLanes = kRegisterBytes / static_cast<std::int64_t>(sizeof(T));
+
+template <class T>
+inline Vec<T> load(const T* p) {
+  Vec<T> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <class T>
+inline void store(T* p, Vec<T> v) {
+  std::memcpy(p, &v, sizeof v);
+}
+
+template <class T>
+inline Vec<T> splat(T value) {
+  return Vec<T>{} + value;
+}
+
+/// The first `count` lanes, 0 behind them; nothing behind them is read. 0 < count < kLanes.
+template <class T>
+inline Vec<T> load(const T* p, std::int64_t count) {
+  Vec<T> v{};
+  std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(T));
+  return v;
+}
+
+template <class T>
+inline void store(T* p, Vec<T> v, std::int64_t count) {
+  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+#if defined(__AVX512F__)
+inline Vec<float> load(const float* p, std::int64_t count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p);
+}
+inline void store(float* p, Vec<float> v, std::int64_t count) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
+}
+#elif defined(__AVX2__)
+inline __m256i first_lanes(std::int64_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vec<float> load(const float* p, std::int64_t count) {
+  return _mm256_maskload_ps(p, first_lanes(count));
+}
+inline void store(float* p, Vec<float> v, std::int64_t count) {
+  _mm256_maskstore_ps(p, first_lanes(count), v);
+}
+#endif
+
+/// Calls body(channel, tail) for each vector of channels; tail is 0 where the vector is whole, else its number of channels.
+template <class T, class Body>
+inline void for_each_vector(std::int64_t channels, Body body) {
+  std::int64_t c = 0;
+  for (; c + kLanes<T> <= channels; c += kLanes<T>) body(c, std::int64_t{0});
+  if (c < channels) body(c, channels - c);
+}
+
+template <class T>
+inline Vec<T> load_tail(const T* p, std::int64_t tail) {
+  return tail == 0 ? load(p) : load(p, tail);
+}
+
+template <class T>
+inline void store_tail(T* p, Vec<T> v, std::int64_t tail) {
+  if (tail == 0) {
+    store(p, v);
+  } else {
+    store(p, v, tail);
+  }
+}
+
+/// v > 0 ? v : slope * v
+template <class T>
+inline Vec<T> activate(Vec<T> v, Vec<T> slope) {
+  return v > 0 ? v : slope * v;
+}
+
+/// An epilogue on the vector of channels from `c` on; `residual` points to the pixel's first channel.
+template <class T>
+inline Vec<T> finish(Vec<T> v, const Epilogue<T>& epilogue, const T* residual, std::int64_t c,
+                     std::int64_t tail) {
+  if (epilogue.bias) v += load(epilogue.bias + c);
+  if (residual) {
+    const Vec<T> r = load_tail(residual + c, tail);
+    v += epilogue.residual_scale ? load(epilogue.residual_scale + c) * r : r;
+  }
+  if (epilogue.slope) v = activate<T>(v, load(epilogue.slope + c));
+  return v;
+}
+
+}  // namespace portraitseg::kernels::PORTRAITSEG_ISA
