@@ -1,0 +1,160 @@
+#include "portraitseg/nn/compiled_network.h"
+
+#include <algorithm>
+
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/torch.h>
+
+#include "nn/compiler/graph.h"
+#include "nn/compiler/program.h"
+#include "nn/compiler/record.h"
+
+namespace portraitseg {
+namespace {
+
+namespace autograd = torch::autograd;
+
+/// How far the fused outputs of a recorded image may be from LibTorch's, as a share of their largest value.
+constexpr double kTolerance = 1e-2;
+
+/// Takes the parameters' gradients from the program whose forward() made the outputs.
+template <class T>
+class ProgramBackward : public autograd::Node {
+ public:
+  ProgramBackward(std::shared_ptr<Program<T>> program, const std::vector<torch::Tensor>& parameters)
+      : autograd::Node(autograd::collect_next_edges(parameters)), program_(std::move(program)), parameters_(parameters) {}
+
+  std::string name() const override { return "CompiledNetworkBackward"; }
+
+  autograd::variable_list apply(autograd::variable_list&& gradients) override {
+    TORCH_CHECK(program_, "Trying to backward through a compiled network a second time");
+    const torch::NoGradGuard no_grad;
+    return program_->backward(gradients, parameters_);
+  }
+
+  void release_variables() override { program_.reset(); }
+
+ private:
+  std::shared_ptr<Program<T>> program_;
+  std::vector<torch::Tensor> parameters_;
+};
+
+/// The buffers' values, put back when it ends.
+class BufferGuard {
+ public:
+  explicit BufferGuard(const torch::nn::Module& network) : buffers_(network.buffers()) {
+    for (const auto& buffer : buffers_) values_.push_back(buffer.clone());
+  }
+  ~BufferGuard() {
+    const torch::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(values_[i]);
+  }
+  BufferGuard(const BufferGuard&) = delete;
+  BufferGuard& operator=(const BufferGuard&) = delete;
+
+ private:
+  std::vector<torch::Tensor> buffers_, values_;
+};
+
+void check_equal(const std::vector<torch::Tensor>& outputs, const std::vector<torch::Tensor>& expected) {
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double scale = std::max(1.0, expected[i].abs().max().item<double>());
+    const double apart = (outputs[i] - expected[i]).abs().max().item<double>();
+    if (!(apart <= kTolerance * scale)) throw NotCompiled("something that gives other values when recorded");
+  }
+}
+
+}  // namespace
+
+struct CompiledNetwork::Entry {
+  std::shared_ptr<const Plan> plan;
+  std::vector<std::pair<std::int64_t, std::shared_ptr<Program<float>>>> of_float;  ///< by images
+  std::vector<std::pair<std::int64_t, std::shared_ptr<Program<double>>>> of_double;
+
+  template <class T>
+  auto& programs() {
+    if constexpr (std::is_same_v<T, float>) {
+      return of_float;
+    } else {
+      return of_double;
+    }
+  }
+
+  /// One that no backward pass waits for.
+  template <class T>
+  std::shared_ptr<Program<T>> program(std::int64_t images) {
+    for (const auto& [n, program] : programs<T>()) {
+      if (n == images && program.use_count() == 1) return program;
+    }
+    return programs<T>().emplace_back(images, std::make_shared<Program<T>>(plan, images)).second;
+  }
+};
+
+CompiledNetwork::CompiledNetwork(torch::nn::Module& network, Forward forward, bool gradients)
+    : network_(network), forward_(std::move(forward)), gradients_(gradients) {
+  for (const auto& parameter : network.parameters()) {
+    if (gradients && parameter.requires_grad()) parameters_.push_back(parameter);
+  }
+}
+
+CompiledNetwork::~CompiledNetwork() = default;
+
+std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& image) {
+  const bool is_float = image.scalar_type() == torch::kFloat32;
+  if (!image.is_cpu() || image.dim() != 4 || (!is_float && image.scalar_type() != torch::kFloat64))
+    throw NotCompiled("an image that is no batch of float or double planes on the CPU");
+  for (const auto& parameter : network_.parameters()) {
+    if (!parameter.is_cpu() || parameter.scalar_type() != image.scalar_type())
+      throw NotCompiled("a parameter of another type or device than the image");
+  }
+  const torch::Tensor planes = image.detach().contiguous();
+  auto& entry = entries_[{image.size(1), image.size(2), image.size(3)}];
+  if (!entry) {
+    const BufferGuard unchanged(network_);
+    const torch::Tensor recorded = planes.slice(0, 0, 2);
+    std::vector<torch::Tensor> expected;
+    auto plan = std::make_shared<Plan>();
+    plan->graph = record(forward_, recorded, expected);
+    add_sinks(plan->graph);
+    if (gradients_) differentiate(plan->graph);
+    fuse(plan->graph, !gradients_);
+    plan->schedule = make_schedule(plan->graph);
+    auto made = std::make_unique<Entry>();
+    made->plan = plan;
+    const torch::NoGradGuard no_grad;
+    check_equal(is_float ? Program<float>(plan, recorded.size(0)).forward(recorded)
+                         : Program<double>(plan, recorded.size(0)).forward(recorded),
+                expected);
+    entry = std::move(made);
+  }
+  return is_float ? run<float>(*entry, planes) : run<double>(*entry, planes);
+}
+
+template <class T>
+std::vector<torch::Tensor> CompiledNetwork::run(Entry& entry, const torch::Tensor& image) {
+  const auto program = entry.program<T>(image.size(0));
+  program->profile(profile_);
+  const bool differentiable = gradients_ && torch::GradMode::is_enabled() && !parameters_.empty();
+  std::vector<torch::Tensor> outputs;
+  {
+    const torch::NoGradGuard no_grad;
+    outputs = program->forward(image);
+  }
+  if (!differentiable) return outputs;
+  const std::shared_ptr<autograd::Node> backward(new ProgramBackward<T>(program, parameters_), autograd::deleteNode);
+  for (auto& output : outputs) autograd::set_history(output, backward);
+  return outputs;
+}
+
+std::int64_t CompiledNetwork::bytes() const {
+  std::int64_t sum = 0;
+  for (const auto& [size, entry] : entries_) {
+    if (!entry) continue;
+    for (const auto& [images, program] : entry->of_float) sum += program->bytes();
+    for (const auto& [images, program] : entry->of_double) sum += program->bytes();
+  }
+  return sum;
+}
+
+}  // namespace portraitseg

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "nn/compiler/graph.h"
+
+namespace portraitseg {
+
+/// Where a node's map lies. Kept maps hold the whole batch, from one stage to another: image n at (offset * images + n * size);
+/// scratch is one image's, each thread has its own, and it is lost with the stage.
+struct Place {
+  bool kept = false;
+  std::int64_t offset = 0;   ///< values into the kept or the scratch memory
+  std::int64_t size = 0;     ///< values of one image, of the whole memory that it is a part of
+  std::int64_t channel = 0;  ///< the first one, in a concatenation
+  std::int64_t pitch = 0;    ///< values from pixel to pixel
+};
+
+struct Step {
+  int node = -1;
+  int copy_of = -1;  ///< a part that is copied into the concatenation `node`
+  std::vector<Place> in;
+  Place out;
+};
+
+/// What each thread does image by image, before the next stage begins. At its end BatchNorm's sums of the whole batch are there.
+struct Stage {
+  std::vector<Step> steps;
+  std::int64_t scratch = 0;  ///< values a thread
+};
+
+/// The order of work. Whatever reads a map from memory costs as much as computing something cheap from it: so what is cheap
+/// (normalising, adding, pooling) is computed anew in each stage that needs it, while it is in the cache, and only the results of
+/// convolutions and what BatchNorm has to see twice stay in memory.
+struct Schedule {
+  std::vector<Stage> stages;
+  std::size_t backward = 0;  ///< the first stage that needs the outputs' gradients; the number of stages if there are none
+  std::int64_t kept = 0;     ///< values an image
+};
+
+Schedule make_schedule(const Graph& graph);
+
+}  // namespace portraitseg
