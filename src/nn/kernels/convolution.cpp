@@ -65,16 +65,71 @@ template <class T, int kHeight>
 inline TilePixels<T, kHeight> tile_pixels(const Patch<T>& patch, int64_t first, int64_t end) {
   TilePixels<T, kHeight> pixels;
   pixels.count = smaller(end - first, kHeight);
-  int64_t row = first / patch.columns, column = first % patch.columns;
+  int64_t row = patch.rows == 1 ? 0 : first / patch.columns, column = first - row * patch.columns;
+  const T* in = patch.in + row * patch.in_row + column * patch.in_column;
+  int64_t out = patch.out + row * patch.out_row + column * patch.out_column;
   for (int64_t i = 0; i < kHeight; ++i) {
-    pixels.in.at[i] = patch.in + row * patch.in_row + column * patch.in_column;
-    pixels.out[i] = patch.out + row * patch.out_row + column * patch.out_column;
-    if (i + 1 < pixels.count && ++column == patch.columns) {
+    pixels.in.at[i] = in;
+    pixels.out[i] = out;
+    if (i + 1 >= pixels.count) continue;
+    in += patch.in_column;
+    out += patch.out_column;
+    if (++column == patch.columns) {
       column = 0;
-      ++row;
+      in += patch.in_row - patch.columns * patch.in_column;
+      out += patch.out_row - patch.columns * patch.out_column;
     }
   }
   return pixels;
+}
+
+/// `tail` channels are in the last vector of the tile; 0: it is whole.
+template <int kHeight, int kWidth, class T>
+[[gnu::always_inline]] inline void add_residual(Tile<T, kHeight, kWidth>& tile,
+                                                const TilePixels<T, kHeight>& pixels,
+                                                const Epilogue<T>& epilogue, int64_t c, int64_t tail) {
+#pragma GCC unroll 4
+  for (int w = 0; w < kWidth; ++w) {
+    const int64_t channel = c + w * kLanes<T>;
+    const Vec<T> scale = epilogue.residual_scale ? load(epilogue.residual_scale + channel) : splat(T(1));
+#pragma GCC unroll 16
+    for (int h = 0; h < kHeight; ++h) {
+      const T* from = epilogue.residual + pixels.out[h] * epilogue.residual_pitch + channel;
+      tile.sums[h][w] += scale * (w == kWidth - 1 ? load_tail(from, tail) : load(from));
+    }
+  }
+}
+
+template <int kHeight, int kWidth, class T>
+[[gnu::always_inline]] inline void write(const Tile<T, kHeight, kWidth>& tile,
+                                         const TilePixels<T, kHeight>& pixels, Map<T> out, int64_t c,
+                                         int64_t tail) {
+#pragma GCC unroll 16
+  for (int h = 0; h < kHeight; ++h) {
+    if (h >= pixels.count) return;
+    T* to = out.data + pixels.out[h] * out.pitch + c;
+#pragma GCC unroll 4
+    for (int w = 0; w < kWidth; ++w) {
+      store_tail(to + w * kLanes<T>, tile.sums[h][w], w == kWidth - 1 ? tail : 0);
+    }
+  }
+}
+
+/// `finish` for a tile: what it asks is asked once, not for each vector.
+template <int kHeight, int kWidth, class T>
+[[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile,
+                                               const TilePixels<T, kHeight>& pixels,
+                                               const Epilogue<T>& epilogue, Map<T> out, int64_t c,
+                                               int64_t tail) {
+  if (epilogue.bias) tile.each([&](Vec<T> sum, Vec<T> bias) { return sum + bias; }, epilogue.bias + c);
+  if (epilogue.residual) add_residual(tile, pixels, epilogue, c, tail);
+  if (epilogue.slope)
+    tile.each([&](Vec<T> sum, Vec<T> slope) { return activate<T>(sum, slope); }, epilogue.slope + c);
+  if (tail == 0) {
+    write(tile, pixels, out, c, 0);
+  } else {
+    write(tile, pixels, out, c, tail);
+  }
 }
 
 /// Vectors of output channels from `c` on, of one tile.
@@ -83,20 +138,8 @@ template <int kHeight, int kWidth, class T>
                                      const Epilogue<T>& epilogue, Map<T> out, int64_t c) {
   Tile<T, kHeight, kWidth> tile{};
   tile.add(pixels.in, patch.weight + c, patch.walk, 0);
-  const int64_t left = out.channels - c - (kWidth - 1) * kLanes<T>, tail = left < kLanes<T> ? left : 0;
-#pragma GCC unroll 16
-  for (int h = 0; h < kHeight; ++h) {
-    if (h >= pixels.count) return;
-    T* to = out.data + pixels.out[h] * out.pitch + c;
-    const T* residual =
-        epilogue.residual ? epilogue.residual + pixels.out[h] * epilogue.residual_pitch : nullptr;
-#pragma GCC unroll 4
-    for (int w = 0; w < kWidth; ++w) {
-      const int64_t last = w == kWidth - 1 ? tail : 0;
-      store_tail(to + w * kLanes<T>, finish(tile.sums[h][w], epilogue, residual, c + w * kLanes<T>, last),
-                 last);
-    }
-  }
+  const int64_t last = out.channels - c - (kWidth - 1) * kLanes<T>;
+  finish_tile(tile, pixels, epilogue, out, c, last < kLanes<T> ? last : 0);
 }
 
 template <int kHeight, int kWidth, class T>
@@ -113,12 +156,13 @@ void convolve_tiles(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> o
 // Registers hold the tile, its vectors of weights and one spread value. 14 and 7 divide the sizes of all maps of 224x224 networks.
 constexpr int kHeights[] = {14, kRegisters == 32 ? 14 : 6, kRegisters == 32 ? 7 : 4};
 
-/// Where weights are too large for the first-level cache, a block of pixels uses each part of them before the next is loaded.
+/// Where weights are too large for the first-level cache, a block of pixels uses each part of them before the next is loaded;
+/// else a block is what stays there while all output channels use it.
 template <class T>
 int64_t pixels_in_block(const Walk& walk, Map<T> out) {
   const int64_t weight_bytes =
       walk.count[0] * walk.count[1] * walk.count[2] * padded(out.channels) * int64_t{sizeof(T)};
-  return kHeights[0] * (weight_bytes <= 24 * 1024 ? 1 : 16);
+  return kHeights[0] * (weight_bytes <= 24 * 1024 ? 4 : 16);
 }
 
 template <class T>

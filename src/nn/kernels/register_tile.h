@@ -63,6 +63,17 @@ struct Tile {
     }
   }
 
+  /// Each sum becomes body(sum, the value of its channel).
+  template <class Body>
+  [[gnu::always_inline]] inline void each(Body body, const T* values) {
+#pragma GCC unroll 4
+    for (int w = 0; w < kWidth; ++w) {
+      const Vec<T> value = load(values + w * kLanes<T>);
+#pragma GCC unroll 16
+      for (int h = 0; h < kHeight; ++h) sums[h][w] = body(sums[h][w], value);
+    }
+  }
+
   template <class Left>
   [[gnu::always_inline]] inline void add(const Left& left, const T* right, const Walk& walk,
                                          std::int64_t tail) {
