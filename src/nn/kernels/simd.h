@@ -48,7 +48,7 @@ inline void store(T* p, Vec<T> v) {
 
 template <class T>
 inline Vec<T> splat(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};  // with + the compiler would have to turn -0 into 0
 }
 
 /// The first `count` lanes, 0 behind them; nothing behind them is read. 0 < count < kLanes.

@@ -8,6 +8,7 @@ const Kernels<T>& table() {
     Kernels<T> made{};
     made.instruction_set = PORTRAITSEG_ISA_NAME;
     add_convolutions(made);
+    add_weight_gradient(made);
     add_depthwise(made);
     add_normalisation(made);
     add_resampling(made);

@@ -9,6 +9,8 @@ namespace portraitseg::kernels::PORTRAITSEG_ISA {
 template <class T>
 void add_convolutions(Kernels<T>& table);
 template <class T>
+void add_weight_gradient(Kernels<T>& table);
+template <class T>
 void add_depthwise(Kernels<T>& table);
 template <class T>
 void add_normalisation(Kernels<T>& table);

@@ -1,0 +1,149 @@
+#include "nn/kernels/register_tile.h"
+#include "nn/kernels/table.h"
+#include "nn/kernels/taps.h"
+
+namespace portraitseg::kernels::PORTRAITSEG_ISA {
+namespace {
+
+using std::int64_t;
+
+/// gradient(l, r) += sum over pixels of left(l) * right(r): a tile has left's channels as its rows and right's in its vectors.
+template <class T>
+struct Product {
+  const T *left, *right;
+  int64_t left_channels, right_channels;
+  Walk walk;  ///< over the pixels' rows and columns
+  T* gradient;
+  int64_t left_step, right_step;  ///< of the gradient
+};
+
+template <class T>
+void exchange(Product<T>& product) {
+  product = {product.right,
+             product.left,
+             product.right_channels,
+             product.left_channels,
+             {{product.walk.count[0], product.walk.count[1], product.walk.count[2]},
+              {product.walk.right[0], product.walk.right[1], product.walk.right[2]},
+              {product.walk.left[0], product.walk.left[1], product.walk.left[2]}},
+             product.gradient,
+             product.right_step,
+             product.left_step};
+}
+
+template <class T>
+inline void add_to_gradient(const Product<T>& product, int64_t l, int64_t r, Vec<T> sum) {
+  T* to = product.gradient + l * product.left_step + r * product.right_step;
+  if (product.right_step == 1) return store(to, load(to) + sum);
+  T sums[kLanes<T>];
+  store(sums, sum);
+  for (int64_t i = 0; i < smaller(kLanes<T>, product.right_channels - r); ++i)
+    to[i * product.right_step] += sums[i];
+}
+
+template <int kHeight, int kWidth, class T>
+[[gnu::noinline]] void add_tile(const Product<T>& product, int64_t l, int64_t r) {
+  Tile<T, kHeight, kWidth> tile{};
+  const Channels<T> left{product.left + l};
+  const int64_t last = product.right_channels - r - (kWidth - 1) * kLanes<T>;
+  if (last >= kLanes<T>) {
+    tile.add(left, product.right + r, product.walk, 0);
+  } else {
+    tile.add(left, product.right + r, product.walk, last);
+  }
+#pragma GCC unroll 16
+  for (int h = 0; h < kHeight; ++h) {
+#pragma GCC unroll 4
+    for (int w = 0; w < kWidth; ++w) add_to_gradient(product, l + h, r + w * kLanes<T>, tile.sums[h][w]);
+  }
+}
+
+/// All left channels from `l` on, in tiles of kHeight, then of half as many, ...
+template <int kHeight, int kWidth, class T>
+void add_tiles(const Product<T>& product, int64_t l, int64_t r) {
+  for (; l + kHeight <= product.left_channels; l += kHeight) add_tile<kHeight, kWidth>(product, l, r);
+  if constexpr (kHeight > 1) add_tiles<kHeight / 2, kWidth>(product, l, r);
+}
+
+constexpr int kHeights[] = {kRegisters / 2, kRegisters / 4, kRegisters / 4};
+
+template <class T>
+void add_product(const Product<T>& product) {
+  for_each_width<T>(product.right_channels,
+                    [&](auto width, int64_t r) { add_tiles<kHeights[width - 1], width>(product, 0, r); });
+}
+
+/// The part of a convolution that a row of taps has: `columns` are pixels of coarse that meet the taps columns.first_tap to end_tap.
+template <class T>
+struct TapRow {
+  Map<const T> fine, coarse;
+  Axis y, x;
+  Run rows, columns;
+  T* gradient;  ///< the row's first tap
+};
+
+template <class T>
+void add_taps(const TapRow<T>& taps) {
+  const Map<const T>&fine = taps.fine, &coarse = taps.coarse;
+  const Axis &y = taps.y, &x = taps.x;
+  const int64_t fine_y = y.first_in + taps.rows.first * y.in_step + taps.rows.first_tap * y.tap_in_step;
+  const int64_t fine_x = x.first_in + taps.columns.first * x.in_step + taps.columns.first_tap * x.tap_in_step;
+  const int64_t coarse_y = y.first_out + taps.rows.first;
+  Product<T> product;
+  product.left = fine.data + (fine_y * fine.width + fine_x) * fine.pitch;
+  product.left_channels = fine.channels * (taps.columns.end_tap - taps.columns.first_tap);
+  product.right = coarse.data + (coarse_y * coarse.width + taps.columns.first) * coarse.pitch;
+  product.right_channels = coarse.channels;
+  product.walk = {{1, taps.rows.count, taps.columns.count},
+                  {0, y.in_step * fine.width * fine.pitch, x.in_step * fine.pitch},
+                  {0, coarse.width * coarse.pitch, coarse.pitch}};
+  product.left_step = padded(coarse.channels);
+  product.right_step = 1;
+  product.gradient = taps.gradient + taps.columns.first_tap * fine.channels * product.left_step;
+  if (coarse.channels <= 2 && product.left_channels > 2) exchange(product);
+  add_product(product);
+}
+
+/// Some rows of coarse, so few that they stay in the cache for all taps.
+template <class T>
+void add_band(Map<const T> fine, Map<const T> coarse, const Window& window, T* weight_gradient, Rows band) {
+  const int64_t row_size = window.kernel[1] * fine.channels * padded(coarse.channels);
+  const bool taps_are_neighbours =
+      fine.pitch == fine.channels && window.dilation[1] == 1 && fine.channels < 32;
+  const Axis y = convolution_axis(window, 0, fine.height, band.begin, band.end);
+  const Axis x = convolution_axis(window, 1, fine.width, 0, coarse.width);
+  for (int64_t tap_y = 0; tap_y < window.kernel[0]; ++tap_y) {
+    const Run rows = run_of_tap(y, tap_y);
+    if (rows.count == 0) continue;
+    const auto add = [&](const Run& columns) {
+      if (columns.count == 0 || columns.first_tap == columns.end_tap) return;
+      add_taps<T>({fine, coarse, y, x, rows, columns, weight_gradient + tap_y * row_size});
+    };
+    if (taps_are_neighbours) {
+      for_each_run(x, add);
+    } else {
+      for (int64_t tap_x = 0; tap_x < window.kernel[1]; ++tap_x) add(run_of_tap(x, tap_x));
+    }
+  }
+}
+
+template <class T>
+void convolve_weight_gradient(Map<const T> fine, Map<const T> coarse, const Window& window,
+                              T* weight_gradient) {
+  const int64_t rows = larger(1, 128 / coarse.width);
+  for (int64_t y = 0; y < coarse.height; y += rows) {
+    add_band(fine, coarse, window, weight_gradient, {y, smaller(y + rows, coarse.height)});
+  }
+}
+
+}  // namespace
+
+template <class T>
+void add_weight_gradient(Kernels<T>& table) {
+  table.convolve_weight_gradient = convolve_weight_gradient<T>;
+}
+
+template void add_weight_gradient(Kernels<float>&);
+template void add_weight_gradient(Kernels<double>&);
+
+}  // namespace portraitseg::kernels::PORTRAITSEG_ISA
