@@ -71,6 +71,12 @@ inline Vec<float> load(const float* p, std::int64_t count) {
 inline void store(float* p, Vec<float> v, std::int64_t count) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
 }
+inline Vec<double> load(const double* p, std::int64_t count) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p);
+}
+inline void store(double* p, Vec<double> v, std::int64_t count) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), v);
+}
 #elif defined(__AVX2__)
 inline __m256i first_lanes(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
@@ -104,6 +110,30 @@ inline void store_tail(T* p, Vec<T> v, std::int64_t tail) {
   } else {
     store(p, v, tail);
   }
+}
+
+/// How a loop over pixels reads and writes one vector of channels: all of its lanes, or the first `count`.
+template <class T>
+struct Whole {
+  static constexpr std::int64_t size() { return kLanes<T>; }
+  Vec<T> load(const T* p) const { return PORTRAITSEG_ISA::load(p); }
+  void store(T* p, Vec<T> v) const { PORTRAITSEG_ISA::store(p, v); }
+};
+
+template <class T>
+struct Part {
+  std::int64_t count;
+  std::int64_t size() const { return count; }
+  Vec<T> load(const T* p) const { return PORTRAITSEG_ISA::load(p, count); }
+  void store(T* p, Vec<T> v) const { PORTRAITSEG_ISA::store(p, v, count); }
+};
+
+/// Calls body(channel, lanes) for each vector of the channels from `begin` to `end`; lanes is a Whole or a Part.
+template <class T, class Body>
+inline void for_each_lanes(std::int64_t begin, std::int64_t end, Body body) {
+  std::int64_t c = begin;
+  for (; c + kLanes<T> <= end; c += kLanes<T>) body(c, Whole<T>{});
+  if (c < end) body(c, Part<T>{end - c});
 }
 
 /// v > 0 ? v : slope * v
