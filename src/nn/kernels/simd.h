@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "nn/kernels/kernels.h"
 
@@ -71,6 +72,12 @@ inline Vec<float> load(const float* p, std::int64_t count) {
 inline void store(float* p, Vec<float> v, std::int64_t count) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
 }
+inline Vec<double> load(const double* p, std::int64_t count) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p);
+}
+inline void store(double* p, Vec<double> v, std::int64_t count) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), v);
+}
 #elif defined(__AVX2__)
 inline __m256i first_lanes(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
@@ -103,6 +110,28 @@ inline void store_tail(T* p, Vec<T> v, std::int64_t tail) {
     store(p, v);
   } else {
     store(p, v, tail);
+  }
+}
+
+/// Of two vectors that hold sums in groups of kGroup lanes, one with groups half as large: a's before b's.
+template <int kGroup, class T, int... kLane>
+inline Vec<T> fold(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+  constexpr int kHalf = kGroup / 2;
+  return __builtin_shufflevector(a, b, (kLane / kHalf * kGroup + kLane % kHalf)...) +
+         __builtin_shufflevector(a, b, (kLane / kHalf * kGroup + kLane % kHalf + kHalf)...);
+}
+
+/// Lane i is the sum of the lanes of vectors[i]; there are as many vectors as lanes. `vectors` is used up.
+template <class T, int kCount = kLanes<T>>
+[[gnu::always_inline]] inline Vec<T> lane_sums(Vec<T>* vectors) {
+  if constexpr (kCount == 1) {
+    return vectors[0];
+  } else {
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount / 2; ++i) {
+      vectors[i] = fold<kCount, T>(vectors[2 * i], vectors[2 * i + 1], std::make_integer_sequence<int, kLanes<T>>{});
+    }
+    return lane_sums<T, kCount / 2>(vectors);
   }
 }
 
