@@ -129,7 +129,8 @@ template <class T, int kCount = kLanes<T>>
   } else {
 #pragma GCC unroll 8
     for (int i = 0; i < kCount / 2; ++i) {
-      vectors[i] = fold<kCount, T>(vectors[2 * i], vectors[2 * i + 1], std::make_integer_sequence<int, kLanes<T>>{});
+      vectors[i] =
+          fold<kCount, T>(vectors[2 * i], vectors[2 * i + 1], std::make_integer_sequence<int, kLanes<T>>{});
     }
     return lane_sums<T, kCount / 2>(vectors);
   }
