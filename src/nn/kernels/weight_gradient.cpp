@@ -32,13 +32,12 @@ void exchange(Product<T>& product) {
              product.left_step};
 }
 
+/// Adds one row of a tile to a gradient whose left and right are exchanged.
 template <class T>
-inline void add_to_gradient(const Product<T>& product, int64_t l, int64_t r, Vec<T> sum) {
+[[gnu::noinline]] void scatter(const Product<T>& product, int64_t l, int64_t r, const T* sums,
+                               int64_t count) {
   T* to = product.gradient + l * product.left_step + r * product.right_step;
-  if (product.right_step == 1) return store(to, load(to) + sum);
-  T sums[kLanes<T>];
-  store(sums, sum);
-  for (int64_t i = 0; i < smaller(kLanes<T>, product.right_channels - r); ++i)
+  for (int64_t i = 0; i < smaller(count, product.right_channels - r); ++i)
     to[i * product.right_step] += sums[i];
 }
 
@@ -54,8 +53,19 @@ template <int kHeight, int kWidth, class T>
   }
 #pragma GCC unroll 16
   for (int h = 0; h < kHeight; ++h) {
+    T* to = product.gradient + (l + h) * product.left_step + r;
+    T sums[kWidth * kLanes<T>];
+    const bool is_exchanged = product.right_step != 1;
 #pragma GCC unroll 4
-    for (int w = 0; w < kWidth; ++w) add_to_gradient(product, l + h, r + w * kLanes<T>, tile.sums[h][w]);
+    for (int64_t w = 0; w < kWidth * kLanes<T>; w += kLanes<T>) {
+      const Vec<T> sum = tile.sums[h][w / kLanes<T>];
+      if (is_exchanged) {
+        store(sums + w, sum);
+      } else {
+        store(to + w, load(to + w) + sum);
+      }
+    }
+    if (is_exchanged) scatter(product, l + h, r, sums, kWidth * kLanes<T>);
   }
 }
 
