@@ -179,7 +179,7 @@ SegmentationOutput SinetImpl::forward(const torch::Tensor& image) {
 torch::Tensor SinetImpl::gated(const torch::Tensor& detail, const torch::Tensor& coarse) {
   switch (decoder_) {
     case SinetDecoder::kInformationBlocking:
-      return detail * (1 - confidence(coarse));
+      return detail * torch::rsub(confidence(coarse), 1);
     case SinetDecoder::kReverse:
       return detail * confidence(coarse);
     case SinetDecoder::kGau:

@@ -52,7 +52,7 @@ torch::Tensor doubled(const torch::Tensor& x) {
 /// Detail enters only where the coarse map is unsure (Fig. 4).
 torch::Tensor information_blocking(const torch::Tensor& detail, const torch::Tensor& coarse) {
   const auto confidence = std::get<0>(torch::softmax(coarse, 1).max(1, /*keepdim=*/true));
-  return detail * (1 - confidence) + coarse;
+  return detail * torch::rsub(confidence, 1) + coarse;
 }
 
 }  // namespace

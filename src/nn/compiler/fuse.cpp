@@ -31,8 +31,7 @@ bool is_convolution(const Node& node) {
          node.op == Op::kDepthwiseTransposed;
 }
 
-std::vector<int> count_uses(const Graph& graph) {
-  const std::vector<bool> live = graph.live();
+std::vector<int> count_uses(const Graph& graph, const std::vector<bool>& live) {
   std::vector<int> uses(graph.nodes.size());
   for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
     if (!live[id]) continue;
@@ -87,10 +86,11 @@ void multiply(std::vector<double>& values, const std::vector<double>& factors) {
 
 class Fuser {
  public:
-  explicit Fuser(Graph& graph) : graph_(graph), uses_(count_uses(graph)) {}
+  explicit Fuser(Graph& graph) : graph_(graph), live_(graph.live()), uses_(count_uses(graph, live_)) {}
 
   void run(bool inference) {
     for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
+      if (!live_[id]) continue;
       if (graph_.nodes[id].op == Op::kAdd) join_addition(id);
       if (graph_.nodes[id].op == Op::kNormalise && inference) fold(id);
     }
@@ -150,6 +150,7 @@ class Fuser {
   }
 
   Graph& graph_;
+  std::vector<bool> live_;  ///< before anything is joined
   std::vector<int> uses_;
 };
 

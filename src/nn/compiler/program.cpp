@@ -229,7 +229,7 @@ std::vector<torch::Tensor> Program<T>::forward(const torch::Tensor& image) {
     outputs_.push_back(torch::empty({images_, shape.channels, shape.height, shape.width}, torch::dtype(dtype_of<T>())));
   }
   run(0, plan_->schedule.backward);
-  for (const auto& counter : trains_ ? graph.batch_counters : std::vector<torch::Tensor>()) counter.data_ptr<std::int64_t>()[0] += 1;
+  for (const auto& counter : graph.batch_counters) torch::Tensor(counter).add_(1);
   return std::move(outputs_);
 }
 

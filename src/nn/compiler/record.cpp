@@ -78,6 +78,7 @@ class Translator {
         {"conv2d", &Translator::conv2d},
         {"conv_transpose2d", &Translator::conv_transpose2d},
         {"linear", &Translator::linear},
+        {"addmm", &Translator::addmm},
         {"batch_norm", &Translator::batch_norm},
         {"prelu", &Translator::prelu},
         {"relu", &Translator::relu},
@@ -99,6 +100,10 @@ class Translator {
         {"contiguous", &Translator::same},
         {"unsqueeze", &Translator::unsqueeze}};
     if (name == "add_" && counts_batches(call)) return;
+    if (name == "t") {  // of a linear layer's weight
+      transposed_.emplace(call.outputs.at(0).toTensor().unsafeGetTensorImpl(), call.inputs.at(0).toTensor());
+      return;
+    }
     const auto found = known.find(name);
     if (found == known.end()) throw NotCompiled("the operator " + name);
     bind(call.outputs.at(0).toTensor(), (this->*found->second)(call.inputs));
@@ -129,7 +134,7 @@ class Translator {
 
   bool counts_batches(const Call& call) {
     const torch::Tensor counter = tensor(call.inputs.at(0));
-    if (counter.scalar_type() != torch::kInt64 || counter.dim() != 0) return false;
+    if (counter.dim() != 0 || values_.count(counter.unsafeGetTensorImpl()) > 0) return false;
     graph.batch_counters.push_back(counter);
     return true;
   }
@@ -168,6 +173,13 @@ class Translator {
     require(in[0].toTensor().dim() == 2, "a linear layer of other than [N, C]");
     const torch::Tensor weight = tensor(in[1]);
     return {Form::kMap, graph.convolution(map(in[0]), weight, tensor(in[2]), {}, 1, /*transposed=*/false)};
+  }
+
+  Value addmm(const Values& in) {  // bias, input [N, C], transposed weight, two factors
+    const auto weight = transposed_.find(in[2].toTensor().unsafeGetTensorImpl());
+    require(weight != transposed_.end() && in[3].toScalar().toDouble() == 1 && in[4].toScalar().toDouble() == 1,
+            "a matrix product other than a linear layer's");
+    return {Form::kMap, graph.convolution(map(in[1]), weight->second, tensor(in[0]), {}, 1, /*transposed=*/false)};
   }
 
   Value batch_norm(const Values& in) {  // input, weight, bias, mean, variance, training, momentum, eps, cudnn
@@ -284,6 +296,7 @@ class Translator {
   }
 
   std::unordered_map<const c10::TensorImpl*, Value> values_;
+  std::unordered_map<const c10::TensorImpl*, torch::Tensor> transposed_;
 };
 
 }  // namespace

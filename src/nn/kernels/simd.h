@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "nn/kernels/kernels.h"
 
@@ -134,6 +135,29 @@ inline void for_each_lanes(std::int64_t begin, std::int64_t end, Body body) {
   std::int64_t c = begin;
   for (; c + kLanes<T> <= end; c += kLanes<T>) body(c, Whole<T>{});
   if (c < end) body(c, Part<T>{end - c});
+}
+
+/// Of two vectors that hold sums in groups of kGroup lanes, one with groups half as large: a's before b's.
+template <int kGroup, class T, int... kLane>
+inline Vec<T> fold(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+  constexpr int kHalf = kGroup / 2;
+  return __builtin_shufflevector(a, b, (kLane / kHalf * kGroup + kLane % kHalf)...) +
+         __builtin_shufflevector(a, b, (kLane / kHalf * kGroup + kLane % kHalf + kHalf)...);
+}
+
+/// Lane i is the sum of the lanes of vectors[i]; there are as many vectors as lanes. `vectors` is used up.
+template <class T, int kCount = kLanes<T>>
+[[gnu::always_inline]] inline Vec<T> lane_sums(Vec<T>* vectors) {
+  if constexpr (kCount == 1) {
+    return vectors[0];
+  } else {
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount / 2; ++i) {
+      vectors[i] =
+          fold<kCount, T>(vectors[2 * i], vectors[2 * i + 1], std::make_integer_sequence<int, kLanes<T>>{});
+    }
+    return lane_sums<T, kCount / 2>(vectors);
+  }
 }
 
 /// v > 0 ? v : slope * v

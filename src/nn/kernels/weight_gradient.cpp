@@ -17,6 +17,7 @@ struct Product {
   int64_t left_step, right_step;  ///< of the gradient
 };
 
+/// The same with coarse's channels as rows: where they would leave most of a vector empty.
 template <class T>
 void exchange(Product<T>& product) {
   product = {product.right,
@@ -31,13 +32,12 @@ void exchange(Product<T>& product) {
              product.left_step};
 }
 
+/// Adds one row of a tile to a gradient whose left and right are exchanged.
 template <class T>
-inline void add_to_gradient(const Product<T>& product, int64_t l, int64_t r, Vec<T> sum) {
+[[gnu::noinline]] void scatter(const Product<T>& product, int64_t l, int64_t r, const T* sums,
+                               int64_t count) {
   T* to = product.gradient + l * product.left_step + r * product.right_step;
-  if (product.right_step == 1) return store(to, load(to) + sum);
-  T sums[kLanes<T>];
-  store(sums, sum);
-  for (int64_t i = 0; i < smaller(kLanes<T>, product.right_channels - r); ++i)
+  for (int64_t i = 0; i < smaller(count, product.right_channels - r); ++i)
     to[i * product.right_step] += sums[i];
 }
 
@@ -53,24 +53,43 @@ template <int kHeight, int kWidth, class T>
   }
 #pragma GCC unroll 16
   for (int h = 0; h < kHeight; ++h) {
+    T* to = product.gradient + (l + h) * product.left_step + r;
+    T sums[kWidth * kLanes<T>];
+    const bool is_exchanged = product.right_step != 1;
 #pragma GCC unroll 4
-    for (int w = 0; w < kWidth; ++w) add_to_gradient(product, l + h, r + w * kLanes<T>, tile.sums[h][w]);
+    for (int64_t w = 0; w < kWidth * kLanes<T>; w += kLanes<T>) {
+      const Vec<T> sum = tile.sums[h][w / kLanes<T>];
+      if (is_exchanged) {
+        store(sums + w, sum);
+      } else {
+        store(to + w, load(to + w) + sum);
+      }
+    }
+    if (is_exchanged) scatter(product, l + h, r, sums, kWidth * kLanes<T>);
   }
 }
 
-/// All left channels from `l` on, in tiles of kHeight, then of half as many, ...
 template <int kHeight, int kWidth, class T>
-void add_tiles(const Product<T>& product, int64_t l, int64_t r) {
-  for (; l + kHeight <= product.left_channels; l += kHeight) add_tile<kHeight, kWidth>(product, l, r);
-  if constexpr (kHeight > 1) add_tiles<kHeight / 2, kWidth>(product, l, r);
+void add_tile_of_height(int64_t height, const Product<T>& product, int64_t l, int64_t r) {
+  if (height == kHeight) return add_tile<kHeight, kWidth>(product, l, r);
+  if constexpr (kHeight > 1) add_tile_of_height<kHeight - 1, kWidth>(height, product, l, r);
 }
 
-constexpr int kHeights[] = {kRegisters / 2, kRegisters / 4, kRegisters / 4};
+// As high as registers allow beside the vectors of right factors and one spread value.
+constexpr int kHeights[] = {kRegisters == 32 ? 16 : 10, kRegisters == 32 ? 9 : 6, kRegisters == 32 ? 9 : 4};
 
+/// Tiles of about the same height: a low one would leave the processor waiting for its few sums.
 template <class T>
 void add_product(const Product<T>& product) {
-  for_each_width<T>(product.right_channels,
-                    [&](auto width, int64_t r) { add_tiles<kHeights[width - 1], width>(product, 0, r); });
+  for_each_width<T>(product.right_channels, [&](auto width, int64_t r) {
+    constexpr int kHeight = kHeights[width - 1];
+    int64_t tiles = (product.left_channels + kHeight - 1) / kHeight;
+    for (int64_t l = 0; tiles > 0; --tiles) {
+      const int64_t height = (product.left_channels - l + tiles - 1) / tiles;
+      add_tile_of_height<kHeight, width>(height, product, l, r);
+      l += height;
+    }
+  });
 }
 
 /// The part of a convolution that a row of taps has: `columns` are pixels of coarse that meet the taps columns.first_tap to end_tap.
@@ -100,11 +119,11 @@ void add_taps(const TapRow<T>& taps) {
   product.left_step = padded(coarse.channels);
   product.right_step = 1;
   product.gradient = taps.gradient + taps.columns.first_tap * fine.channels * product.left_step;
-  if (coarse.channels <= 2 && product.left_channels > 2) exchange(product);
+  if (2 * coarse.channels <= kLanes<T> && product.left_channels > coarse.channels) exchange(product);
   add_product(product);
 }
 
-/// Some rows of coarse, so few that they stay in the cache for all taps.
+/// Some rows of coarse.
 template <class T>
 void add_band(Map<const T> fine, Map<const T> coarse, const Window& window, T* weight_gradient, Rows band) {
   const int64_t row_size = window.kernel[1] * fine.channels * padded(coarse.channels);
@@ -127,10 +146,20 @@ void add_band(Map<const T> fine, Map<const T> coarse, const Window& window, T* w
   }
 }
 
+/// So few that they stay in the first-level cache for all tiles and taps, but enough to make up for the loads and stores of the
+/// gradient.
+template <class T>
+int64_t rows_in_band(Map<const T> fine, Map<const T> coarse, const Window& window) {
+  const int64_t fine_row = window.stride[0] * fine.width * fine.channels,
+                coarse_row = coarse.width * coarse.channels;
+  return larger(32 * 1024 / ((fine_row + coarse_row) * int64_t{sizeof(T)}),
+                (127 + coarse.width) / coarse.width);
+}
+
 template <class T>
 void convolve_weight_gradient(Map<const T> fine, Map<const T> coarse, const Window& window,
                               T* weight_gradient) {
-  const int64_t rows = larger(1, 128 / coarse.width);
+  const int64_t rows = rows_in_band(fine, coarse, window);
   for (int64_t y = 0; y < coarse.height; y += rows) {
     add_band(fine, coarse, window, weight_gradient, {y, smaller(y + rows, coarse.height)});
   }
