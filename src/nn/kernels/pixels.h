@@ -85,15 +85,17 @@ struct Block {
 /// of more channels. A block is some vectors wide and fits the first cache.
 template <class T, class Body>
 void for_each_block(Rows rows, const Map<const T>& map, std::int64_t group, Body body) {
-  constexpr std::int64_t kVectors = 6, kPixels = 32;
+  constexpr std::int64_t kVectors = 8, kBytes = 8 << 10;
   const std::int64_t channels = group * map.channels, end = rows.end * map.width;
   const std::int64_t begin = rows.begin * map.width, whole_end = begin + (end - begin) / group * group;
   for (std::int64_t c0 = 0; c0 < channels; c0 += kVectors * kLanes<T>) {
-    const std::int64_t next = c0 + kVectors * kLanes<T>, c1 = next < channels ? next : channels;
-    for (std::int64_t pixel = begin; pixel < whole_end; pixel += kPixels * group) {
+    const std::int64_t left = channels - c0,
+                       width = left < kVectors * kLanes<T> ? left : kVectors * kLanes<T>;
+    const std::int64_t most = kBytes / (width * static_cast<std::int64_t>(sizeof(T)));
+    for (std::int64_t pixel = begin; pixel < whole_end; pixel += most * group) {
       const std::int64_t groups = (whole_end - pixel) / group;
-      const Block block{pixel, groups < kPixels ? groups : kPixels, group};
-      for_each_lanes<T>(c0, c1, [&](std::int64_t c, auto lanes) { body(c, lanes, block); });
+      const Block block{pixel, groups < most ? groups : most, group};
+      for_each_lanes<T>(c0, c0 + width, [&](std::int64_t c, auto lanes) { body(c, lanes, block); });
     }
   }
   if (whole_end < end) {  // fewer than a group
