@@ -81,6 +81,12 @@ struct Block {
   }
 };
 
+/// A function of its own, so that the loop in `body` has all registers.
+template <class Body, class Lanes>
+[[gnu::noinline]] void run_block(const Body& body, std::int64_t c, Lanes lanes, const Block& block) {
+  body(c, lanes, block);
+}
+
 /// Calls body(c, lanes, block) until the channels c ... of each block were all channels of the rows' pixels, groups being pixels
 /// of more channels. A block is some vectors wide and fits the first cache.
 template <class T, class Body>
@@ -95,7 +101,8 @@ void for_each_block(Rows rows, const Map<const T>& map, std::int64_t group, Body
     for (std::int64_t pixel = begin; pixel < whole_end; pixel += most * group) {
       const std::int64_t groups = (whole_end - pixel) / group;
       const Block block{pixel, groups < most ? groups : most, group};
-      for_each_lanes<T>(c0, c0 + width, [&](std::int64_t c, auto lanes) { body(c, lanes, block); });
+      for_each_lanes<T>(c0, c0 + width,
+                        [&](std::int64_t c, auto lanes) { run_block(body, c, lanes, block); });
     }
   }
   if (whole_end < end) {  // fewer than a group
