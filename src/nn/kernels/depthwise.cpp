@@ -58,19 +58,28 @@ std::int64_t channels_in_cache(std::int64_t values_per_channel) {
   return (vectors > 1 ? vectors : 1) * kLanes<T>;
 }
 
-/// Of one row: columns x0, x0 + x_step, ... of a vector of channels.
+/// Of one row: columns of a vector of channels, `step` values apart; those from `begin` to `end` lie inside.
 template <class T>
 struct Columns {
-  const T* row;
-  std::int64_t x, x_step, width, pitch;
+  const T* first;
+  std::int64_t step, begin, end;
 
-  bool has(int j) const { return x + j * x_step >= 0 && x + j * x_step < width; }
-  const T* at(int j) const { return row + (x + j * x_step) * pitch; }
+  bool has(int j) const { return j >= begin && j < end; }
+  const T* at(int j) const { return first + j * step; }
 };
+
+/// Columns x, x + x_step, ... of a row that begins at `row`.
+template <class T>
+Columns<T> columns_of(const T* row, std::int64_t x, std::int64_t x_step, std::int64_t width,
+                      std::int64_t pitch) {
+  const std::int64_t begin = x < 0 ? (-x + x_step - 1) / x_step : 0;
+  const std::int64_t end = x < width ? (width - x + x_step - 1) / x_step : 0;
+  return {row + x * pitch, x_step * pitch, begin, end};
+}
 
 /// Output i gets the sum over k < K of column i * S + k times weight k; each column is read once.
 template <int N, int K, int S, bool Checked, class T, class Lanes>
-[[gnu::always_inline]] inline void add_taps(Vec<T>* sums, const Columns<T>& in, const T* weight,
+[[gnu::always_inline]] inline void add_taps(Vec<T> (&sums)[N], const Columns<T>& in, const T* weight,
                                             std::int64_t weight_step, Lanes lanes) {
   Vec<T> w[K];
 #pragma GCC unroll 8
@@ -89,83 +98,107 @@ template <int N, int K, int S, bool Checked, class T, class Lanes>
 /// One row of outputs for one vector of channels.
 template <class T>
 struct Line {
-  Map<const T> in;  ///< from the vector's first channel on
-  const T* weight;  ///< likewise
-  std::int64_t weight_row, weight_pixel;
-  Taps rows;
-  Epilogue<T> epilogue;  ///< bias, residual (its row), residual_scale and slope from that channel on
+  const T* in;  ///< column 0 of the first row that a tap reads
+  const T* weight;
+  std::int64_t rows, in_row, weight_row;  ///< rows of taps, and how far apart they are
+  std::int64_t in_width, in_pitch, weight_pixel;
+  Epilogue<T> epilogue;  ///< of this row, from the vector's first channel on
   T* out;
   std::int64_t out_width, out_pitch;
 };
 
-/// N outputs from `x` on, `period` apart.
-template <int N, int S, bool Checked, class T, class Lanes>
-void block(const Line<T>& line, const Taps& taps, std::int64_t input, std::int64_t advance, std::int64_t x,
-           std::int64_t period, Lanes lanes) {
-  Vec<T> sums[N];
-  const Vec<T> bias = line.epilogue.bias ? load(line.epilogue.bias) : Vec<T>{};
-#pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) sums[i] = bias;
+/// Outputs of a row that see the same weights: out_first + i * out_step, i < count.
+struct Series {
+  Taps taps;  ///< of the first
+  std::int64_t advance, out_first, out_step, count;
+};
 
-  const bool shared = advance == S * taps.step;  // neighbouring outputs read the same columns
-  for (std::int64_t r = 0; r < line.rows.count; ++r) {
-    const T* row = line.in.data + (line.rows.first + r * line.rows.step) * line.in.width * line.in.pitch;
-    const T* weight = line.weight + (line.rows.weight + r * line.rows.weight_step) * line.weight_row +
-                      taps.weight * line.weight_pixel;
-    const std::int64_t weight_step = taps.weight_step * line.weight_pixel;
-    Columns<T> columns{row, input, taps.step, line.in.width, line.in.pitch};
-    std::int64_t left = taps.count;
-    const auto next = [&](int count) {
-      left -= count;
-      weight += count * weight_step;
-      columns.x += count * taps.step;
-    };
-    if (shared) {
-      for (; left >= 5; next(5)) add_taps<N, 5, S, Checked>(sums, columns, weight, weight_step, lanes);
-      for (; left >= 3; next(3)) add_taps<N, 3, S, Checked>(sums, columns, weight, weight_step, lanes);
-      for (; left >= 2; next(2)) add_taps<N, 2, S, Checked>(sums, columns, weight, weight_step, lanes);
+/// Outputs i to i + N - 1 of a series. K: their taps; 0: any number, then columns are read once a tap.
+template <int N, int K, int S, bool Checked, class T, class Lanes>
+void block(const Line<T>& line, const Series& series, std::int64_t i, Lanes lanes) {
+  const Taps& taps = series.taps;
+  const Epilogue<T>& end = line.epilogue;
+  const Vec<T> bias = end.bias ? load(end.bias) : Vec<T>{};
+  Vec<T> sums[N];
+#pragma GCC unroll 8
+  for (int n = 0; n < N; ++n) sums[n] = bias;
+
+  const std::int64_t x = taps.first + i * series.advance;
+  const std::int64_t x_step = K == 0 ? series.advance : taps.step;
+  const std::int64_t weight_step = taps.weight_step * line.weight_pixel;
+  Columns<T> columns = columns_of(line.in, x, x_step, line.in_width, line.in_pitch);
+  const T* weight = line.weight + taps.weight * line.weight_pixel;
+  for (std::int64_t r = 0; r < line.rows; ++r) {
+    if constexpr (K > 0) {
+      add_taps<N, K, S, Checked>(sums, columns, weight, weight_step, lanes);
+    } else {
+      for (std::int64_t k = 0; k < taps.count; ++k) {
+        const T* row = columns.first - x * line.in_pitch;
+        add_taps<N, 1, 1, Checked>(sums,
+                                   columns_of(row, x + k * taps.step, x_step, line.in_width, line.in_pitch),
+                                   weight + k * weight_step, weight_step, lanes);
+      }
     }
-    columns.x_step = advance;
-    for (; left >= 1; next(1)) add_taps<N, 1, 1, Checked>(sums, columns, weight, weight_step, lanes);
+    columns.first += line.in_row;
+    weight += line.weight_row;
   }
 
-  const Epilogue<T>& end = line.epilogue;
-  const Vec<T> scale = end.residual_scale ? load(end.residual_scale) : splat<T>(1);
   const Vec<T> slope = end.slope ? load(end.slope) : splat<T>(1);
+  const std::int64_t pixel = series.out_first + i * series.out_step;
+  if (end.residual) {
+    const Vec<T> scale = end.residual_scale ? load(end.residual_scale) : splat<T>(1);
+    const T* residual = end.residual + pixel * end.residual_pitch;
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) {
-    const std::int64_t pixel = x + i * period;
-    if (end.residual) sums[i] += scale * lanes.load(end.residual + pixel * end.residual_pitch);
-    lanes.store(line.out + pixel * line.out_pitch, activate<T>(sums[i], slope));
+    for (int n = 0; n < N; ++n) {
+      sums[n] += scale * lanes.load(residual + n * series.out_step * end.residual_pitch);
+    }
+  }
+  T* out = line.out + pixel * line.out_pitch;
+#pragma GCC unroll 8
+  for (int n = 0; n < N; ++n) {
+    lanes.store(out + n * series.out_step * line.out_pitch, activate<T>(sums[n], slope));
   }
 }
 
-template <int N, int S, class T, class Lanes>
-std::int64_t blocks(const Line<T>& line, const Axis& axis, const Taps& taps, std::int64_t first,
-                    std::int64_t begin, std::int64_t count, Lanes lanes) {
-  const std::int64_t period = axis.period(), advance = axis.advance();
+/// All blocks of N from output `begin` on; returns the first output that is left.
+template <int N, int K, int S, class T, class Lanes>
+std::int64_t blocks(const Line<T>& line, const Series& series, std::int64_t begin, Lanes lanes) {
+  const Taps& taps = series.taps;
+  const std::int64_t reach = (N - 1) * series.advance + (taps.count - 1) * taps.step;
   std::int64_t i = begin;
-  for (; i + N <= count; i += N) {
-    const std::int64_t input = taps.first + i * advance, x = first + i * period;
-    const std::int64_t last = input + (N - 1) * advance + (taps.count - 1) * taps.step;
-    if (input >= 0 && last < line.in.width) {
-      block<N, S, false>(line, taps, input, advance, x, period, lanes);
+  for (; i + N <= series.count; i += N) {
+    const std::int64_t x = taps.first + i * series.advance;
+    if (x >= 0 && x + reach < line.in_width) {
+      block<N, K, S, false>(line, series, i, lanes);
     } else {
-      block<N, S, true>(line, taps, input, advance, x, period, lanes);
+      block<N, K, S, true>(line, series, i, lanes);
     }
   }
   return i;
 }
 
-template <int S, class T, class Lanes>
+constexpr int kBlock = 7;  ///< outputs whose sums stay in registers; widths are often 7 * 2^n
+
+template <class T, class Lanes>
 void whole_line(const Line<T>& line, const Axis& axis, Lanes lanes) {
-  for (std::int64_t first = 0; first < axis.period() && first < line.out_width; ++first) {
+  const std::int64_t period = axis.period(), advance = axis.advance();
+  for (std::int64_t first = 0; first < period && first < line.out_width; ++first) {
     const Taps taps = axis.at(first);
-    const std::int64_t count = (line.out_width - first + axis.period() - 1) / axis.period();
-    std::int64_t i = blocks<7, S>(line, axis, taps, first, 0, count, lanes);  // widths are often 7 * 2^n
-    i = blocks<4, S>(line, axis, taps, first, i, count, lanes);
-    i = blocks<2, S>(line, axis, taps, first, i, count, lanes);
-    blocks<1, S>(line, axis, taps, first, i, count, lanes);
+    const Series series{taps, advance, first, period, (line.out_width - first + period - 1) / period};
+    std::int64_t done = 0;
+    if (advance == taps.step && taps.count == 5) {
+      done = blocks<kBlock, 5, 1>(line, series, 0, lanes);
+    } else if (advance == taps.step && taps.count == 3) {
+      done = blocks<kBlock, 3, 1>(line, series, 0, lanes);
+    } else if (advance == taps.step && taps.count == 2) {
+      done = blocks<kBlock, 2, 1>(line, series, 0, lanes);
+    } else if (advance == 2 * taps.step && taps.count == 3) {
+      done = blocks<kBlock, 3, 2>(line, series, 0, lanes);
+    } else {
+      done = blocks<kBlock, 0, 1>(line, series, 0, lanes);
+    }
+    done = blocks<4, 0, 1>(line, series, done, lanes);
+    blocks<1, 0, 1>(line, series, done, lanes);
   }
 }
 
@@ -174,29 +207,30 @@ void convolve_rows(Map<const T> in, const T* weight, const Window& window, const
                    Map<T> out, Rows rows, bool transposed) {
   const Axis y_axis(window, 0, transposed), x_axis(window, 1, transposed);
   const std::int64_t strip = channels_in_cache<T>(in.width * y_axis.kernel);
-  Line<T> line;
-  line.weight_pixel = padded(out.channels);
-  line.weight_row = line.weight_pixel * window.kernel[1];
-  line.out_width = out.width;
-  line.out_pitch = out.pitch;
+  const std::int64_t in_row = in.width * in.pitch, weight_pixel = padded(out.channels),
+                     weight_row = weight_pixel * window.kernel[1];
   for (std::int64_t begin = 0; begin < out.channels; begin += strip) {
     const std::int64_t end = begin + strip < out.channels ? begin + strip : out.channels;
     for (std::int64_t y = rows.begin; y < rows.end; ++y) {
-      line.rows = inside(y_axis.at(y), in.height);
+      const Taps taps = inside(y_axis.at(y), in.height);
       for_each_lanes<T>(begin, end, [&](std::int64_t c, auto lanes) {
         const auto from = [c](const T* values) { return values ? values + c : nullptr; };
-        line.in = in;
-        line.in.data += c;
-        line.weight = weight + c;
-        line.out = out.data + y * out.width * out.pitch + c;
+        Line<T> line;
+        line.in = in.data + taps.first * in_row + c;
+        line.weight = weight + taps.weight * weight_row + c;
+        line.rows = taps.count;
+        line.in_row = taps.step * in_row;
+        line.weight_row = taps.weight_step * weight_row;
+        line.in_width = in.width;
+        line.in_pitch = in.pitch;
+        line.weight_pixel = weight_pixel;
         line.epilogue = {from(epilogue.bias), from(epilogue.residual), epilogue.residual_pitch,
                          from(epilogue.residual_scale), from(epilogue.slope)};
         if (line.epilogue.residual) line.epilogue.residual += y * out.width * epilogue.residual_pitch;
-        if (!transposed && window.stride[1] == 2 && window.dilation[1] == 1) {
-          whole_line<2>(line, x_axis, lanes);
-        } else {
-          whole_line<1>(line, x_axis, lanes);
-        }
+        line.out = out.data + y * out.width * out.pitch + c;
+        line.out_width = out.width;
+        line.out_pitch = out.pitch;
+        whole_line(line, x_axis, lanes);
       });
     }
   }
@@ -242,27 +276,27 @@ template <int K, int S, class T, class Lanes>
 void add_row_products(const T* fine, std::int64_t fine_width, std::int64_t fine_pitch, const T* coarse,
                       std::int64_t coarse_width, std::int64_t coarse_pitch, const Axis& axis,
                       std::int64_t tap, T* sum, std::int64_t sum_step, Lanes lanes) {
-  constexpr int kBlock = kRegisters == 32 ? 7 : 4;
+  constexpr int kPixels = kRegisters == 32 ? 7 : 4;
   Vec<T> sums[kChains<K>][K] = {};
   const std::int64_t period = axis.period(), advance = axis.advance();
   for (std::int64_t first = 0; first < period && first < coarse_width; ++first) {
     const std::int64_t count = (coarse_width - first + period - 1) / period;
-    Columns<T> columns{fine, 0, K == 1 ? advance : axis.dilation, fine_width, fine_pitch};
+    const std::int64_t x_step = K == 1 ? advance : axis.dilation, g_step = period * coarse_pitch;
+    std::int64_t x = axis.at(first).first + tap * axis.dilation;
+    const T* g = coarse + first * coarse_pitch;
     for (std::int64_t i = 0; i < count;) {
-      columns.x = axis.at(first).first + i * advance + tap * axis.dilation;
-      const T* g = coarse + (first + i * period) * coarse_pitch;
-      const std::int64_t step = period * coarse_pitch;
-      if (i + kBlock > count) {
-        add_products<1, K, S, true>(sums, columns, g, step, lanes);
-        ++i;
-        continue;
-      }
-      if (columns.has(0) && columns.has((kBlock - 1) * S + K - 1)) {
-        add_products<kBlock, K, S, false>(sums, columns, g, step, lanes);
+      const Columns<T> columns = columns_of(fine, x, x_step, fine_width, fine_pitch);
+      const std::int64_t pixels = i + kPixels <= count ? kPixels : 1;
+      if (pixels == 1) {
+        add_products<1, K, S, true>(sums, columns, g, g_step, lanes);
+      } else if (columns.has(0) && columns.has((kPixels - 1) * S + K - 1)) {
+        add_products<kPixels, K, S, false>(sums, columns, g, g_step, lanes);
       } else {
-        add_products<kBlock, K, S, true>(sums, columns, g, step, lanes);
+        add_products<kPixels, K, S, true>(sums, columns, g, g_step, lanes);
       }
-      i += kBlock;
+      i += pixels;
+      x += pixels * advance;
+      g += pixels * g_step;
     }
   }
 #pragma GCC unroll 8

@@ -81,24 +81,33 @@ struct Block {
   }
 };
 
+/// A function of its own, so that the loop in `body` has all registers.
+template <class Body, class Lanes>
+[[gnu::noinline]] void run_block(const Body& body, std::int64_t c, Lanes lanes, const Block& block) {
+  body(c, lanes, block);
+}
+
 /// Calls body(c, lanes, block) until the channels c ... of each block were all channels of the rows' pixels, groups being pixels
-/// of more channels. Blocks are small enough for the first cache.
+/// of more channels. A block is some vectors wide and fits the first cache.
 template <class T, class Body>
 void for_each_block(Rows rows, const Map<const T>& map, std::int64_t group, Body body) {
-  constexpr std::int64_t kBytes = 8 << 10;
-  const std::int64_t channels = group * map.channels,
-                     most = kBytes / (channels * static_cast<std::int64_t>(sizeof(T))) + 1;
-  const std::int64_t end = rows.end * map.width;
-  std::int64_t pixel = rows.begin * map.width;
-  while (pixel + group <= end) {
-    const std::int64_t groups = (end - pixel) / group;
-    const Block block{pixel, groups < most ? groups : most, group};
-    for_each_lanes<T>(0, channels, [&](std::int64_t c, auto lanes) { body(c, lanes, block); });
-    pixel += block.count * group;
+  constexpr std::int64_t kVectors = 8, kBytes = 8 << 10;
+  const std::int64_t channels = group * map.channels, end = rows.end * map.width;
+  const std::int64_t begin = rows.begin * map.width, whole_end = begin + (end - begin) / group * group;
+  for (std::int64_t c0 = 0; c0 < channels; c0 += kVectors * kLanes<T>) {
+    const std::int64_t left = channels - c0,
+                       width = left < kVectors * kLanes<T> ? left : kVectors * kLanes<T>;
+    const std::int64_t most = kBytes / (width * static_cast<std::int64_t>(sizeof(T)));
+    for (std::int64_t pixel = begin; pixel < whole_end; pixel += most * group) {
+      const std::int64_t groups = (whole_end - pixel) / group;
+      const Block block{pixel, groups < most ? groups : most, group};
+      for_each_lanes<T>(c0, c0 + width,
+                        [&](std::int64_t c, auto lanes) { run_block(body, c, lanes, block); });
+    }
   }
-  if (pixel < end) {  // fewer than a group
-    for_each_lanes<T>(0, (end - pixel) * map.channels, [&](std::int64_t c, auto lanes) {
-      body(c, lanes, Block{pixel, 1, group});
+  if (whole_end < end) {  // fewer than a group
+    for_each_lanes<T>(0, (end - whole_end) * map.channels, [&](std::int64_t c, auto lanes) {
+      body(c, lanes, Block{whole_end, 1, group});
     });
   }
 }

@@ -4,6 +4,28 @@
 namespace portraitseg::kernels::PORTRAITSEG_ISA {
 namespace {
 
+/// Two channels, as the maps of two classes have, read and written as one word: a part of a longer vector would wait for its own
+/// last store.
+template <class T>
+struct Pair {
+  typedef T Vector __attribute__((vector_size(2 * sizeof(T))));
+  static Vector load(const T* p) {
+    Vector v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+  static void store(T* p, Vector v) { std::memcpy(p, &v, sizeof v); }
+};
+
+template <class T, class Body>
+void for_each_lanes_or_pair(std::int64_t channels, Body body) {
+  if (channels == 2) {
+    body(std::int64_t{0}, Pair<T>{});
+  } else {
+    for_each_lanes<T>(0, channels, body);
+  }
+}
+
 /// Where an output position lies between two inputs: low * (1 - weight) + high * weight.
 template <class T>
 struct Source {
@@ -47,22 +69,24 @@ void upsample(Map<const T> in, bool align_corners, const Epilogue<T>& epilogue, 
       const Source<T> row = source<T>(y, in.height, out.height, align_corners);
       const T* low_row = in.data + row.low * in.width * in.pitch;
       const T* high_row = in.data + row.high * in.width * in.pitch;
-      const Vec<T> down = splat(row.weight);
+      const T down = row.weight;
       const std::int64_t first = y * out.width + begin;
-      for_each_lanes<T>(0, out.channels, [&](std::int64_t c, auto lanes) {
-        const Vec<T> bias = epilogue.bias ? lanes.load(epilogue.bias + c) : Vec<T>{};
-        const Vec<T> scale = epilogue.residual_scale ? lanes.load(epilogue.residual_scale + c) : splat<T>(1);
-        const Vec<T> slope = epilogue.slope ? lanes.load(epilogue.slope + c) : splat<T>(1);
+      for_each_lanes_or_pair<T>(out.channels, [&](std::int64_t c, auto lanes) {
+        using Vector = decltype(lanes.load(in.data));
+        const Vector bias = epilogue.bias ? lanes.load(epilogue.bias + c) : Vector{};
+        const Vector scale =
+            epilogue.residual_scale ? lanes.load(epilogue.residual_scale + c) : Vector{} + T(1);
+        const Vector slope = epilogue.slope ? lanes.load(epilogue.slope + c) : Vector{} + T(1);
         const auto column = [&](std::int64_t x) {  // blended from both rows
-          const Vec<T> low = lanes.load(low_row + x * in.pitch + c);
+          const Vector low = lanes.load(low_row + x * in.pitch + c);
           return low + down * (lanes.load(high_row + x * in.pitch + c) - low);
         };
         const T* residual =
             epilogue.residual ? epilogue.residual + first * epilogue.residual_pitch + c : nullptr;
         T* to = out.data + first * out.pitch + c;
         std::int64_t at = -2;
-        Vec<T> low{}, step{};
-        Vec<T> high{};
+        Vector low{}, step{};
+        Vector high{};
         for (std::int64_t i = 0; i < columns.count; ++i) {
           const Source<T>& from = columns.at[i];
           if (from.low != at) {
@@ -71,9 +95,9 @@ void upsample(Map<const T> in, bool align_corners, const Epilogue<T>& epilogue, 
             step = high - low;
             at = from.low;
           }
-          Vec<T> v = low + splat(from.weight) * step + bias;
+          Vector v = low + from.weight * step + bias;
           if (residual) v += scale * lanes.load(residual + i * epilogue.residual_pitch);
-          lanes.store(to + i * out.pitch, activate<T>(v, slope));
+          lanes.store(to + i * out.pitch, v > 0 ? v : slope * v);
         }
       });
     }
@@ -98,9 +122,10 @@ void upsample_gradient(Map<const T> gradient, bool align_corners, Map<T> out) {
       const Source<T> row = source<T>(y, out.height, gradient.height, align_corners);
       T* low_row = out.data + row.low * out.width * out.pitch;
       T* high_row = out.data + row.high * out.width * out.pitch;
-      const Vec<T> down = splat(row.weight), up = splat(1 - row.weight);
-      for_each_lanes<T>(0, out.channels, [&](std::int64_t c, auto lanes) {
-        const auto add = [&](std::int64_t x, Vec<T> v) {
+      const T down = row.weight, up = 1 - down;
+      for_each_lanes_or_pair<T>(out.channels, [&](std::int64_t c, auto lanes) {
+        using Vector = decltype(lanes.load(out.data));
+        const auto add = [&](std::int64_t x, Vector v) {
           T* low = low_row + x * out.pitch + c;
           T* high = high_row + x * out.pitch + c;
           lanes.store(low, lanes.load(low) + up * v);
@@ -108,18 +133,18 @@ void upsample_gradient(Map<const T> gradient, bool align_corners, Map<T> out) {
         };
         const T* from = gradient.data + (y * gradient.width + begin) * gradient.pitch + c;
         Source<T> at = columns.at[0];
-        Vec<T> low{}, high{};  // what the two columns of `at` got and do not have yet
+        Vector low{}, high{};  // what the two columns of `at` got and do not have yet
         for (std::int64_t i = 0; i < columns.count; ++i) {
           const Source<T>& to = columns.at[i];
           if (to.low != at.low) {
             add(at.low, low);
             const bool next = to.low == at.high;
             if (!next) add(at.high, high);
-            low = next ? high : Vec<T>{};
-            high = Vec<T>{};
+            low = next ? high : Vector{};
+            high = Vector{};
             at = to;
           }
-          const Vec<T> g = lanes.load(from + i * gradient.pitch), right = splat(to.weight) * g;
+          const Vector g = lanes.load(from + i * gradient.pitch), right = to.weight * g;
           low += g - right;
           high += right;
         }
