@@ -141,7 +141,7 @@ std::vector<torch::Tensor> Trainer::weighted_losses(SegmentationModel& model, co
     const torch::Tensor& logits = (term.view == View::kDeformed ? deformed : output).at(term.output);
     const torch::Tensor target = term.options->compares_views()
                                      ? deformed.at(term.output).detach()
-                                     : device_.move(batch.targets.at(term.target), torch::kInt64);
+                                     : device_.move(batch.targets.at(term.target), torch::kUInt8);
     values.push_back(term.weight * loss->forward(logits, target));
   }
   return values;

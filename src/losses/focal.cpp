@@ -5,6 +5,8 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/sample.h"
 
+#include "losses/pixel_loss.h"
+
 namespace portraitseg {
 namespace {
 
@@ -15,6 +17,10 @@ class Focal final : public Loss {
   torch::Tensor forward(const torch::Tensor& logits, const torch::Tensor& target) const override {
     if (logits.size(1) == 1)
       throw UserError("focal needs a network with at least 2 output channels; set model.num_classes to 2");
+    if (has_pixel_loss(logits)) {
+      return softmax_loss(logits, target, std::vector<double>(static_cast<std::size_t>(logits.size(1)), 1.0),
+                          gamma_);
+    }
     const auto valid = target != kIgnore;
     const auto index = torch::where(valid, target, torch::zeros_like(target)).to(torch::kInt64);
     const auto log_p = torch::log_softmax(logits, 1).gather(1, index.unsqueeze(1)).squeeze(1);
