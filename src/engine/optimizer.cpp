@@ -1,7 +1,10 @@
 #include "portraitseg/engine/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include "portraitseg/weights/state_dict.h"
@@ -16,6 +19,10 @@ double decay_share(const torch::Tensor& parameter, DecayRule rule) {
   if (parameter.dim() != 4) return 0.01;
   return parameter.size(1) == 1 ? 0 : 1;  // one input channel: a depthwise kernel
 }
+
+constexpr std::int64_t kAlignment =
+    16;                                // a parameter begins at a multiple of 64 bytes, as those of its own do
+constexpr std::int64_t kPiece = 8192;  // values; five arrays of it fit into a processor's second cache
 
 std::string prefix() {
   return std::string(kTrainingPrefix) + "adam.";
@@ -36,32 +43,104 @@ void OptimizerOptions::fields(Fields& f) {
 }
 
 Adam::Adam(const torch::nn::Module& module, const OptimizerOptions& options) : options_(options) {
+  const torch::NoGradGuard no_grad;
   for (const auto& item : module.named_parameters()) {
-    const torch::Tensor& parameter = item.value();
-    slots_.push_back({item.key(), parameter, torch::zeros_like(parameter), torch::zeros_like(parameter),
-                      options.weight_decay * decay_share(parameter, options.decay_rule)});
+    if (!item.value().requires_grad()) continue;
+    Slot& slot = slots_.emplace_back();
+    slot.key = item.key();
+    slot.parameter = item.value();
+    slot.decay = options.weight_decay * decay_share(slot.parameter, options.decay_rule);
   }
+  std::stable_sort(slots_.begin(), slots_.end(),
+                   [](const Slot& a, const Slot& b) { return a.decay < b.decay; });
+  std::int64_t size = 0;
+  for (auto& slot : slots_) {
+    slot.begin = size;
+    size += (slot.parameter.numel() + kAlignment - 1) / kAlignment * kAlignment;
+    slot.end = size;
+  }
+  const auto buffer = slots_.empty() ? torch::TensorOptions() : slots_.front().parameter.options();
+  for (auto* flat : {&values_, &gradients_, &means_, &squares_})
+    *flat = torch::zeros({size}, buffer.requires_grad(false));
+  for (auto& slot : slots_) {
+    const auto view = [&](const torch::Tensor& flat) {
+      return flat.narrow(0, slot.begin, slot.parameter.numel()).view(slot.parameter.sizes());
+    };
+    slot.value = view(values_);
+    slot.gradient = view(gradients_).variable_data();  // counts its own versions
+    slot.mean = view(means_);
+    slot.square = view(squares_);
+    bind(slot);
+  }
+}
+
+/// The parameter's value becomes the slot's, where it is not yet (another optimizer may have taken it over).
+void Adam::bind(Slot& slot) {
+  if (slot.parameter.is_alias_of(slot.value)) return;
+  if (slot.parameter.scalar_type() != slot.value.scalar_type() ||
+      slot.parameter.device() != slot.value.device()) {
+    throw std::logic_error(slot.key + " is of another type or on another device than the optimizer");
+  }
+  slot.value.copy_(slot.parameter);
+  slot.parameter.set_data(slot.value);
+}
+
+/// Brings the parameter's gradient into the buffer. @return whether there is one
+bool Adam::collect_gradient(Slot& slot) {
+  const torch::Tensor& gradient = slot.parameter.grad();
+  if (!gradient.defined()) return false;
+  if (!gradient.is_same(slot.gradient)) {
+    slot.gradient.copy_(gradient);
+    return true;
+  }
+  return slot.gradient._version() != slot.version;
 }
 
 void Adam::step(double lr) {
   const torch::NoGradGuard no_grad;
   ++steps_;
+  std::int64_t begin = 0, end = 0;  // of neighbours with a gradient and equal decay
+  double decay = 0;
+  for (auto& slot : slots_) {
+    bind(slot);
+    if (!collect_gradient(slot)) continue;
+    torch::autograd::impl::bump_version(slot.parameter);  // autograd notices changes of saved values by it
+    if (slot.begin != end || slot.decay != decay) {
+      update(begin, end, decay, lr);
+      begin = slot.begin;
+      decay = slot.decay;
+    }
+    end = slot.end;
+  }
+  update(begin, end, decay, lr);
+}
+
+/// The parameters in [begin, end) of the buffers, a piece at a time that stays in the processor's cache.
+void Adam::update(std::int64_t begin, std::int64_t end, double decay, double lr) {
   const double beta1 = options_.betas[0], beta2 = options_.betas[1];
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));
-  for (auto& slot : slots_) {
-    torch::Tensor gradient = slot.parameter.grad();
-    if (!gradient.defined()) continue;
-    if (slot.decay != 0) gradient = gradient.add(slot.parameter, slot.decay);
-    slot.mean.mul_(beta1).add_(gradient, 1 - beta1);
-    slot.square.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
-    const auto denominator = (slot.square.sqrt() / std::sqrt(correction2)).add_(options_.eps);
-    slot.parameter.addcdiv_(slot.mean, denominator, -lr / correction1);
-  }
+  const std::int64_t piece = values_.is_cpu() ? kPiece : end - begin;
+  at::parallel_for(0, (end - begin + piece - 1) / piece, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t from = begin + i * piece, to = std::min(end, from + piece);
+      torch::Tensor value = values_.slice(0, from, to), mean = means_.slice(0, from, to);
+      torch::Tensor square = squares_.slice(0, from, to), gradient = gradients_.slice(0, from, to);
+      if (decay != 0) gradient = gradient.add(value, decay);
+      mean.mul_(beta1).add_(gradient, 1 - beta1);
+      square.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+      const auto denominator = square.sqrt().div_(std::sqrt(correction2)).add_(options_.eps);
+      value.addcdiv_(mean, denominator, -lr / correction1);
+    }
+  });
 }
 
 void Adam::zero_grad() {
-  for (auto& slot : slots_) slot.parameter.mutable_grad().reset();
+  gradients_.zero_();
+  for (auto& slot : slots_) {
+    slot.parameter.mutable_grad() = slot.gradient;
+    slot.version = slot.gradient._version();
+  }
 }
 
 void Adam::save(TensorFile& file) const {

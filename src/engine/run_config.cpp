@@ -77,7 +77,10 @@ LoaderOptions RunConfig::loader() const {
   options.preprocessing = preprocessing;
   options.augment = augment;
   std::set<std::string> targets;
-  for (const auto& term : losses) targets.insert(term.target);
+  for (const auto& term : losses) {
+    if (!term.options->compares_views()) targets.insert(term.target);
+    options.deformed = options.deformed || term.needs_deformed();
+  }
   options.targets.assign(targets.begin(), targets.end());
   options.batch_size = trainer.batch_size;
   options.workers = data.workers;

@@ -1,5 +1,6 @@
 #include "portraitseg/engine/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -51,7 +52,7 @@ std::int64_t Trainer::try_out() const {
     const torch::Tensor logits = model->forward(device_.move(image, torch::kFloat32)).mask;
     const auto label = torch::zeros({n, logits.size(2), logits.size(3)}, torch::kUInt8);
     Batch batch;
-    batch.image = image;
+    batch.image = batch.deformed = image;
     for (const auto& name : target_names()) batch.targets[name] = label;
     weighted_losses(*model, batch);
     return height / logits.size(2);
@@ -131,10 +132,16 @@ bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& sto
 
 std::vector<torch::Tensor> Trainer::weighted_losses(SegmentationModel& model, const Batch& batch) const {
   const SegmentationOutput output = model.forward(device_.move(batch.image, torch::kFloat32));
+  SegmentationOutput deformed;
+  if (std::any_of(losses_.begin(), losses_.end(),
+                  [](const auto& item) { return item.first.needs_deformed(); }))
+    deformed = model.forward(device_.move(batch.deformed, torch::kFloat32));
   std::vector<torch::Tensor> values;
   for (const auto& [term, loss] : losses_) {
-    const torch::Tensor& logits = output.at(term.output);
-    const torch::Tensor target = device_.move(batch.targets.at(term.target), torch::kInt64);
+    const torch::Tensor& logits = (term.view == View::kDeformed ? deformed : output).at(term.output);
+    const torch::Tensor target = term.options->compares_views()
+                                     ? deformed.at(term.output).detach()
+                                     : device_.move(batch.targets.at(term.target), torch::kUInt8);
     values.push_back(term.weight * loss->forward(logits, target));
   }
   return values;

@@ -141,6 +141,20 @@ TEST(Train, EffectiveConfigurationAloneReproducesTheRun) {
   expect_same_run(elsewhere.path() / "again", place / "run");
 }
 
+TEST(Train, PortraitNetWithBoundaryAndConsistencyLossesRepeatsItself) {
+  const Workplace place;
+  const std::vector<std::string> recipe = {
+      "trainer.epochs=1", "model.name=portraitnet", "optimizer.lr=0.001",
+      "losses=[{name: cross_entropy}, {name: cross_entropy, view: deformed}, "
+      "{name: focal, output: boundary, target: contour, weight: 0.1}, {name: consistency, weight: 2}]"};
+  expect_finishes(place.train("a", recipe));
+  expect_finishes(place.train("b", recipe));
+  expect_same_run(place / "b", place / "a");
+  EXPECT_THAT(lines_of(bytes_of(place / "a/metrics.csv")).front(),
+              ::testing::AllOf(HasSubstr("cross_entropy.mask.label.deformed"),
+                               HasSubstr("focal.boundary.contour"), HasSubstr("consistency.mask")));
+}
+
 class KilledTraining : public ::testing::TestWithParam<int> {};
 
 TEST_P(KilledTraining, ResumesToTheBytesOfOneThatWasNot) {

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "portraitseg/losses/consistency.h"
 #include "portraitseg/losses/cross_entropy.h"
+#include "portraitseg/losses/focal.h"
 #include "portraitseg/losses/lovasz_hinge.h"
 #include "portraitseg/weights/safetensors.h"
 
@@ -27,6 +29,18 @@ struct Golden {
   static std::unique_ptr<Loss> lovasz_hinge(bool per_image) {
     LovaszHingeOptions options;
     options.per_image = per_image;
+    return options.build();
+  }
+
+  static std::unique_ptr<Loss> focal(double gamma) {
+    FocalOptions options;
+    options.gamma = gamma;
+    return options.build();
+  }
+
+  static std::unique_ptr<Loss> consistency(double temperature) {
+    ConsistencyOptions options;
+    options.temperature = temperature;
     return options.build();
   }
 
@@ -75,6 +89,34 @@ TEST(LossesParity, EdgeTermAddsHalfTheLossInTheBand) {
   golden.expect(loss->forward(golden.logits, golden.file.at("label")) +
                     0.5 * loss->forward(golden.logits, golden.file.at("label_ignore")),
                 "train_edge_total.cross_entropy");
+}
+
+TEST(LossesParity, FocalEqualsTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const Golden golden;
+  const auto& label = golden.file.at("label");
+  golden.expect(golden.focal(0)->forward(golden.logits, label), "focal.gamma0");
+  golden.expect(golden.focal(2)->forward(golden.logits, label), "focal.gamma2");
+  golden.expect(golden.focal(2)->forward(golden.logits, label) * label.numel(), "focal.gamma2_sum");
+}
+
+TEST(LossesParity, ConsistencyEqualsTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const Golden golden;
+  const auto& teacher = golden.file.at("teacher");
+  golden.expect(golden.consistency(1)->forward(golden.logits, teacher), "kl.T1");
+  golden.expect(golden.consistency(2)->forward(golden.logits, teacher), "kl.T2");
+}
+
+TEST(LossesParity, PortraitNetsSumEqualsTheReference) {
+  PORTRAITSEG_NEEDS_SHARED_DATA();
+  const Golden golden;
+  const auto &label = golden.file.at("label"), &teacher = golden.file.at("teacher");
+  const auto cross_entropy = golden.cross_entropy(/*weighted=*/false);
+  golden.expect(cross_entropy->forward(golden.logits, label) + cross_entropy->forward(teacher, label) +
+                    2 * golden.consistency(1)->forward(golden.logits, teacher) +
+                    0.1 * golden.focal(2)->forward(golden.file.at("logits2_edge"), label),
+                "portraitnet_total");
 }
 
 }  // namespace

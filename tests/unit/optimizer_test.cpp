@@ -6,6 +6,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/schedule.h"
 #include "portraitseg/models/models.h"
+#include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
 namespace {
@@ -72,6 +73,59 @@ TEST(Adam, StateSavesAndLoads) {
     EXPECT_TRUE(torch::equal(state.tensors[i].second, again.tensors[i].second));
   state.tensors.pop_back();
   EXPECT_THROW(other.load(state, "memory"), DataError);
+}
+
+TEST(Adam, AHeadThatNoLossLooksAtKeepsItsBits) {
+  auto network = small_network();
+  OptimizerOptions options;
+  options.weight_decay = 1;
+  Adam adam(*network, options);
+  const auto head = network->named_parameters()["2.weight"].clone();
+  const auto kernel = network->named_parameters()["0.weight"].clone();
+  for (int step = 0; step < 3; ++step) {
+    adam.zero_grad();
+    network->at<torch::nn::Conv2dImpl>(0)
+        .forward(torch::ones({1, 4, 8, 8}, torch::kFloat64))
+        .sum()
+        .backward();
+    adam.step(0.1);
+  }
+  EXPECT_TRUE(torch::equal(network->named_parameters()["2.weight"], head));
+  EXPECT_FALSE(torch::equal(network->named_parameters()["0.weight"], kernel));
+}
+
+TEST(Adam, AFrozenParameterStaysOutside) {
+  auto network = small_network();
+  network->named_parameters()["0.weight"].set_requires_grad(false);
+  const auto before = network->named_parameters()["0.weight"].clone();
+  OptimizerOptions options;
+  options.weight_decay = 1;
+  Adam adam(*network, options);
+  adam.zero_grad();
+  network->forward(torch::ones({1, 4, 8, 8}, torch::kFloat64)).sum().backward();
+  adam.step(0.1);
+  EXPECT_TRUE(torch::equal(network->named_parameters()["0.weight"], before));
+  TensorFile state;
+  adam.save(state);
+  EXPECT_EQ(state.find("training.adam.mean.0.weight"), nullptr);
+  EXPECT_NE(state.find("training.adam.mean.2.weight"), nullptr);
+}
+
+TEST(Adam, WeightsLoadedAfterItWasMadeAreThoseItUpdates) {
+  auto network = small_network();
+  Adam adam(*network, {});
+  TensorFile file;
+  for (const auto& [key, tensor] : state_dict(*network)) file.tensors.emplace_back(key, tensor * 0 + 2);
+  load_state_dict(*network, file, "memory");
+  Adam second(*network, {});  // takes the values over
+  for (Adam* optimizer : {&adam, &second}) {
+    optimizer->zero_grad();
+    network->forward(torch::rand({1, 4, 8, 8}, torch::kFloat64)).sum().backward();
+    const auto before = network->named_parameters()["2.bias"].clone();
+    optimizer->step(0.5);  // a first step is of the learning rate's size
+    const auto moved = before - network->named_parameters()["2.bias"];
+    EXPECT_TRUE(torch::allclose(moved, torch::full_like(moved, 0.5))) << moved;
+  }
 }
 
 TEST(Schedule, DefaultMilestonesAreClovas) {

@@ -32,5 +32,23 @@ TEST(RunConfig, APriorNeedsItsChannelAndItsNetwork) {
   EXPECT_EQ(error(channel + "model: {name: portraitnet, prior_channel: true}\n"), "no error");
 }
 
+TEST(RunConfig, ALossThatComparesViewsHasNoTarget) {
+  EXPECT_EQ(error("losses: [{name: consistency, weight: 2}]\n"), "no error");
+  for (const char* field : {"target: label", "view: deformed"}) {
+    EXPECT_THAT(error("losses: [{name: consistency, " + std::string(field) + "}]\n"),
+                AllOf(HasSubstr("test:1:"), HasSubstr("losses")))
+        << field;
+  }
+}
+
+TEST(RunConfig, TheSameLossOnBothViewsIsTwoColumns) {
+  const auto config = RunConfig::parse(
+      "losses: [{name: cross_entropy}, {name: cross_entropy, view: deformed}, {name: consistency}]\n",
+      "test");
+  EXPECT_EQ(config.losses[0].title(), "cross_entropy.mask.label");
+  EXPECT_EQ(config.losses[1].title(), "cross_entropy.mask.label.deformed");
+  EXPECT_EQ(config.losses[2].title(), "consistency.mask");
+}
+
 }  // namespace
 }  // namespace portraitseg

@@ -30,11 +30,17 @@ struct OptimizerOptions {
 };
 
 /// Adam (Kingma and Ba 2015), the arithmetic of torch.optim.Adam, with a state that saves under the parameters' keys.
+///
+/// Values and gradients of all trained parameters lie in one buffer each, of which the parameters' own tensors are
+/// views, so that a step is a few passes over memory however many parameters there are. Frozen ones stay outside.
 class Adam {
  public:
+  /// @param module of one type and on one device; whoever moves it afterwards makes another optimizer.
   Adam(const torch::nn::Module& module, const OptimizerOptions& options);
 
-  /// One update with the gradients that the parameters hold. A parameter without gradient is left alone.
+  /// One update with the gradients that the parameters hold. A parameter without gradient, or whose gradient nobody
+  /// has written since zero_grad(), is left alone: the head that no loss looks at does not decay.
+  /// Whoever writes gradients past autograd, through data_ptr(), says so by torch::autograd::impl::bump_version().
   void step(double lr);
   void zero_grad();
 
@@ -43,13 +49,23 @@ class Adam {
   void load(const TensorFile& file, const std::filesystem::path& path);
 
  private:
+  /// A parameter's part [begin, end) of the buffers, and views of it in the parameter's shape.
   struct Slot {
     std::string key;
-    torch::Tensor parameter, mean, square;  ///< first and second moment
-    double decay;
+    torch::Tensor parameter;
+    double decay = 0;
+    std::int64_t begin = 0, end = 0;
+    torch::Tensor value, gradient, mean, square;
+    std::int64_t version = 0;  ///< the gradient's when it was zero
   };
+
+  void bind(Slot& slot);
+  bool collect_gradient(Slot& slot);
+  void update(std::int64_t begin, std::int64_t end, double decay, double lr);
+
   OptimizerOptions options_;
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;                             ///< one behind another, those of equal decay together
+  torch::Tensor values_, gradients_, means_, squares_;  ///< [P]; first and second moment
   std::int64_t steps_ = 0;
 };
 

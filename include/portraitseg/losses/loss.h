@@ -8,12 +8,15 @@
 
 namespace portraitseg {
 
-/// A loss between one of a network's outputs and one of a batch's targets.
+/// A loss between one of a network's outputs and one of a batch's targets, or the same output on another view.
 class Loss {
  public:
   virtual ~Loss() = default;
 
-  /// @param logits [N, C, H, W]   @param target [N, H, W] int64 class index, kIgnore = ignore   @return scalar
+  /// @param logits [N, C, H, W]
+  /// @param target [N, H, W] class index, kIgnore = ignore, uint8 or int64; of a loss that compares views,
+  ///               [N, C, H, W]: the logits of the deformed view
+  /// @return scalar
   virtual torch::Tensor forward(const torch::Tensor& logits, const torch::Tensor& target) const = 0;
 };
 
@@ -22,6 +25,9 @@ struct LossOptions {
   virtual ~LossOptions() = default;
   virtual void fields(Fields& f) = 0;
   virtual std::unique_ptr<Loss> build() const = 0;
+
+  /// Whether it compares the output on the two views of an image, see View, in place of output and target.
+  virtual bool compares_views() const { return false; }
 };
 
 }  // namespace portraitseg

@@ -47,6 +47,13 @@ struct Normalisation {
   const T* slope = nullptr;  ///< [padded(channels)]; nullptr: no activation
 };
 
+/// Pixels of a map in LibTorch's own layout: channel c begins at data + c * stride.
+template <class T>
+struct Planes {
+  T* data = nullptr;
+  std::int64_t channels = 0, pixels = 0, stride = 0;
+};
+
 /// The vector code, all of it single-threaded and for one image. Every `out` is written, never added to, if nothing else is said.
 /// Maps never overlap, but for a residual. Callers spread images or rows over threads.
 template <class T>
@@ -110,6 +117,16 @@ struct Kernels {
                           Map<T> out);                 ///< out's channel c is in's source[c]
   void (*from_planes)(const T* in, Map<T> out, Rows);  ///< [channels, height, width] to channels last
   void (*to_planes)(Map<const T> in, T* out, Rows);
+
+  // Losses. A gradient has its logits' layout; nullptr: only the value.
+
+  /// Sum of weights[y] * (1 - p[y])^gamma * -log p[y], p = softmax(in), over the pixels whose label y is a channel; gradient is
+  /// `scale` times its derivative by `in`, the power taken as a constant.
+  double (*softmax_loss)(Planes<const T> in, const std::uint8_t* labels, const T* weights, T gamma, T scale,
+                         T* gradient);
+  /// Sum of q * log(q / p), p = softmax(in * sharpness), q = softmax(teacher * sharpness) over the channels; gradient is
+  /// scale * (p - q). `teacher` has the layout of `in`.
+  double (*softmax_divergence)(Planes<const T> in, const T* teacher, T sharpness, T scale, T* gradient);
 };
 
 /// The best that this processor can run: AVX-512, AVX2 or what every one of its family has.

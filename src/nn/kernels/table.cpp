@@ -13,6 +13,7 @@ const Kernels<T>& table() {
     add_normalisation(made);
     add_resampling(made);
     add_elementwise(made);
+    add_losses(made);
     return made;
   }();
   return kernels;

@@ -18,5 +18,7 @@ template <class T>
 void add_resampling(Kernels<T>& table);
 template <class T>
 void add_elementwise(Kernels<T>& table);
+template <class T>
+void add_losses(Kernels<T>& table);
 
 }  // namespace portraitseg::kernels::PORTRAITSEG_ISA

@@ -1,0 +1,32 @@
+#pragma once
+
+// What losses share that cost LibTorch many passes over memory: value and gradient in one, on the CPU.
+
+#include <vector>
+
+#include <torch/types.h>
+
+namespace portraitseg {
+
+/// Whether the functions below, which work on float and double in main memory, can take these logits. CUDA and autocast
+/// types go by LibTorch's operators.
+bool has_pixel_loss(const torch::Tensor& logits);
+
+/// Sum of weights[y] * (1 - p[y])^gamma * -log p[y] over the pixels whose label y is not kIgnore, over that of weights[y]; 0 if
+/// there are none. No gradient passes through the power. The same bits for any number of threads.
+/// @param logits [N, C, H, W]   @param target [N, H, W]   @param weights one a channel
+/// @throws UserError for a label that is neither a channel nor kIgnore.
+torch::Tensor softmax_loss(const torch::Tensor& logits, const torch::Tensor& target,
+                           const std::vector<double>& weights, double gamma);
+
+/// Mean over all elements of q * log(q / p), p = softmax(logits * sharpness), q = softmax(teacher * sharpness), over
+/// sharpness^2. @param logits, teacher [N, C, H, W]
+torch::Tensor softmax_divergence(const torch::Tensor& logits, const torch::Tensor& teacher, double sharpness);
+
+/// A scalar for autograd whose gradient by the logits is known already. @param gradient in the logits' shape
+torch::Tensor with_gradient(double value, const torch::Tensor& logits, const torch::Tensor& gradient);
+
+/// Whether somebody will ask for it.
+bool needs_gradient(const torch::Tensor& logits);
+
+}  // namespace portraitseg

@@ -1,0 +1,148 @@
+// The losses' own passes over the pixels against LibTorch's operators.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/data/sample.h"
+#include "portraitseg/losses/losses.h"
+
+#include "nn/kernels/kernels.h"
+
+namespace portraitseg {
+namespace {
+
+struct Case {
+  torch::Tensor logits, label, teacher;
+
+  /// Sizes that fill no vector; labels with kIgnore among them, as the loader makes them.
+  explicit Case(std::int64_t channels, torch::Dtype type = torch::kFloat32) {
+    torch::manual_seed(5);
+    logits = (3 * torch::randn({3, channels, 133, 131})).to(type).set_requires_grad(true);
+    teacher = (3 * torch::randn({3, channels, 133, 131})).to(type);
+    label = torch::randint(0, std::max<std::int64_t>(channels, 2), {3, 133, 131}, torch::kUInt8);
+    label.masked_fill_(torch::rand({3, 133, 131}) < 0.2, kIgnore);
+  }
+};
+
+std::unique_ptr<Loss> build(const std::string& term) {
+  LossTerm read;
+  Config::parse(term, "test").read(read);
+  return read.options->build();
+}
+
+/// A loss's value and gradient, twice of it, so that the gradient from above is not 1.
+std::vector<torch::Tensor> twice(const torch::Tensor& loss, const torch::Tensor& logits) {
+  return {loss, torch::autograd::grad({2 * loss}, {logits}, {}, /*retain_graph=*/true)[0]};
+}
+
+void expect_near(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b, double relative) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double scale = b[i].abs().max().item<double>();
+    EXPECT_LE((a[i] - b[i]).abs().max().item<double>(), relative * scale) << (i == 0 ? "value" : "gradient");
+  }
+}
+
+TEST(PixelLoss, EqualsLibTorchsOperators) {
+  for (const std::int64_t channels : {2, 5}) {
+    const Case c(channels);
+    const auto index = c.label.to(torch::kInt64);
+    const auto cross_entropy = torch::cross_entropy_loss(c.logits, index, {}, at::Reduction::Mean, kIgnore);
+    expect_near(twice(build("{name: cross_entropy}")->forward(c.logits, c.label), c.logits),
+                twice(cross_entropy, c.logits), 1e-6);
+
+    const auto valid = c.label != kIgnore;
+    const auto log_p = torch::log_softmax(c.logits, 1).gather(1, (index * valid).unsqueeze(1)).squeeze(1);
+    for (const double gamma : {2.0, 1.5}) {
+      const auto focal = -((1 - log_p.detach().exp()).pow(gamma) * log_p * valid).sum() / valid.sum();
+      const auto ours = build("{name: focal, gamma: " + std::to_string(gamma) + "}");
+      expect_near(twice(ours->forward(c.logits, c.label), c.logits), twice(focal, c.logits), 2e-6);
+    }
+    const auto divergence =
+        9 * torch::kl_div(torch::log_softmax(c.logits / 3, 1), torch::softmax(c.teacher / 3, 1));
+    const auto ours = build("{name: consistency, temperature: 3}");
+    expect_near(twice(ours->forward(c.logits, c.teacher), c.logits), twice(divergence, c.logits), 2e-6);
+  }
+}
+
+TEST(PixelLoss, EveryInstructionSetComesToTheSame) {
+  const Case c(3), exact(3, torch::kFloat64);
+  constexpr std::int64_t kPixels = 1013;
+  const auto run = [&](const auto& kernels, const Case& in, auto zero) {
+    using T = decltype(zero);
+    const T* logits = in.logits.template data_ptr<T>();
+    const T weights[] = {1, 2, T(0.5)};
+    const auto options = in.logits.detach().options();
+    const auto gradient = torch::zeros({3, kPixels}, options), other = torch::zeros({3, kPixels}, options);
+    const double loss = kernels.softmax_loss({logits, 3, kPixels, kPixels}, in.label.data_ptr<std::uint8_t>(),
+                                             weights, 2, 1, gradient.template data_ptr<T>());
+    const double divergence = kernels.softmax_divergence(
+        {logits, 3, kPixels, kPixels}, in.teacher.template data_ptr<T>(), 1, 1, other.template data_ptr<T>());
+    return std::vector<torch::Tensor>{torch::tensor({loss, divergence}, torch::kFloat64), gradient, other};
+  };
+  const auto expected = run(kernels::best_kernels<double>(), exact, 0.0);
+  for (const auto* set = kernels::all_kernels<float>(); *set != nullptr; ++set) {
+    SCOPED_TRACE((*set)->instruction_set);
+    expect_near(run(**set, c, 0.0f), expected, 1e-6);
+  }
+}
+
+TEST(PixelLoss, OfAutocastTypesIsThatOfFloatsRoughly) {
+  for (const std::string name : {"cross_entropy", "focal", "consistency", "lovasz_hinge"}) {
+    const Case c(name == "lovasz_hinge" ? 1 : 2), rounded(name == "lovasz_hinge" ? 1 : 2, torch::kBFloat16);
+    const auto loss = build("{name: " + name + "}");
+    const bool views = name == "consistency";
+    const auto expected = loss->forward(c.logits, views ? c.teacher : c.label).item<double>();
+    const auto value = loss->forward(rounded.logits, views ? rounded.teacher : c.label).item<double>();
+    EXPECT_NEAR(value, expected, 0.03 * expected) << name;
+  }
+}
+
+TEST(PixelLoss, IsTheSameBitsForAnyNumberOfThreadsAndWithoutGradient) {
+  const int before = at::get_num_threads();
+  for (const std::string term : {"{name: cross_entropy}", "{name: focal}", "{name: consistency}",
+                                 "{name: lovasz_hinge, per_image: true}"}) {
+    const bool views = term.find("consistency") != std::string::npos;
+    const Case c(term.find("lovasz") == std::string::npos ? 2 : 1);
+    const auto loss = build(term);
+    const auto run = [&] { return twice(loss->forward(c.logits, views ? c.teacher : c.label), c.logits); };
+    at::set_num_threads(1);
+    const auto one = run();
+    at::set_num_threads(3);
+    const auto three = run();
+    EXPECT_TRUE(torch::equal(one[0], three[0]) && torch::equal(one[1], three[1])) << term;
+    const auto alone = loss->forward(c.logits.detach(), views ? c.teacher : c.label);
+    EXPECT_TRUE(torch::equal(one[0], alone) && !alone.requires_grad()) << term;
+  }
+  at::set_num_threads(before);
+}
+
+TEST(PixelLoss, ALabelWithoutItsChannelIsRefused) {
+  const Case c(3);
+  const auto two_channels = c.logits.slice(1, 0, 2);
+  EXPECT_THROW(build("{name: cross_entropy}")->forward(two_channels, c.label), UserError);
+  EXPECT_THROW(build("{name: focal}")->forward(two_channels, c.label), UserError);
+}
+
+TEST(PixelLoss, NotANumberStaysOne) {
+  for (const std::string name : {"cross_entropy", "focal", "consistency", "lovasz_hinge"}) {
+    Case c(name == "lovasz_hinge" ? 1 : 2);
+    c.label.fill_(1);
+    c.logits.detach()[1][0][70][3] = NAN;
+    const auto value =
+        build("{name: " + name + "}")->forward(c.logits, name == "consistency" ? c.teacher : c.label);
+    EXPECT_TRUE(std::isnan(value.item<double>())) << name;
+  }
+}
+
+TEST(PixelLoss, LovaszHingeOfManyEqualErrorsIsThatOfTheSortedSet) {
+  // All errors are 1: the loss is the Jaccard loss of a set that is all wrong, 1, whatever the order.
+  const auto label = torch::randint(0, 2, {2, 40, 40}, torch::kUInt8);
+  const auto logits = torch::zeros({2, 1, 40, 40}).set_requires_grad(true);
+  const auto loss = build("{name: lovasz_hinge}")->forward(logits, label);
+  loss.backward();
+  EXPECT_NEAR(loss.item<double>(), 1, 1e-6);
+  EXPECT_NEAR(logits.grad().abs().sum().item<double>(), 1, 1e-6);
+}
+
+}  // namespace
+}  // namespace portraitseg

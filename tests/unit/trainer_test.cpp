@@ -1,0 +1,101 @@
+#include "portraitseg/engine/trainer.h"
+
+#include <gtest/gtest.h>
+#include <opencv2/core.hpp>
+#include <torch/torch.h>
+
+#include "support/memory_dataset.h"
+
+namespace portraitseg {
+namespace {
+
+struct MemoryOptions : DatasetOptions {
+  void fields(Fields& /*f*/) override {}
+  std::unique_ptr<Dataset> open(const std::string& list, OnError /*on_error*/) const override {
+    auto dataset = std::make_unique<testing::MemoryDataset>();
+    for (int i = 0; i < 2; ++i) {
+      Sample sample =
+          testing::plain_sample(std::to_string(i), cv::Scalar(90 + 40 * i, 120, 60), 40, {64, 64});
+      cv::randu(sample.image.rowRange(0, 40), 0, 255);
+      dataset->add(sample);
+    }
+    dataset->list = list;
+    return dataset;
+  }
+};
+
+RunConfig portraitnet_recipe() {
+  RunConfig config = RunConfig::parse(
+      "model: {name: portraitnet}\n"
+      "preprocessing: {size: [64, 64], mean: [104, 117, 124], std: [59, 59, 59]}\n"
+      "losses:\n"
+      "  - {name: cross_entropy, output: mask, target: label}\n"
+      "  - {name: cross_entropy, output: mask, target: label, view: deformed}\n"
+      "  - {name: focal, output: boundary, target: contour, weight: 0.1}\n"
+      "  - {name: consistency, output: mask, weight: 2}\n"
+      "optimizer: {lr: 1e-5}\n"
+      "trainer: {batch_size: 2}\n"
+      "device: {name: cpu, threads: 1}\n",
+      "test");
+  config.data.options = std::make_shared<MemoryOptions>();
+  return config;
+}
+
+Batch first_batch(const Trainer& trainer, std::int64_t epoch) {
+  EpochLoader loader(trainer.train_set(), trainer.loader_options(), epoch);
+  return *loader.next();
+}
+
+TEST(Trainer, PortraitNetsStepIsTheReferences) {
+  const RunConfig config = portraitnet_recipe();
+  const Device device(config.device);
+  Trainer trainer(config, device);
+  EXPECT_TRUE(trainer.loader_options().deformed);
+  EXPECT_EQ(trainer.loader_options().targets, (std::vector<std::string>{"contour", "label"}));
+
+  // myTrain/train.py: the network sees the textured batch, then the one before it, each with its own statistics.
+  torch::manual_seed(1);
+  const auto theirs = config.model.options->build();
+  torch::optim::Adam optimizer(theirs->parameters(), torch::optim::AdamOptions(config.optimizer.lr));
+  trainer.model().train();
+  theirs->train();
+  load_matching(*theirs, TensorFile{state_dict(trainer.model()), {}}, "memory");
+  for (std::int64_t step = 0; step < 2; ++step) {
+    const Batch batch = first_batch(trainer, step);
+    ASSERT_FALSE(torch::equal(batch.image, batch.deformed));
+    const SegmentationOutput student = theirs->forward(batch.image);
+    const SegmentationOutput teacher = theirs->forward(batch.deformed);
+    const auto label = batch.targets.at("label").to(torch::kInt64);
+    const auto contour = batch.targets.at("contour").to(torch::kInt64).unsqueeze(1);
+    const auto boundary = torch::log_softmax(student.boundary, 1).gather(1, contour);
+    const std::vector<torch::Tensor> expected = {
+        torch::cross_entropy_loss(student.mask, label), torch::cross_entropy_loss(teacher.mask, label),
+        -0.1 * ((1 - boundary.detach().exp()).pow(2) * boundary).mean(),
+        2 * torch::kl_div(torch::log_softmax(student.mask, 1), torch::softmax(teacher.mask.detach(), 1))};
+    optimizer.zero_grad();
+    torch::stack(expected).sum().backward();
+    optimizer.step();
+
+    const std::vector<double> values = trainer.step(batch);
+    ASSERT_EQ(values.size(), expected.size());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      EXPECT_NEAR(values[i], expected[i].item<double>(), 1e-4) << "step " << step << ", term " << i;
+  }
+  const auto a = state_dict(trainer.model()), b = state_dict(*theirs);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i].first.find("running_mean") == std::string::npos) continue;
+    EXPECT_TRUE(torch::allclose(a[i].second, b[i].second, 1e-3, 1e-3)) << a[i].first;
+  }
+}
+
+TEST(Trainer, WithoutLossesOnItTheDeformedViewIsNotMade) {
+  RunConfig config = portraitnet_recipe();
+  config.losses.resize(1);
+  const Device device(config.device);
+  const Trainer trainer(config, device);
+  EXPECT_FALSE(trainer.loader_options().deformed);
+  EXPECT_FALSE(first_batch(trainer, 0).deformed.defined());
+}
+
+}  // namespace
+}  // namespace portraitseg
