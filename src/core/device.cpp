@@ -33,9 +33,10 @@ void DeviceOptions::fields(Fields& f) {
   f("threads", threads, "CPU threads of one operator; 0: one a core", {0, 1024});
   f("flush_denormal", flush_denormal, "treat denormal numbers as zero");
   f("deterministic", deterministic, "same bytes for the same seed and thread count");
+  f("fused", fused, "on the CPU: own fused operators; false: LibTorch's, several times slower");
 }
 
-Device::Device(const DeviceOptions& options) : device_(parse(options.name)) {
+Device::Device(const DeviceOptions& options) : device_(parse(options.name)), fused_(options.fused && device_.is_cpu()) {
   const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
   at::globalContext().setFlushDenormal(options.flush_denormal);

@@ -43,12 +43,6 @@ Example make_example(const Dataset& dataset, std::int64_t index, const Preproces
   return example;
 }
 
-/// Logits [N, C, h, w] on the CPU.
-torch::Tensor forward(SegmentationModel& model, const torch::Tensor& input, const Device& device) {
-  const torch::Dtype dtype = model.parameters().front().scalar_type();
-  return model.forward(device.move(input, dtype)).mask.to(torch::kCPU);
-}
-
 ImageResult measure(const cv::Mat& prediction, const Example& example, const Protocol& protocol) {
   ImageResult result;
   result.index = example.index;
@@ -68,12 +62,11 @@ ImageResult measure(const cv::Mat& prediction, const Example& example, const Pro
 }
 
 /// Forward and measure; the inputs of a batch have one size.
-void evaluate_batch(SegmentationModel& model, const Preprocessing& preprocessing, const Protocol& protocol,
-                    const std::vector<Example>& batch, const Device& device,
-                    std::vector<ImageResult>& results) {
+void evaluate_batch(ModelRunner& model, const Preprocessing& preprocessing, const Protocol& protocol,
+                    const std::vector<Example>& batch, std::vector<ImageResult>& results) {
   std::vector<torch::Tensor> inputs;
   for (const auto& example : batch) inputs.push_back(example.input);
-  const torch::Tensor logits = forward(model, torch::stack(inputs), device);
+  const torch::Tensor logits = model.forward(torch::stack(inputs)).mask.to(torch::kCPU);
   const std::size_t first = results.size();
   results.resize(first + batch.size());
   at::parallel_for(0, static_cast<std::int64_t>(batch.size()), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -95,6 +88,7 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
                     const Protocol& protocol, const EvaluatorOptions& options, const Device& device) {
   const torch::NoGradGuard no_grad;
   model.eval();
+  ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
   const Preprocessing preprocessing = protocol.adapt(own_preprocessing);
   Evaluation evaluation{
       protocol,       dataset.list.filename().string(), dataset.list_sha256, preprocessing.size, {},
@@ -105,7 +99,7 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
       });
   std::vector<Example> batch;
   const auto flush = [&] {
-    if (!batch.empty()) evaluate_batch(model, preprocessing, protocol, batch, device, evaluation.images);
+    if (!batch.empty()) evaluate_batch(runner, preprocessing, protocol, batch, evaluation.images);
     batch.clear();
   };
   std::int64_t done = 0;
@@ -125,12 +119,10 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
   return evaluation;
 }
 
-cv::Mat predict(SegmentationModel& model, const Preprocessing& preprocessing, const cv::Mat& image,
-                const Device& device) {
+cv::Mat predict(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& image) {
   const torch::NoGradGuard no_grad;
-  model.eval();
   const torch::Tensor input = preprocessing.normalise(preprocessing.place_image(image)).unsqueeze(0);
-  const torch::Tensor logits = resize_logits(forward(model, input, device), input.size(2), input.size(3));
+  const torch::Tensor logits = resize_logits(model.forward(input).mask.to(torch::kCPU), input.size(2), input.size(3));
   return decide(preprocessing.restore_logits(logits[0], image.size()));
 }
 

@@ -17,6 +17,7 @@ struct DeviceOptions {
   /// CPU: same bytes for the same seed and thread count.
   /// CUDA: deterministic kernels where LibTorch has them; bilinear up-sampling backward has none.
   bool deterministic = true;
+  bool fused = true;  ///< CPU: fused operators in place of LibTorch's
 
   void fields(Fields& f);
 };
@@ -33,10 +34,12 @@ class Device {
 
   const torch::Device& torch_device() const { return device_; }
   std::int64_t threads() const;
+  bool fused() const { return fused_; }  ///< never on CUDA
   std::string description() const;  ///< e.g. "cpu, 2 threads"
 
  private:
   torch::Device device_;
+  bool fused_;
 };
 
 }  // namespace portraitseg

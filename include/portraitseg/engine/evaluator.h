@@ -6,12 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "portraitseg/core/device.h"
 #include "portraitseg/data/dataset.h"
 #include "portraitseg/data/preprocessing.h"
+#include "portraitseg/engine/model_runner.h"
 #include "portraitseg/metrics/pixel_counts.h"
 #include "portraitseg/metrics/protocol.h"
-#include "portraitseg/models/model.h"
 
 namespace portraitseg {
 
@@ -63,8 +62,8 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& preprocessing
                     const Protocol& protocol, const EvaluatorOptions& options, const Device& device);
 
 /// The decided mask (CV_8UC1, class index) of one image at its own size.
-cv::Mat predict(SegmentationModel& model, const Preprocessing& preprocessing, const cv::Mat& image,
-                const Device& device);
+/// @param model for inference
+cv::Mat predict(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& image);
 
 /// Decides logits [C, H, W]: argmax, or logit > 0 of a single channel. CV_8UC1.
 cv::Mat decide(const torch::Tensor& logits);

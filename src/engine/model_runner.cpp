@@ -1,0 +1,47 @@
+#include "portraitseg/engine/model_runner.h"
+
+#include <torch/torch.h>
+
+namespace portraitseg {
+
+ModelRunner::ModelRunner(SegmentationModel& model, const Device& device, Purpose purpose)
+    : model_(model), device_(device), purpose_(purpose), dtype_(model.parameters().front().scalar_type()) {
+  if (!device.fused()) return;
+  compiled_ = std::make_unique<CompiledNetwork>(
+      model, [this](const torch::Tensor& image) { return outputs(image); }, purpose == Purpose::kTraining);
+}
+
+/// What is wanted of the network's outputs, the mask first.
+std::vector<torch::Tensor> ModelRunner::outputs(const torch::Tensor& image) {
+  const SegmentationOutput output = model_.forward(image);
+  if (purpose_ == Purpose::kInference) return {output.mask};
+  has_boundary_ = output.boundary.defined();
+  has_coarse_ = output.coarse.defined();
+  std::vector<torch::Tensor> outputs = {output.mask};
+  if (has_boundary_) outputs.push_back(output.boundary);
+  if (has_coarse_) outputs.push_back(output.coarse);
+  return outputs;
+}
+
+SegmentationOutput ModelRunner::forward(const torch::Tensor& image) {
+  const torch::Tensor moved = device_.move(image, dtype_);
+  if (compiled_) {
+    try {
+      const std::vector<torch::Tensor> outputs = (*compiled_)(moved);
+      SegmentationOutput output{outputs[0], {}, {}};
+      if (has_boundary_) output.boundary = outputs[1];
+      if (has_coarse_) output.coarse = outputs.back();
+      return output;
+    } catch (const NotCompiled& reason) {
+      obstacle_ = reason.what();
+      compiled_.reset();
+    }
+  }
+  return model_.forward(moved);
+}
+
+void ModelRunner::profile(OperatorSeconds* seconds) {
+  if (compiled_) compiled_->profile(seconds);
+}
+
+}  // namespace portraitseg
