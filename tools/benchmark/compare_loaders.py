@@ -32,12 +32,6 @@ SIZE = references.SIZE
 BATCH = 24
 
 
-def write_labels_of_255(data, names, folder):
-    for name in names:
-        label = os.path.splitext(name)[0] + ".png"
-        cv2.imwrite(os.path.join(folder, label), 255 * cv2.imread(os.path.join(data, "Labels", label), 0))
-
-
 def clova(folder, data, names, label_folder):
     sys.path.insert(0, folder)
     transforms = importlib.import_module("data.CVTransforms")
@@ -85,7 +79,7 @@ def run(arguments, folder):
     list_file = os.path.join(folder, LIST)
     with open(list_file, "w") as lines:
         lines.write("".join(name + "\n" for name in names))
-    write_labels_of_255(arguments.data, names, folder)
+    references.write_labels_of_255(arguments.data, names, folder)
     with contextlib.redirect_stdout(sys.stderr):
         sets = {"clova": clova(arguments.clova, arguments.data, names, folder),
                 "portraitnet": portraitnet(arguments.portraitnet, arguments.data, list_file)}

@@ -73,6 +73,24 @@ def network(name, arguments):
         return models.Stage2_ExtremeC3Net(classes=1, p=1, q=5)
 
 
+def clova_optimizer(torch, model):
+    """Adam with main.py's "wd_tfmode": depthwise kernels do not decay, what is no kernel decays by a hundredth."""
+    decay = 2e-4
+    groups = []
+    for parameter in model.parameters():
+        share = 0.01 if parameter.dim() != 4 else 0.0 if parameter.size(1) == 1 else 1.0
+        groups.append({"params": [parameter], "weight_decay": decay * share})
+    return torch.optim.Adam(groups, 5e-4, (0.9, 0.999), eps=1e-8, weight_decay=decay)
+
+
+def write_labels_of_255(data, names, folder):
+    """Masks as clova's data set wants them, from those of 0 and 1."""
+    import cv2
+    for name in names:
+        label = os.path.splitext(name)[0] + ".png"
+        cv2.imwrite(os.path.join(folder, label), 255 * cv2.imread(os.path.join(data, "Labels", label), 0))
+
+
 def parser():
     """With what every comparison of networks is told."""
     result = argparse.ArgumentParser()
@@ -84,10 +102,16 @@ def parser():
     return result
 
 
+def run_json(line):
+    """What a command prints. OpenMP's threads sleep while they wait, as those of portraitseg: nothing is lost by it on a quiet
+    machine, and another program on it does not slow them down tenfold."""
+    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+
+
 def ours(command, options):
-    """The JSON of `portraitseg benchmark OPTIONS`; one round, since the caller repeats it in turns with the others."""
-    line = [command, "benchmark", *options, "--rounds", "1", "--json", "-"]
-    return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
+    """The JSON of `portraitseg benchmark OPTIONS`; few rounds, since the caller repeats it in turns with the others."""
+    return run_json([command, "benchmark", *options, "--rounds", "3", "--json", "-"])
 
 
 def print_medians(title, rounds, reference, memory=None):
