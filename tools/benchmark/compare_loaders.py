@@ -19,9 +19,8 @@ import sys
 import tempfile
 import time
 import types
-import warnings
 
-warnings.filterwarnings("ignore")
+import references
 
 import cv2
 import numpy as np
@@ -29,35 +28,8 @@ import torch
 
 REFERENCES = ("clova", "portraitnet")
 LIST = "eg1800_train.txt"
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SIZE = 224
+SIZE = references.SIZE
 BATCH = 24
-
-
-def give_back_what_is_gone():
-    np.int = int
-    np.float = float
-    find_contours = cv2.findContours
-
-    def find_contours_of_opencv_3(image, *rest):
-        contours, hierarchy = find_contours(image, *rest)
-        return image, contours, hierarchy
-
-    cv2.findContours = find_contours_of_opencv_3
-    for name in ("pycocotools", "pycocotools.coco", "pycocotools.cocoeval", "pycocotools.mask", "easydict", "scipy",
-                 "scipy.ndimage", "scipy.ndimage.filters"):  # imported, but not used in training on EG1800
-        sys.modules.setdefault(name, types.ModuleType(name))
-    sys.modules["scipy.ndimage.filters"].gaussian_filter = None
-    sys.modules["pycocotools"].mask = sys.modules["pycocotools.mask"]
-    sys.modules["pycocotools.coco"].COCO = None
-    sys.modules["pycocotools.cocoeval"].COCOeval = None
-    sys.modules["easydict"].EasyDict = types.SimpleNamespace
-
-
-def write_labels_of_255(data, names, folder):
-    for name in names:
-        label = os.path.splitext(name)[0] + ".png"
-        cv2.imwrite(os.path.join(folder, label), 255 * cv2.imread(os.path.join(data, "Labels", label), 0))
 
 
 def clova(folder, data, names, label_folder):
@@ -107,7 +79,7 @@ def run(arguments, folder):
     list_file = os.path.join(folder, LIST)
     with open(list_file, "w") as lines:
         lines.write("".join(name + "\n" for name in names))
-    write_labels_of_255(arguments.data, names, folder)
+    references.write_labels_of_255(arguments.data, names, folder)
     with contextlib.redirect_stdout(sys.stderr):
         sets = {"clova": clova(arguments.clova, arguments.data, names, folder),
                 "portraitnet": portraitnet(arguments.portraitnet, arguments.data, list_file)}
@@ -125,13 +97,13 @@ def main():
     parser.add_argument("--portraitnet", required=True)
     parser.add_argument("--data", required=True)
     parser.add_argument("--command", required=True)
-    parser.add_argument("--config", default=os.path.join(ROOT, "configs", "sinet_eg1800.yaml"))
+    parser.add_argument("--config", default=os.path.join(references.ROOT, "configs", "sinet_eg1800.yaml"))
     parser.add_argument("--images", type=int, default=192)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    give_back_what_is_gone()
+    references.give_back_what_is_gone()
     with tempfile.TemporaryDirectory() as folder:
         rounds = run(arguments, folder)
     median = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}

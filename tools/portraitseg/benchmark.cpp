@@ -6,8 +6,10 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/loader_benchmark.h"
+#include "portraitseg/engine/network_benchmark.h"
 
 #include "commands.h"
+#include "network_choice.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -15,11 +17,23 @@ namespace {
 
 struct BenchmarkArguments {
   bool loader = false;
-  std::string config;
+  std::string model, config;
   std::vector<std::string> overrides;
-  LoaderBenchmarkOptions options;
+  std::int64_t rounds = 5;
+  LoaderBenchmarkOptions loader_options;
+  bool train = false, eager = false;
+  std::int64_t batch = 0;  ///< 0: not given
+  std::int64_t views = 1;
+  std::int64_t threads = 0;
+  std::string size;
   std::string json;
 };
+
+/// The figures to standard output, and as JSON to a file or to standard output alone.
+void print(const std::string& table, const std::string& json, const std::string& file) {
+  std::fputs((file == "-" ? json : table).c_str(), stdout);
+  if (!file.empty() && file != "-") write_file(file, json);
+}
 
 std::string as_json(const LoaderBenchmark& result, const Device& device) {
   const auto rate = [](double ms) {
@@ -61,44 +75,155 @@ std::string as_table(const LoaderBenchmark& result, const Device& device) {
   return text;
 }
 
-int benchmark_command(const BenchmarkArguments& arguments) {
-  if (!arguments.loader) throw UserError("benchmark: say what is measured; known: --loader");
+std::string as_json(const NetworkBenchmark& result, const NetworkBenchmarkOptions& options) {
+  nlohmann::ordered_json json = {{"benchmark", options.train ? "training" : "inference"},
+                                 {"model", result.model},
+                                 {"size", result.size},
+                                 {"batch", options.batch},
+                                 {"views", options.views},
+                                 {"threads", result.threads},
+                                 {"rounds", options.rounds},
+                                 {"ms_per_image", result.ms},
+                                 {"ms_per_image_min", result.ms_min},
+                                 {"ms_per_image_max", result.ms_max},
+                                 {"images_per_second", 1000 / result.ms},
+                                 {"peak_memory_mib", result.peak_memory_mib}};
+  for (const auto& [kind, share] : result.operators) json["operators"][kind] = share;
+  const TimeFloor& floor = result.floor;
+  json["floor"] = {{"multiply_adds", floor.multiply_adds},
+                   {"multiply_adds_per_second", floor.multiply_adds_per_second},
+                   {"compute_ms_per_image", floor.compute_ms},
+                   {"bytes", floor.bytes},
+                   {"bytes_per_second", floor.bytes_per_second},
+                   {"memory_ms_per_image", floor.memory_ms}};
+  return json.dump(2) + "\n";
+}
+
+std::string as_table(const NetworkBenchmark& result, const NetworkBenchmarkOptions& options) {
+  std::string text = fmt::format("{}, {} of {} x {}x{}{}, {} threads\n", result.model,
+                                 options.train ? "training step" : "inference", options.batch, result.size[0],
+                                 result.size[1], options.views > 1 ? ", two views" : "", result.threads);
+  text += fmt::format("{:<10} {:>9.3f} ms an image ({:.3f} to {:.3f} in {} rounds), {:.1f} images a second\n",
+                      "measured", result.ms, result.ms_min, result.ms_max, options.rounds, 1000 / result.ms);
+  const TimeFloor& floor = result.floor;
+  text += fmt::format("{:<10} {:>9.3f} ms an image: {:.1f} M multiply-adds at {:.1f} G a second\n", "floor",
+                      floor.compute_ms, floor.multiply_adds / 1e6, floor.multiply_adds_per_second / 1e9);
+  text += fmt::format("{:<10} {:>9.3f} ms an image: {:.1f} MB of operators' outputs at {:.1f} GB a second\n",
+                      "", floor.memory_ms, floor.bytes / 1e6, floor.bytes_per_second / 1e9);
+  text += fmt::format("{:<10} {:>9.1f} MiB at most\n", "memory", result.peak_memory_mib);
+  for (const auto& [kind, share] : result.operators) {
+    if (share >= 0.001)
+      text += fmt::format("{:>7.1f} % {:>9.3f} ms an image  {}\n", 100 * share, share * result.ms, kind);
+  }
+  return text;
+}
+
+int loader_command(const BenchmarkArguments& arguments) {
   const RunConfig config = RunConfig::load(arguments.config, arguments.overrides);
   const Device device(config.device);
   ProgressBar bar("benchmark");
-  LoaderBenchmarkOptions options = arguments.options;
+  LoaderBenchmarkOptions options = arguments.loader_options;
+  options.rounds = arguments.rounds;
   options.progress = [&](std::int64_t done, std::int64_t total) { bar.show(done, total); };
   const LoaderBenchmark result = benchmark_loader(config, device, options);
   bar.clear();
-  if (arguments.json != "-") std::fputs(as_table(result, device).c_str(), stdout);
-  if (arguments.json == "-") std::fputs(as_json(result, device).c_str(), stdout);
-  if (!arguments.json.empty() && arguments.json != "-") write_file(arguments.json, as_json(result, device));
+  print(as_table(result, device), as_json(result, device), arguments.json);
   return 0;
+}
+
+/// Of the network that is measured, with what the other options say.
+RunConfig network_config(const BenchmarkArguments& arguments) {
+  const bool named = !arguments.model.empty();
+  RunConfig config = named ? config_of_network(arguments.model, arguments.overrides)
+                           : RunConfig::load(arguments.config, arguments.overrides);
+  if (!arguments.size.empty()) {
+    const auto [height, width] = parse_size(arguments.size);
+    config.preprocessing.size = {height, width};
+  }
+  if (arguments.threads > 0) config.device.threads = arguments.threads;
+  if (named && arguments.train) config.losses = natural_losses(config);
+  return config;
+}
+
+int network_command(const BenchmarkArguments& arguments) {
+  if (arguments.views > 1 && !arguments.train)
+    throw UserError("benchmark: --views is of a training; add --train");
+  const RunConfig config = network_config(arguments);
+  const Device device(config.device);
+  ProgressBar bar("benchmark");
+  NetworkBenchmarkOptions options;
+  options.train = arguments.train;
+  options.batch = arguments.train ? config.trainer.batch_size : 1;
+  if (arguments.batch > 0) options.batch = arguments.batch;
+  options.views = arguments.views;
+  options.rounds = arguments.rounds;
+  options.progress = [&](std::int64_t done, std::int64_t total) { bar.show(done, total); };
+  const NetworkBenchmark result = benchmark_network(config, device, options);
+  bar.clear();
+  print(as_table(result, options), as_json(result, options), arguments.json);
+  return 0;
+}
+
+int benchmark_command(const BenchmarkArguments& arguments) {
+  if (arguments.model.empty() == arguments.config.empty())
+    throw UserError(
+        "benchmark: say what is measured: the network --model NAME or --config FILE, or with --loader the "
+        "images of --config FILE");
+  refuse_to_overwrite(arguments.config, arguments.json);
+  return arguments.loader ? loader_command(arguments) : network_command(arguments);
 }
 
 }  // namespace
 
 void add_benchmark(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<BenchmarkArguments>();
-  CLI::App* command = app.add_subcommand("benchmark", "Measures how fast a configuration's images come");
-  command->add_flag("--loader", arguments->loader,
-                    "images a second and core, from files and cached; what a training step waits for them");
-  command->add_option("--config", arguments->config, "configuration file (YAML)")->required();
+  CLI::App* command =
+      app.add_subcommand("benchmark", "Measures how fast a network is, or how fast its images come");
+  CLI::Option* loader = command->add_flag(
+      "--loader", arguments->loader,
+      "measure the images: a second and core, from files and cached; what a training step waits");
+  command->add_option("--model", arguments->model, "a network by its name, with its natural losses")
+      ->excludes(loader);
+  command->add_option("--config", arguments->config,
+                      "the network or the images of a configuration file (YAML)");
   command
       ->add_option("--set", arguments->overrides,
-                   "overrides a value of it: key.sub=value; may be given again")
+                   "overrides a value of the configuration: key.sub=value; may be given again")
       ->take_all();
-  command->add_option("--images", arguments->options.images, "how many are read in a round")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  command->add_option("--rounds", arguments->options.rounds, "their medians are reported")
+  command->add_option("--rounds", arguments->rounds, "their medians are reported")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command
-      ->add_option("--steps", arguments->options.steps,
-                   "training steps to watch, without each epoch's first; 0: none")
+      ->add_option("--images", arguments->loader_options.images,
+                   "of the loader: how many are read in a round")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str()
+      ->needs(loader);
+  command
+      ->add_option("--steps", arguments->loader_options.steps,
+                   "of the loader: training steps to watch, without each epoch's first; 0: none")
       ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(loader);
+  command->add_flag("--train", arguments->train, "a whole training step in place of an inference")
+      ->excludes(loader);
+  command
+      ->add_option("--batch", arguments->batch,
+                   "images of a pass; default: 1, with --train trainer.batch_size")
+      ->check(CLI::Range(1, 65536))
+      ->excludes(loader);
+  command
+      ->add_option("--views", arguments->views,
+                   "2: a step sees each image twice, as PortraitNet's consistency loss needs")
+      ->check(CLI::Range(1, 2))
+      ->capture_default_str()
+      ->excludes(loader);
+  command->add_option("--size", arguments->size, "input, HxW in pixels; default: preprocessing.size")
+      ->excludes(loader);
+  command->add_option("--threads", arguments->threads, "default: device.threads")
+      ->check(CLI::Range(1, 1024))
+      ->excludes(loader);
+  command->add_flag("--eager", arguments->eager, "LibTorch's operators one by one")->excludes(loader);
   command->add_option("--json", arguments->json,
                       "file for the figures as JSON; -: standard output, and nothing else there");
   command->callback([&action, arguments] { action = [arguments] { return benchmark_command(*arguments); }; });

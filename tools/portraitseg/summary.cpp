@@ -2,9 +2,6 @@
 
 #include <array>
 #include <cstdio>
-#include <regex>
-
-#include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
@@ -14,6 +11,7 @@
 #include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
+#include "network_choice.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -29,24 +27,8 @@ struct SummaryArguments {
 /// Only its sections model and preprocessing.size matter here.
 RunConfig read_config(const SummaryArguments& arguments) {
   if (!arguments.config.empty()) return RunConfig::load(arguments.config, arguments.overrides);
-  if (!arguments.model.empty()) {
-    const auto [height, width] = models().at(arguments.model)()->card().size;
-    return RunConfig::parse(fmt::format("model: {{name: {}}}\npreprocessing: {{size: [{}, {}]}}\n",
-                                        arguments.model, height, width),
-                            "--model " + arguments.model, arguments.overrides);
-  }
+  if (!arguments.model.empty()) return config_of_network(arguments.model, arguments.overrides);
   return read_stored_config(read_weights(arguments.weights), arguments.weights, arguments.overrides);
-}
-
-std::array<std::int64_t, 2> parse_size(const std::string& text) {
-  static const std::regex form("([0-9]{1,5})x([0-9]{1,5})");
-  constexpr std::int64_t kLargest = 16384;  // as preprocessing.size
-  std::smatch match;
-  if (std::regex_match(text, match, form)) {
-    const std::int64_t height = std::stoll(match[1]), width = std::stoll(match[2]);
-    if (height > 0 && width > 0 && height <= kLargest && width <= kLargest) return {height, width};
-  }
-  throw UserError("--size '" + text + "': expected height x width in pixels up to 16384, such as 224x224");
 }
 
 int summary_command(const SummaryArguments& arguments) {

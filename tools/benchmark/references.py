@@ -1,0 +1,126 @@
+"""The reference implementations as the comparisons use them: their networks, and what they need that Python 3, NumPy 1.24,
+OpenCV 4 and PyTorch 1.13 took away. Their code runs as it is, from check-outs of clovaai/ext_portrait_segmentation and
+dong-x16/PortraitNet."""
+
+import argparse
+import builtins
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import types
+import warnings
+
+warnings.filterwarnings("ignore")
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NETWORKS = ("sinet", "extremec3net", "portraitnet")
+SIZE = 224
+CLASS_WEIGHTS = [2.5818, 1.83028]  # what data/loadData.py of clova computes over EG1800
+
+
+def give_back_what_is_gone():
+    import cv2
+    import numpy as np
+    np.int = int
+    np.float = float
+    builtins.long = int
+    find_contours = cv2.findContours
+
+    def find_contours_of_opencv_3(image, *rest):
+        contours, hierarchy = find_contours(image, *rest)
+        return image, contours, hierarchy
+
+    cv2.findContours = find_contours_of_opencv_3
+    for name in ("pycocotools", "pycocotools.coco", "pycocotools.cocoeval", "pycocotools.mask", "easydict", "scipy",
+                 "scipy.ndimage", "scipy.ndimage.filters"):  # imported, but not used in training on EG1800
+        sys.modules.setdefault(name, types.ModuleType(name))
+    if importlib.util.find_spec("torchvision") is None:  # as well
+        for name in ("torchvision", "torchvision.transforms", "torchvision.transforms.functional",
+                     "torchvision.datasets", "torchvision.models"):
+            sys.modules[name] = types.ModuleType(name)
+            parent, _, child = name.rpartition(".")
+            if parent:
+                setattr(sys.modules[parent], child, sys.modules[name])
+        sys.modules["torchvision.transforms"].Pad = None
+    sys.modules["scipy.ndimage.filters"].gaussian_filter = None
+    sys.modules["pycocotools"].mask = sys.modules["pycocotools.mask"]
+    sys.modules["pycocotools.coco"].COCO = None
+    sys.modules["pycocotools.cocoeval"].COCOeval = None
+    sys.modules["easydict"].EasyDict = types.SimpleNamespace
+
+
+def network(name, arguments):
+    """In the form its training script builds for EG1800: PortraitNet with both heads, ExtremeC3Net with Lovasz' one class."""
+    with contextlib.redirect_stdout(sys.stderr):
+        if name == "portraitnet":
+            sys.path.insert(0, os.path.join(arguments.portraitnet, "model"))
+            module = importlib.import_module("model_mobilenetv2_seg_small")
+            result = module.MobileNetV2(n_class=2, useUpsample=False, useDeconvGroup=False, addEdge=True,
+                                        channelRatio=1.0, minChannel=16, weightInit=True, video=False)
+            for layer in result.modules():
+                if hasattr(layer, "padding"):  # half of an integer was one in Python 2
+                    layer.padding = tuple(int(side) for side in layer.padding)
+            return result
+        sys.path.insert(0, arguments.clova)
+        models = importlib.import_module("models")
+        if name == "sinet":
+            return models.Dnc_SINet(classes=2, p=2, q=8, chnn=1)
+        return models.Stage2_ExtremeC3Net(classes=1, p=1, q=5)
+
+
+def clova_optimizer(torch, model):
+    """Adam with main.py's "wd_tfmode": depthwise kernels do not decay, what is no kernel decays by a hundredth."""
+    decay = 2e-4
+    groups = []
+    for parameter in model.parameters():
+        share = 0.01 if parameter.dim() != 4 else 0.0 if parameter.size(1) == 1 else 1.0
+        groups.append({"params": [parameter], "weight_decay": decay * share})
+    return torch.optim.Adam(groups, 5e-4, (0.9, 0.999), eps=1e-8, weight_decay=decay)
+
+
+def write_labels_of_255(data, names, folder):
+    """Masks as clova's data set wants them, from those of 0 and 1."""
+    import cv2
+    for name in names:
+        label = os.path.splitext(name)[0] + ".png"
+        cv2.imwrite(os.path.join(folder, label), 255 * cv2.imread(os.path.join(data, "Labels", label), 0))
+
+
+def parser():
+    """With what every comparison of networks is told."""
+    result = argparse.ArgumentParser()
+    result.add_argument("--clova", required=True)
+    result.add_argument("--portraitnet", required=True)
+    result.add_argument("--command", required=True)
+    result.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
+    result.add_argument("--rounds", type=int, default=5)
+    return result
+
+
+def run_json(line):
+    """What a command prints. OpenMP's threads sleep while they wait, as those of portraitseg: nothing is lost by it on a quiet
+    machine, and another program on it does not slow them down tenfold."""
+    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+
+
+def ours(command, options):
+    """The JSON of `portraitseg benchmark OPTIONS`; few rounds, since the caller repeats it in turns with the others."""
+    return run_json([command, "benchmark", *options, "--rounds", "3", "--json", "-"])
+
+
+def print_medians(title, rounds, reference, memory=None):
+    """Milliseconds an image by who was measured, beside how many times faster `reference` we are."""
+    medians = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+    least = {name: min(one[name] for one in rounds) for name in rounds[0]}
+    for name, ms in medians.items():
+        mib = "" if memory is None else f"  {memory[name]:7.0f} MiB"
+        times = ""
+        if name == "portraitseg":
+            times = f"  {medians[reference] / ms:5.2f} times {reference} (least: {least[reference] / least[name]:.2f})"
+        print(f"{title:30} {name:24} {ms:8.2f} ms an image (least {least[name]:.2f}){mib}{times}", flush=True)
