@@ -36,7 +36,8 @@ void DeviceOptions::fields(Fields& f) {
   f("fused", fused, "on the CPU: own fused operators; false: LibTorch's, several times slower");
 }
 
-Device::Device(const DeviceOptions& options) : device_(parse(options.name)), fused_(options.fused && device_.is_cpu()) {
+Device::Device(const DeviceOptions& options)
+    : device_(parse(options.name)), fused_(options.fused && device_.is_cpu()) {
   const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
   at::globalContext().setFlushDenormal(options.flush_denormal);

@@ -15,6 +15,7 @@
 #include "portraitseg/core/random.h"
 #include "portraitseg/data/targets.h"
 #include "portraitseg/engine/machine_speed.h"
+#include "portraitseg/engine/training_step.h"
 #include "portraitseg/models/summary.h"
 
 namespace portraitseg {
@@ -23,7 +24,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kRoundSeconds = 0.3;
-constexpr double kConsistency = 2;  ///< PortraitNet's weight of the divergence between two views
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -40,6 +40,12 @@ class Ledger {
   }
   void end(const std::string& kind) {
     if (--depth_ == 0) seconds_[phase_.empty() ? kind : phase_] += seconds_since(start_);
+  }
+
+  /// What fused operators took; the call that they ran in is booked already, and gives way.
+  void add_fused(const std::string& kind, double seconds) {
+    seconds_.erase("compiled network backward");
+    seconds_[kind] += seconds;
   }
 
   /// @param seconds of everything
@@ -125,49 +131,66 @@ cv::Mat draw_label(std::int64_t index, cv::Size size) {
   return label;
 }
 
-/// A training of a network as Trainer::step() does it, without its data.
-class Step {
+/// What is measured: a training step, or an inference, on made-up data.
+class Pass {
  public:
   /// @param stride input size over the mask's size
-  Step(const RunConfig& config, const Device& device, const NetworkBenchmarkOptions& options,
+  Pass(const RunConfig& config, const Device& device, const NetworkBenchmarkOptions& options,
        std::int64_t stride)
       : config_(config), device_(device), options_(options), model_(config.model.options->build()) {
     model_->to(device.torch_device());
     model_->train(options.train);
-    for (std::int64_t view = 0; view < options.views; ++view) images_.push_back(random_images());
-    if (!options.train) return;
-    optimizer_ = std::make_unique<Adam>(*model_, config.optimizer);
-    for (const auto& term : config.losses) losses_.emplace_back(term, term.options->build());
-    draw_targets(stride);
+    batch_.image = random_images();
+    if (options.train) {
+      step_ = std::make_unique<TrainingStep>(*model_, config.losses, config.optimizer, device);
+      if (step_->losses().needs_deformed()) batch_.deformed = random_images();
+      draw_targets(stride);
+    } else {
+      runner_ = std::make_unique<ModelRunner>(*model_, device, ModelRunner::Purpose::kInference);
+    }
   }
 
-  void run(Ledger* books = nullptr) {
-    const auto phase = [&](const char* name) {
-      if (books != nullptr) books->phase(name);
-    };
-    if (!options_.train) {
+  void run() {
+    if (options_.train) {
+      step_->run(batch_, config_.optimizer.lr);
+    } else {
       infer();
-      return;
     }
-    std::vector<SegmentationOutput> outputs;
-    for (const auto& image : images_)
-      outputs.push_back(model_->forward(device_.move(image, torch::kFloat32)));
-    phase("loss");
-    const torch::Tensor loss = total_loss(outputs);
-    loss.item<double>();
-    phase("optimizer");
-    optimizer_->zero_grad();
-    phase("");
-    loss.backward();
-    phase("optimizer");
-    optimizer_->step(config_.optimizer.lr);
-    phase("");
+  }
+
+  /// As run(), booking its parts.
+  void run(Ledger& books) {
+    OperatorSeconds fused;
+    ModelRunner& runner = options_.train ? step_->runner() : *runner_;
+    runner.profile(&fused);
+    if (options_.train) {
+      books.phase("loss");
+      const std::vector<torch::Tensor> terms = step_->forward(batch_);
+      torch::Tensor total = terms.front();
+      for (std::size_t i = 1; i < terms.size(); ++i) total = total + terms[i];
+      books.phase("optimizer");
+      step_->optimizer().zero_grad();
+      books.phase("");
+      total.backward();
+      books.phase("optimizer");
+      step_->optimizer().step(config_.optimizer.lr);
+      books.phase("");
+    } else {
+      infer();
+    }
+    runner.profile(nullptr);
+    for (const auto& [kind, seconds] : fused)
+      books.add_fused(kind, seconds / static_cast<double>(device_.threads()));
+  }
+
+  const std::string& obstacle() const {
+    return options_.train ? step_->runner().obstacle() : runner_->obstacle();
   }
 
  private:
   void infer() {
     const torch::NoGradGuard no_grad;
-    model_->forward(device_.move(images_.front(), torch::kFloat32)).mask.to(torch::kCPU);
+    runner_->forward(batch_.image).mask.to(torch::kCPU);
   }
 
   torch::Tensor random_images() const {
@@ -177,8 +200,8 @@ class Step {
 
   void draw_targets(std::int64_t stride) {
     const auto& size = config_.preprocessing.size;
-    for (const auto& [term, unused] : losses_) {
-      if (targets_.count(term.target) != 0) continue;
+    for (const auto& term : config_.losses) {
+      if (term.options->compares_views() || batch_.targets.count(term.target) != 0) continue;
       std::vector<torch::Tensor> all;
       for (std::int64_t i = 0; i < options_.batch; ++i) {
         const cv::Mat label = draw_label(i, {static_cast<int>(size[1]), static_cast<int>(size[0])});
@@ -186,36 +209,17 @@ class Step {
                                            config_.trainer.edge_kernel);
         all.push_back(torch::from_blob(target.data, {target.rows, target.cols}, torch::kUInt8).clone());
       }
-      targets_[term.target] = torch::stack(all);
+      batch_.targets[term.target] = torch::stack(all);
     }
-  }
-
-  torch::Tensor total_loss(const std::vector<SegmentationOutput>& outputs) const {
-    torch::Tensor total;
-    const auto add = [&](const torch::Tensor& value) { total = total.defined() ? total + value : value; };
-    for (std::size_t view = 0; view < outputs.size(); ++view) {
-      for (const auto& [term, loss] : losses_) {
-        if (view > 0 && term.output != "mask")
-          continue;  // as the reference: its second boundary is not learnt from
-        const torch::Tensor target = device_.move(targets_.at(term.target), torch::kInt64);
-        add(term.weight * loss->forward(outputs[view].at(term.output), target));
-      }
-      if (view > 0) {
-        const torch::Tensor teacher = torch::softmax(outputs[view].mask.detach(), 1);
-        add(kConsistency * torch::kl_div(torch::log_softmax(outputs[0].mask, 1), teacher));
-      }
-    }
-    return total;
   }
 
   const RunConfig& config_;
   const Device& device_;
   const NetworkBenchmarkOptions& options_;
   std::shared_ptr<SegmentationModel> model_;
-  std::unique_ptr<Adam> optimizer_;
-  std::vector<std::pair<LossTerm, std::unique_ptr<Loss>>> losses_;
-  std::vector<torch::Tensor> images_;  ///< of each view
-  std::map<std::string, torch::Tensor> targets_;
+  std::unique_ptr<TrainingStep> step_;
+  std::unique_ptr<ModelRunner> runner_;
+  Batch batch_;
 };
 
 ModelSummary summarize(const RunConfig& config) {
@@ -224,11 +228,11 @@ ModelSummary summarize(const RunConfig& config) {
 }
 
 /// Seconds a pass, in a round of its own.
-double round_seconds(Step& step) {
+double round_seconds(Pass& pass) {
   const auto start = Clock::now();
   std::int64_t passes = 0;
   do {
-    step.run();
+    pass.run();
     ++passes;
   } while (seconds_since(start) < kRoundSeconds);
   return seconds_since(start) / static_cast<double>(passes);
@@ -240,7 +244,7 @@ double peak_memory_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-TimeFloor time_floor(const ModelSummary& summary, const NetworkBenchmarkOptions& options,
+TimeFloor time_floor(const ModelSummary& summary, const NetworkBenchmarkOptions& options, bool two_views,
                      std::int64_t threads) {
   double elements = 0;
   for (const auto& layer : summary.layers) {
@@ -249,24 +253,24 @@ TimeFloor time_floor(const ModelSummary& summary, const NetworkBenchmarkOptions&
     elements += product;
   }
   // A training writes and reads outputs and their gradients, and reads the outputs again on the way back.
-  const double traffic = options.train ? 5 : 2;
-  const auto views = static_cast<double>(options.views);
+  const double views = two_views ? 2 : 1;
+  const double traffic = views * (options.train ? 5 : 2);
   const MachineSpeed machine = measure_machine(threads);
   TimeFloor floor;
   floor.multiply_adds = views * static_cast<double>(summary.multiply_adds) * (options.train ? 3 : 1);
   floor.multiply_adds_per_second = machine.multiply_adds_per_second;
   floor.compute_ms = 1000 * floor.multiply_adds / machine.multiply_adds_per_second;
-  floor.bytes = views * traffic * sizeof(float) * elements;
+  floor.bytes = traffic * sizeof(float) * elements;
   floor.bytes_per_second = machine.bytes_per_second;
   floor.memory_ms = 1000 * floor.bytes / machine.bytes_per_second;
   return floor;
 }
 
-void measure(Step& step, const NetworkBenchmarkOptions& options, NetworkBenchmark& result) {
-  step.run();  // warms everything up
+void measure(Pass& pass, const NetworkBenchmarkOptions& options, NetworkBenchmark& result) {
+  pass.run();  // warms everything up
   std::vector<double> rounds;
   for (std::int64_t round = 0; round < options.rounds; ++round) {
-    rounds.push_back(1000 * round_seconds(step) / static_cast<double>(options.batch));
+    rounds.push_back(1000 * round_seconds(pass) / static_cast<double>(options.batch));
     if (options.progress) options.progress(round + 1, options.rounds);
   }
   std::sort(rounds.begin(), rounds.end());
@@ -278,27 +282,35 @@ void measure(Step& step, const NetworkBenchmarkOptions& options, NetworkBenchmar
   Ledger books;
   const Booking booking(books);
   const auto start = Clock::now();
-  step.run(&books);
+  pass.run(books);
   result.operators = books.shares(seconds_since(start));
 }
 
 }  // namespace
 
 std::vector<LossTerm> natural_losses(const RunConfig& config) {
-  std::vector<LossTerm> terms;
+  const auto term = [](const std::string& name, const std::string& output, const std::string& target,
+                       double weight) {
+    LossTerm made;
+    made.name = name;
+    made.options = made.registry->at(name)();
+    made.output = output;
+    made.target = target;
+    made.weight = weight;
+    return made;
+  };
+  bool boundary = false, one_class = false;
   for (const auto& [output, shape] : summarize(config).outputs) {
-    LossTerm term;
-    if (shape[1] == 1) {
-      term.name = "lovasz_hinge";
-      term.options = term.registry->at(term.name)();
-    }
-    term.output = output;
-    if (output == "mask") terms.push_back(term);
-    if (output != "boundary") continue;
-    term.target = "contour";
-    term.weight = 0.1;
-    terms.push_back(term);
+    boundary = boundary || output == "boundary";
+    one_class = one_class || (output == "mask" && shape[1] == 1);
   }
+  if (one_class) return {term("lovasz_hinge", "mask", "label", 1)};
+  std::vector<LossTerm> terms = {term("cross_entropy", "mask", "label", 1)};
+  if (!boundary) return terms;
+  terms.push_back(terms.front());
+  terms.back().view = View::kDeformed;
+  terms.push_back(term("focal", "boundary", "contour", 0.1));
+  terms.push_back(term("consistency", "mask", "label", 2));
   return terms;
 }
 
@@ -312,9 +324,11 @@ NetworkBenchmark benchmark_network(const RunConfig& config, const Device& device
   torch::manual_seed(1);
   try {
     const ModelSummary summary = summarize(config);
-    Step step(config, device, options, size[0] / summary.outputs.front().second[2]);
-    measure(step, options, result);
-    result.floor = time_floor(summary, options, result.threads);
+    Pass pass(config, device, options, size[0] / summary.outputs.front().second[2]);
+    measure(pass, options, result);
+    result.obstacle = pass.obstacle();
+    result.floor = time_floor(summary, options, options.train && LossSum(config.losses).needs_deformed(),
+                              result.threads);
   } catch (const c10::Error& error) {
     const std::string text = error.what_without_backtrace();
     if (text.find("memory") != std::string::npos) throw;

@@ -66,13 +66,10 @@ cv::Size size_of_checks(const Preprocessing& preprocessing, cv::Size photo) {
           std::max(1, static_cast<int>(std::lround(photo.height * scale)))};
 }
 
-PseudoLabel label_views(SegmentationModel& model, const Preprocessing& preprocessing,
-                        const torch::Tensor& views, cv::Size photo, const Device& device) {
+PseudoLabel label_views(ModelRunner& model, const Preprocessing& preprocessing, const torch::Tensor& views,
+                        cv::Size photo) {
   const torch::NoGradGuard no_grad;
-  model.eval();
-  const torch::Dtype dtype = model.parameters().front().scalar_type();
-  const torch::Tensor logits =
-      model.forward(device.move(views, dtype)).mask.to(torch::kCPU).to(torch::kFloat32);
+  const torch::Tensor logits = model.forward(views).mask.to(torch::kCPU).to(torch::kFloat32);
   const cv::Size size = size_of_checks(preprocessing, photo);
   const auto probabilities = probabilities_of(preprocessing.restore_logits(logits[0], size));
   const auto mirrored = probabilities_of(preprocessing.restore_logits(logits[1], size));
@@ -113,9 +110,8 @@ LabelQuality label_quality(const torch::Tensor& probabilities, const torch::Tens
   return quality;
 }
 
-PseudoLabel pseudo_label(SegmentationModel& model, const Preprocessing& preprocessing, const cv::Mat& photo,
-                         const Device& device) {
-  return label_views(model, preprocessing, both_views(preprocessing, photo), photo.size(), device);
+PseudoLabel pseudo_label(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& photo) {
+  return label_views(model, preprocessing, both_views(preprocessing, photo), photo.size());
 }
 
 std::string pseudo_labels_sha256(const Dataset& photos, const std::string& model_sha256,
@@ -139,6 +135,8 @@ PseudoLabels::PseudoLabels(std::shared_ptr<const Dataset> photos, SegmentationMo
   list = photos_->list;
   skipped = photos_->skipped;
   list_sha256 = pseudo_labels_sha256(*photos_, model_sha256, preprocessing, limits);
+  model.eval();
+  ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
   std::int64_t index = 0;
   scan(
       *photos_, options,
@@ -147,7 +145,7 @@ PseudoLabels::PseudoLabels(std::shared_ptr<const Dataset> photos, SegmentationMo
       },
       [&](const Views& views) {
         try {
-          const PseudoLabel label = label_views(model, preprocessing, views.input, views.size, device);
+          const PseudoLabel label = label_views(runner, preprocessing, views.input, views.size);
           labelled_.push_back({index, views.id, label.quality, reason_to_reject(label.quality, limits)});
           if (labelled_.back().reason.empty()) {
             accepted_.push_back({labelled_.size() - 1, {}});

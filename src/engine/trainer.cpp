@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include <torch/torch.h>
 
@@ -26,12 +25,12 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
   val_set_ = data.open(config_.data.val_list, config_.data.on_error);
   config_.data.train_list = train_set_->list.string();
   config_.data.val_list = val_set_->list.string();
-  for (const auto& term : config_.losses) losses_.emplace_back(term, term.options->build());
   stride_ = try_out();
   torch::manual_seed(static_cast<std::uint64_t>(config_.trainer.seed));
   model_ = config_.model.options->build();  // on the CPU, so that every device starts from the same values
   model_->to(device.torch_device());
-  optimizer_ = std::make_unique<Adam>(*model_, config_.optimizer);
+  model_->train();
+  step_ = std::make_unique<TrainingStep>(*model_, config_.losses, config_.optimizer, device);
   progress_.train_list_sha256 = train_set_->list_sha256;
   progress_.train_images = train_set_->size();
 }
@@ -49,12 +48,12 @@ std::int64_t Trainer::try_out() const {
   model->train();
   try {
     const torch::Tensor image = torch::zeros({n, config_.preprocessing.channels(), height, width});
-    const torch::Tensor logits = model->forward(device_.move(image, torch::kFloat32)).mask;
+    const SegmentationOutput output = model->forward(device_.move(image, torch::kFloat32));
+    const torch::Tensor& logits = output.mask;
     const auto label = torch::zeros({n, logits.size(2), logits.size(3)}, torch::kUInt8);
     Batch batch;
-    batch.image = batch.deformed = image;
     for (const auto& name : target_names()) batch.targets[name] = label;
-    weighted_losses(*model, batch);
+    LossSum(config_.losses)(output, output, batch, device_);
     return height / logits.size(2);
   } catch (const c10::Error& error) {
     throw UserError("the network cannot train on a batch of " + std::to_string(n) + " images of " +
@@ -78,7 +77,7 @@ std::optional<PartialLoad> Trainer::resume(const RunFolder& run) {
     throw DataError(run.config(), "is not the configuration of " + run.last().string() +
                                       "; a run is continued as it began");
   }
-  progress_ = load_checkpoint(file, run.last(), *model_, *optimizer_);
+  progress_ = load_checkpoint(file, run.last(), *model_, step_->optimizer());
   if (progress_.train_list_sha256 != train_set_->list_sha256 ||
       progress_.train_images != train_set_->size()) {
     throw DataError(train_set_->list, "is not what the run began with: " +
@@ -130,47 +129,20 @@ bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& sto
   return true;
 }
 
-std::vector<torch::Tensor> Trainer::weighted_losses(SegmentationModel& model, const Batch& batch) const {
-  const SegmentationOutput output = model.forward(device_.move(batch.image, torch::kFloat32));
-  SegmentationOutput deformed;
-  if (std::any_of(losses_.begin(), losses_.end(),
-                  [](const auto& item) { return item.first.needs_deformed(); }))
-    deformed = model.forward(device_.move(batch.deformed, torch::kFloat32));
-  std::vector<torch::Tensor> values;
-  for (const auto& [term, loss] : losses_) {
-    const torch::Tensor& logits = (term.view == View::kDeformed ? deformed : output).at(term.output);
-    const torch::Tensor target = term.options->compares_views()
-                                     ? deformed.at(term.output).detach()
-                                     : device_.move(batch.targets.at(term.target), torch::kUInt8);
-    values.push_back(term.weight * loss->forward(logits, target));
-  }
-  return values;
-}
-
 std::vector<double> Trainer::step(const Batch& batch) {
-  const std::vector<torch::Tensor> terms = weighted_losses(*model_, batch);
-  torch::Tensor total = terms.front();
-  for (std::size_t i = 1; i < terms.size(); ++i) total = total + terms[i];
-
-  const double loss = total.item<double>();
-  if (!std::isfinite(loss)) {
-    throw UserError("the loss is " + std::to_string(loss) + " in epoch " +
-                    std::to_string(progress_.epoch + 1) + ", batch " +
-                    std::to_string(progress_.current.batch + 1) +
+  try {
+    return step_->run(batch, learning_rate());
+  } catch (const LossNotFinite& error) {
+    throw UserError(std::string(error.what()) + " in epoch " + std::to_string(progress_.epoch + 1) +
+                    ", batch " + std::to_string(progress_.current.batch + 1) +
                     "; the last checkpoint is from before; lower optimizer.lr");
   }
-  optimizer_->zero_grad();
-  total.backward();
-  optimizer_->step(learning_rate());
-  std::vector<double> values;
-  for (const auto& term : terms) values.push_back(term.item<double>());
-  return values;
 }
 
 /// Adds a step's loss terms to the epoch's.
 void Trainer::count(const std::vector<double>& terms) {
   for (std::size_t i = 0; i < terms.size(); ++i) {
-    progress_.current.term_sums[losses_[i].first.title()] += terms[i];
+    progress_.current.term_sums[config_.losses[i].title()] += terms[i];
     progress_.current.loss_sum += terms[i];
   }
   ++progress_.current.steps;
@@ -227,7 +199,7 @@ void Trainer::finish_epoch(const RunFolder& run) {
 }
 
 void Trainer::save(const std::filesystem::path& path) const {
-  save_checkpoint(path, *model_, *optimizer_, config_, progress_);
+  save_checkpoint(path, *model_, step_->optimizer(), config_, progress_);
 }
 
 double Trainer::learning_rate() const {

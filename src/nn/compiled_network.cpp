@@ -23,7 +23,9 @@ template <class T>
 class ProgramBackward : public autograd::Node {
  public:
   ProgramBackward(std::shared_ptr<Program<T>> program, const std::vector<torch::Tensor>& parameters)
-      : autograd::Node(autograd::collect_next_edges(parameters)), program_(std::move(program)), parameters_(parameters) {}
+      : autograd::Node(autograd::collect_next_edges(parameters)),
+        program_(std::move(program)),
+        parameters_(parameters) {}
 
   std::string name() const override { return "CompiledNetworkBackward"; }
 
@@ -142,7 +144,8 @@ std::vector<torch::Tensor> CompiledNetwork::run(Entry& entry, const torch::Tenso
     outputs = program->forward(image);
   }
   if (!differentiable) return outputs;
-  const std::shared_ptr<autograd::Node> backward(new ProgramBackward<T>(program, parameters_), autograd::deleteNode);
+  const std::shared_ptr<autograd::Node> backward(new ProgramBackward<T>(program, parameters_),
+                                                 autograd::deleteNode);
   for (auto& output : outputs) autograd::set_history(output, backward);
   return outputs;
 }

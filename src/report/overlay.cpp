@@ -56,12 +56,13 @@ std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::p
   order.resize(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))));
   make_folder(folder);
   std::vector<std::filesystem::path> files;
+  model.eval();
+  ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
   for (const ImageResult* image : order) {
     const Sample sample = dataset.get(image->index);
     files.push_back(folder / file_name(files.size() + 1, *image));
-    write_png(files.back(),
-              overlay(sample.image, sample.mask,
-                      predict(model, evaluation.protocol.adapt(preprocessing), sample.image, device)));
+    write_png(files.back(), overlay(sample.image, sample.mask,
+                                    predict(runner, evaluation.protocol.adapt(preprocessing), sample.image)));
   }
   return files;
 }

@@ -1,8 +1,8 @@
 // Fused operators against LibTorch's: values, gradients, running statistics, in float64.
+#include "portraitseg/nn/compiled_network.h"
+
 #include <gmock/gmock.h>
 #include <torch/torch.h>
-
-#include "portraitseg/nn/compiled_network.h"
 
 #include "support/build_model.h"
 
@@ -142,7 +142,8 @@ TEST_P(EveryNetworkCompiled, TrainsAsTheNetworkTrains) {
     if (expected.defined()) expect_close(actual, expected, item.key(), 1e-8);
   }
   for (const auto& item : reference->named_buffers())
-    expect_close(network->named_buffers()[item.key()].to(torch::kFloat64), item.value().to(torch::kFloat64), item.key());
+    expect_close(network->named_buffers()[item.key()].to(torch::kFloat64), item.value().to(torch::kFloat64),
+                 item.key());
 }
 
 INSTANTIATE_TEST_SUITE_P(Compiled, EveryNetworkCompiled, ::testing::ValuesIn(kCases),
@@ -154,7 +155,8 @@ std::vector<torch::Tensor> mask_of(SegmentationModel& model, const torch::Tensor
 
 TEST(CompiledNetwork, TwoForwardsWaitForOneBackward) {
   torch::manual_seed(1);
-  const auto network = testing::build_model("{name: sinet}"), reference = testing::build_model("{name: sinet}");
+  const auto network = testing::build_model("{name: sinet}"),
+             reference = testing::build_model("{name: sinet}");
   network->to(torch::kFloat64);
   reference->to(torch::kFloat64);
   for (std::size_t i = 0; i < network->parameters().size(); ++i) {
@@ -163,7 +165,8 @@ TEST(CompiledNetwork, TwoForwardsWaitForOneBackward) {
   }
   CompiledNetwork fused(
       *network, [&](const torch::Tensor& x) { return mask_of(*network, x); }, /*gradients=*/true);
-  const auto a = torch::randn({2, 3, 64, 64}, torch::kFloat64), b = torch::randn({2, 3, 64, 64}, torch::kFloat64);
+  const auto a = torch::randn({2, 3, 64, 64}, torch::kFloat64),
+             b = torch::randn({2, 3, 64, 64}, torch::kFloat64);
   (fused(a)[0].pow(2).sum() + fused(b)[0].pow(3).sum()).backward();
   (reference->forward(a).mask.pow(2).sum() + reference->forward(b).mask.pow(3).sum()).backward();
   for (const auto& item : reference->named_parameters())
@@ -208,10 +211,13 @@ std::string refusal(const std::function<torch::Tensor(const torch::Tensor&)>& bo
 TEST(CompiledNetwork, RefusesWhatItHasNoCodeFor) {
   EXPECT_EQ(refusal([](const torch::Tensor& x) { return torch::relu(x); }), "compiled");
   EXPECT_THAT(refusal([](const torch::Tensor& x) { return torch::gelu(x); }), HasSubstr("gelu"));
-  EXPECT_THAT(refusal([](const torch::Tensor& x) { return torch::dropout(x, 0.5, true); }), HasSubstr("dropout"));
-  EXPECT_THAT(refusal([](const torch::Tensor& x) { return x.flatten(2).unsqueeze(3); }), HasSubstr("flatten"));
+  EXPECT_THAT(refusal([](const torch::Tensor& x) { return torch::dropout(x, 0.5, true); }),
+              HasSubstr("dropout"));
+  EXPECT_THAT(refusal([](const torch::Tensor& x) { return x.flatten(2).unsqueeze(3); }),
+              HasSubstr("flatten"));
   EXPECT_THAT(refusal([](const torch::Tensor& x) { return x + torch::randn_like(x); }), HasSubstr("rand"));
-  EXPECT_THAT(refusal([](const torch::Tensor& x) { return x * x.mean().item<double>(); }), ::testing::Ne("compiled"));
+  EXPECT_THAT(refusal([](const torch::Tensor& x) { return x * x.mean().item<double>(); }),
+              ::testing::Ne("compiled"));
 }
 
 }  // namespace

@@ -129,13 +129,14 @@ TEST(PseudoLabel, MasksAsPredictDoesAndMirrorsBackWhatItSees) {
   for (const auto geometry : {Geometry::kSquash, Geometry::kLetterbox}) {
     LeftEyed model;
     model.blind = false;
-    const PseudoLabel seen = pseudo_label(model, plain(geometry), photo, device);
-    EXPECT_EQ(cv::norm(seen.mask, predict(model, plain(geometry), photo, device), cv::NORM_INF), 0);
+    ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
+    const PseudoLabel seen = pseudo_label(runner, plain(geometry), photo);
+    EXPECT_EQ(cv::norm(seen.mask, predict(runner, plain(geometry), photo), cv::NORM_INF), 0);
     EXPECT_NEAR(seen.quality.share, 50.0 * 60 / (90 * 120), 0.03);
     EXPECT_GT(seen.quality.agreement, 0.95);
     EXPECT_GT(seen.quality.confidence, 0.95);
     model.blind = true;
-    EXPECT_LT(pseudo_label(model, plain(geometry), photo, device).quality.agreement, 0.1);
+    EXPECT_LT(pseudo_label(runner, plain(geometry), photo).quality.agreement, 0.1);
   }
 }
 
@@ -157,9 +158,10 @@ TEST(PseudoLabels, HoldThePhotosThatPassAndSayWhyTheOthersDoNot) {
   const Sample sample = labels.get(0);
   EXPECT_EQ(sample.id, "good");
   EXPECT_EQ(cv::norm(sample.image, bright_square("good").image, cv::NORM_INF), 0);
-  EXPECT_EQ(cv::norm(sample.mask, pseudo_label(model, plain(Geometry::kSquash), sample.image, device).mask,
-                     cv::NORM_INF),
-            0);
+  ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
+  EXPECT_EQ(
+      cv::norm(sample.mask, pseudo_label(runner, plain(Geometry::kSquash), sample.image).mask, cv::NORM_INF),
+      0);
   EXPECT_EQ(sample.attributes.count("confidence") + sample.attributes.count("from"), 2U);
   ASSERT_EQ(labels.photos().size(), 2U);
   EXPECT_EQ(labels.photos()[0].reason, "small_share");

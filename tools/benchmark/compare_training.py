@@ -26,7 +26,7 @@ IGNORED = 255
 
 def our_options(name):
     if name == "portraitnet":
-        return ["--model", name, "--views", "2"]
+        return ["--model", name]
     return ["--config", os.path.join(references.ROOT, "configs", name + "_eg1800.yaml")]
 
 

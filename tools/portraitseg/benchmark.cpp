@@ -23,7 +23,6 @@ struct BenchmarkArguments {
   LoaderBenchmarkOptions loader_options;
   bool train = false, eager = false;
   std::int64_t batch = 0;  ///< 0: not given
-  std::int64_t views = 1;
   std::int64_t threads = 0;
   std::string size;
   std::string json;
@@ -80,9 +79,9 @@ std::string as_json(const NetworkBenchmark& result, const NetworkBenchmarkOption
                                  {"model", result.model},
                                  {"size", result.size},
                                  {"batch", options.batch},
-                                 {"views", options.views},
                                  {"threads", result.threads},
                                  {"rounds", options.rounds},
+                                 {"obstacle", result.obstacle},
                                  {"ms_per_image", result.ms},
                                  {"ms_per_image_min", result.ms_min},
                                  {"ms_per_image_max", result.ms_max},
@@ -100,9 +99,10 @@ std::string as_json(const NetworkBenchmark& result, const NetworkBenchmarkOption
 }
 
 std::string as_table(const NetworkBenchmark& result, const NetworkBenchmarkOptions& options) {
-  std::string text = fmt::format("{}, {} of {} x {}x{}{}, {} threads\n", result.model,
+  std::string text = fmt::format("{}, {} of {} x {}x{}, {} threads\n", result.model,
                                  options.train ? "training step" : "inference", options.batch, result.size[0],
-                                 result.size[1], options.views > 1 ? ", two views" : "", result.threads);
+                                 result.size[1], result.threads);
+  if (!result.obstacle.empty()) text += "not fused: " + result.obstacle + "\n";
   text += fmt::format("{:<10} {:>9.3f} ms an image ({:.3f} to {:.3f} in {} rounds), {:.1f} images a second\n",
                       "measured", result.ms, result.ms_min, result.ms_max, options.rounds, 1000 / result.ms);
   const TimeFloor& floor = result.floor;
@@ -141,13 +141,12 @@ RunConfig network_config(const BenchmarkArguments& arguments) {
     config.preprocessing.size = {height, width};
   }
   if (arguments.threads > 0) config.device.threads = arguments.threads;
+  if (arguments.eager) config.device.fused = false;
   if (named && arguments.train) config.losses = natural_losses(config);
   return config;
 }
 
 int network_command(const BenchmarkArguments& arguments) {
-  if (arguments.views > 1 && !arguments.train)
-    throw UserError("benchmark: --views is of a training; add --train");
   const RunConfig config = network_config(arguments);
   const Device device(config.device);
   ProgressBar bar("benchmark");
@@ -155,7 +154,6 @@ int network_command(const BenchmarkArguments& arguments) {
   options.train = arguments.train;
   options.batch = arguments.train ? config.trainer.batch_size : 1;
   if (arguments.batch > 0) options.batch = arguments.batch;
-  options.views = arguments.views;
   options.rounds = arguments.rounds;
   options.progress = [&](std::int64_t done, std::int64_t total) { bar.show(done, total); };
   const NetworkBenchmark result = benchmark_network(config, device, options);
@@ -211,12 +209,6 @@ void add_benchmark(CLI::App& app, Action& action) {
       ->add_option("--batch", arguments->batch,
                    "images of a pass; default: 1, with --train trainer.batch_size")
       ->check(CLI::Range(1, 65536))
-      ->excludes(loader);
-  command
-      ->add_option("--views", arguments->views,
-                   "2: a step sees each image twice, as PortraitNet's consistency loss needs")
-      ->check(CLI::Range(1, 2))
-      ->capture_default_str()
       ->excludes(loader);
   command->add_option("--size", arguments->size, "input, HxW in pixels; default: preprocessing.size")
       ->excludes(loader);

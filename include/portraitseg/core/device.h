@@ -35,7 +35,7 @@ class Device {
   const torch::Device& torch_device() const { return device_; }
   std::int64_t threads() const;
   bool fused() const { return fused_; }  ///< never on CUDA
-  std::string description() const;  ///< e.g. "cpu, 2 threads"
+  std::string description() const;       ///< e.g. "cpu, 2 threads"
 
  private:
   torch::Device device_;

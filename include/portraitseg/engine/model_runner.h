@@ -15,7 +15,7 @@ class ModelRunner {
  public:
   enum class Purpose {
     kInference,  ///< the mask alone, no gradients; the network must be in evaluation mode, its parameters final
-    kTraining,   ///< all outputs, with gradients; the network must be in training mode
+    kTraining,  ///< all outputs, with gradients; the network must be in training mode
   };
 
   /// @param model, device have to live as long as this

@@ -15,9 +15,6 @@ struct NetworkBenchmarkOptions {
   bool train = false;       ///< a whole training step: forward, losses, backward, update; else an inference
   std::int64_t batch = 1;   ///< images of a pass
   std::int64_t rounds = 5;  ///< each repeats the pass for at least 0.3 s; their median is reported
-  /// 2: a step sees each image a second time, as PortraitNet trains: the losses of the mask once more, and twice the
-  /// Kullback-Leibler divergence between the two masks (Eq. 4).
-  std::int64_t views = 1;
   std::function<void(std::int64_t done, std::int64_t total)>
       progress;  ///< called after each round; may be empty
 };
@@ -44,6 +41,7 @@ struct NetworkBenchmark {
   /// operators do not account for is "other".
   std::vector<std::pair<std::string, double>> operators;
   TimeFloor floor;
+  std::string obstacle;  ///< why it did not run fused, see ModelRunner; empty: it did, or was not to
 };
 
 /// Measures on random images with one plausible portrait each: no data set is needed. Uses the configuration's network, input
@@ -53,7 +51,7 @@ NetworkBenchmark benchmark_network(const RunConfig& config, const Device& device
                                    const NetworkBenchmarkOptions& options);
 
 /// What a network is trained with where no recipe is at hand: cross-entropy, or the Lovasz hinge of a single class, on its
-/// mask, and PortraitNet's tenth of a cross-entropy on its boundary.
+/// mask; all four terms of PortraitNet where there is a boundary, two of them on a second view of each image.
 std::vector<LossTerm> natural_losses(const RunConfig& config);
 
 }  // namespace portraitseg

@@ -11,6 +11,7 @@
 #include "portraitseg/data/dataset.h"
 #include "portraitseg/data/preprocessing.h"
 #include "portraitseg/data/scan.h"
+#include "portraitseg/engine/model_runner.h"
 #include "portraitseg/models/model.h"
 
 namespace portraitseg {
@@ -49,9 +50,8 @@ std::string reason_to_reject(const LabelQuality& quality, const LabelLimits& lim
 ///   mirrored back
 LabelQuality label_quality(const torch::Tensor& probabilities, const torch::Tensor& mirrored);
 
-/// Masks a photo. Leaves the network in evaluation mode.
-PseudoLabel pseudo_label(SegmentationModel& model, const Preprocessing& preprocessing, const cv::Mat& photo,
-                         const Device& device);
+/// Masks a photo. @param model for inference
+PseudoLabel pseudo_label(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& photo);
 
 /// One photo and what was decided of it.
 struct LabelledPhoto {
@@ -73,6 +73,7 @@ std::string pseudo_labels_sha256(const Dataset& photos, const std::string& model
 /// single pixels from machine to machine.
 class PseudoLabels final : public Dataset {
  public:
+  /// Leaves the network in evaluation mode.
   /// @throws DataError for a photo that cannot be read, and with Geometry::kKeep for one of a size that the network does
   ///         not take (OnError::kFail); kSkip lists it in `skipped`.
   PseudoLabels(std::shared_ptr<const Dataset> photos, SegmentationModel& model,

@@ -11,6 +11,7 @@
 #include "portraitseg/engine/checkpoint.h"
 #include "portraitseg/engine/run_config.h"
 #include "portraitseg/engine/run_folder.h"
+#include "portraitseg/engine/training_step.h"
 #include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
@@ -69,7 +70,6 @@ class Trainer {
  private:
   std::int64_t try_out() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
-  std::vector<torch::Tensor> weighted_losses(SegmentationModel& model, const Batch& batch) const;
   void count(const std::vector<double>& terms);
   void finish_epoch(const RunFolder& run);
   void save(const std::filesystem::path& path) const;
@@ -84,8 +84,7 @@ class Trainer {
   const Device& device_;
   std::unique_ptr<Dataset> train_set_, val_set_;
   std::shared_ptr<SegmentationModel> model_;
-  std::unique_ptr<Adam> optimizer_;
-  std::vector<std::pair<LossTerm, std::unique_ptr<Loss>>> losses_;
+  std::unique_ptr<TrainingStep> step_;
   std::vector<TrainingObserver*> observers_;
   Progress progress_;
   std::int64_t stride_ = 1;  ///< input size over logits size

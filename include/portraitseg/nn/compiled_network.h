@@ -51,7 +51,7 @@ class CompiledNetwork {
   torch::nn::Module& network_;
   Forward forward_;
   bool gradients_;
-  std::vector<torch::Tensor> parameters_;  ///< those that require a gradient
+  std::vector<torch::Tensor> parameters_;                                ///< those that require a gradient
   std::map<std::vector<std::int64_t>, std::unique_ptr<Entry>> entries_;  ///< by channels, height, width
   OperatorSeconds* profile_ = nullptr;
 };

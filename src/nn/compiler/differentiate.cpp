@@ -16,7 +16,8 @@ bool wants_gradient(const torch::Tensor& tensor) {
 
 ChannelMap inverse(const ChannelMap& map) {
   ChannelMap result(map.size());
-  for (std::size_t c = 0; c < map.size(); ++c) result[static_cast<std::size_t>(map[c])] = static_cast<std::int64_t>(c);
+  for (std::size_t c = 0; c < map.size(); ++c)
+    result[static_cast<std::size_t>(map[c])] = static_cast<std::int64_t>(c);
   return result;
 }
 
@@ -143,7 +144,8 @@ class Differentiator {
         const bool channels = node.op == Op::kMultiplyChannels;
         Node by_map{node.op, {gradient, node.inputs[1]}, node.shape};
         give(node.inputs[0], graph_.add_node(std::move(by_map)));
-        Node by_factor{channels ? Op::kDotChannels : Op::kDotPixels, {gradient, node.inputs[0]},
+        Node by_factor{channels ? Op::kDotChannels : Op::kDotPixels,
+                       {gradient, node.inputs[0]},
                        graph_.shape(node.inputs[1])};
         give(node.inputs[1], graph_.add_node(std::move(by_factor)));
         return;
@@ -169,7 +171,8 @@ class Differentiator {
       Node sink = node;
       sink.op = Op::kWeightGradient;
       const bool transposed = node.op == Op::kConvolveTransposed || node.op == Op::kDepthwiseTransposed;
-      sink.inputs = transposed ? std::vector<int>{gradient, x} : std::vector<int>{x, gradient};  // fine, coarse
+      sink.inputs =
+          transposed ? std::vector<int>{gradient, x} : std::vector<int>{x, gradient};  // fine, coarse
       graph_.add_node(std::move(sink));
     }
     if (wants_gradient(node.bias)) {

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <functional>
 
-#include "nn/compiler/graph.h"
-
 #include <torch/torch.h>
+
+#include "nn/compiler/graph.h"
 
 namespace portraitseg {
 namespace {
@@ -18,7 +18,8 @@ bool takes_residual(const Node& node) {
     case Op::kDepthwiseTransposed:
     case Op::kUpsample:
     case Op::kNormaliseGradient:
-      return node.residual < 0 && node.slope.empty();  // what is folded has its activation, if any, before the sum
+      return node.residual < 0 &&
+             node.slope.empty();  // what is folded has its activation, if any, before the sum
     case Op::kNormalise:
       return node.residual < 0 && !node.activation;
     default:
@@ -59,7 +60,8 @@ Folded folded(const Node& node) {
     const BatchNorm& norm = *node.norm;
     result.scale = values_of(norm.weight, norm.channels);
     result.shift = values_of(norm.bias, norm.channels);
-    const auto mean = values_of(norm.running_mean, norm.channels), variance = values_of(norm.running_var, norm.channels);
+    const auto mean = values_of(norm.running_mean, norm.channels),
+               variance = values_of(norm.running_var, norm.channels);
     for (std::size_t c = 0; c < channels; ++c) {
       result.scale[c] /= std::sqrt(variance[c] + norm.eps);
       result.shift[c] -= result.scale[c] * mean[c];
@@ -123,7 +125,8 @@ class Fuser {
       scale_channels(source, values.scale, /*really=*/true);
       Node joined = graph_.at(source);
       if (joined.shift.empty()) joined.shift.assign(values.shift.size(), 0.0);
-      std::transform(joined.shift.begin(), joined.shift.end(), values.shift.begin(), joined.shift.begin(), std::plus<>());
+      std::transform(joined.shift.begin(), joined.shift.end(), values.shift.begin(), joined.shift.begin(),
+                     std::plus<>());
       joined.slope = values.slope;
       node = std::move(joined);
       return;

@@ -56,35 +56,62 @@ Shape convolved(const Shape& in, const kernels::Window& w, bool transposed, std:
 
 const char* name_of(Op op) {
   switch (op) {
-    case Op::kInput: return "input";
-    case Op::kOutputGradient: return "output gradient";
-    case Op::kOutput: return "output";
-    case Op::kConvolve: return "convolution";
-    case Op::kConvolveTransposed: return "transposed convolution";
-    case Op::kWeightGradient: return "weight gradient";
-    case Op::kBiasGradient: return "bias gradient";
-    case Op::kDepthwise: return "depthwise convolution";
-    case Op::kDepthwiseTransposed: return "transposed depthwise convolution";
-    case Op::kNormalise: return "normalise and activate";
-    case Op::kMoments: return "batch statistics";
-    case Op::kNormaliseGradient: return "normalise gradient";
-    case Op::kNormaliseSums: return "normalise gradient sums";
-    case Op::kAdd: return "add";
-    case Op::kConcat: return "concatenate";
-    case Op::kSlice: return "slice";
-    case Op::kPermute: return "permute channels";
-    case Op::kPool: return "pool";
-    case Op::kPoolGradient: return "pool gradient";
-    case Op::kUpsample: return "upsample";
-    case Op::kUpsampleGradient: return "upsample gradient";
-    case Op::kMean: return "mean";
-    case Op::kSpreadMean: return "mean gradient";
+    case Op::kInput:
+      return "input";
+    case Op::kOutputGradient:
+      return "output gradient";
+    case Op::kOutput:
+      return "output";
+    case Op::kConvolve:
+      return "convolution";
+    case Op::kConvolveTransposed:
+      return "transposed convolution";
+    case Op::kWeightGradient:
+      return "weight gradient";
+    case Op::kBiasGradient:
+      return "bias gradient";
+    case Op::kDepthwise:
+      return "depthwise convolution";
+    case Op::kDepthwiseTransposed:
+      return "transposed depthwise convolution";
+    case Op::kNormalise:
+      return "normalise and activate";
+    case Op::kMoments:
+      return "batch statistics";
+    case Op::kNormaliseGradient:
+      return "normalise gradient";
+    case Op::kNormaliseSums:
+      return "normalise gradient sums";
+    case Op::kAdd:
+      return "add";
+    case Op::kConcat:
+      return "concatenate";
+    case Op::kSlice:
+      return "slice";
+    case Op::kPermute:
+      return "permute channels";
+    case Op::kPool:
+      return "pool";
+    case Op::kPoolGradient:
+      return "pool gradient";
+    case Op::kUpsample:
+      return "upsample";
+    case Op::kUpsampleGradient:
+      return "upsample gradient";
+    case Op::kMean:
+      return "mean";
+    case Op::kSpreadMean:
+      return "mean gradient";
     case Op::kMultiplyChannels:
-    case Op::kMultiplyPixels: return "multiply";
+    case Op::kMultiplyPixels:
+      return "multiply";
     case Op::kDotChannels:
-    case Op::kDotPixels: return "multiply gradient";
-    case Op::kConfidence: return "confidence";
-    case Op::kConfidenceGradient: return "confidence gradient";
+    case Op::kDotPixels:
+      return "multiply gradient";
+    case Op::kConfidence:
+      return "confidence";
+    case Op::kConfidenceGradient:
+      return "confidence gradient";
   }
   return "";
 }
@@ -113,8 +140,8 @@ int Graph::input(Shape shape) {
   return add_node({Op::kInput, {}, shape});
 }
 
-int Graph::convolution(int x, const torch::Tensor& weight, const torch::Tensor& bias, const kernels::Window& window,
-                       std::int64_t groups, bool transposed) {
+int Graph::convolution(int x, const torch::Tensor& weight, const torch::Tensor& bias,
+                       const kernels::Window& window, std::int64_t groups, bool transposed) {
   const std::int64_t in = shape(x).channels;
   const std::int64_t out = transposed ? weight.size(1) * groups : weight.size(0);
   if (groups > 1 && groups == in && groups == out) return depthwise(x, weight, bias, window, transposed);
@@ -136,7 +163,8 @@ int Graph::convolution(int x, const torch::Tensor& weight, const torch::Tensor& 
       of_input = std::move(moved);
       part = at(part).inputs[0];
     }
-    Node node{transposed ? Op::kConvolveTransposed : Op::kConvolve, {part},
+    Node node{transposed ? Op::kConvolveTransposed : Op::kConvolve,
+              {part},
               convolved(shape(part), window, transposed, out / groups)};
     node.weight = used;
     node.from_first = transposed;
@@ -147,20 +175,22 @@ int Graph::convolution(int x, const torch::Tensor& weight, const torch::Tensor& 
   return groups == 1 ? parts[0] : concat(parts);
 }
 
-int Graph::depthwise(int x, const torch::Tensor& weight, const torch::Tensor& bias, const kernels::Window& window,
-                     bool transposed) {
+int Graph::depthwise(int x, const torch::Tensor& weight, const torch::Tensor& bias,
+                     const kernels::Window& window, bool transposed) {
   if (bias.defined()) throw NotCompiled("a depthwise convolution with a bias");
   auto used = std::make_shared<Weight>();
   used->tensor = weight;
   used->first = range(0, weight.size(0));
-  Node node{transposed ? Op::kDepthwiseTransposed : Op::kDepthwise, {x},
+  Node node{transposed ? Op::kDepthwiseTransposed : Op::kDepthwise,
+            {x},
             convolved(shape(x), window, transposed, shape(x).channels)};
   node.weight = used;
   node.window = window;
   if (at(x).op != Op::kPermute) return add_node(std::move(node));
   const ChannelMap map = at(x).map;
   ChannelMap inverse(map.size());
-  for (std::size_t c = 0; c < map.size(); ++c) inverse[static_cast<std::size_t>(map[c])] = static_cast<std::int64_t>(c);
+  for (std::size_t c = 0; c < map.size(); ++c)
+    inverse[static_cast<std::size_t>(map[c])] = static_cast<std::int64_t>(c);
   node = for_channels(std::move(node), inverse);
   node.inputs = at(x).inputs;
   return permute(add_node(std::move(node)), map);
@@ -170,7 +200,8 @@ int Graph::normalise(int x, Node node) {
   if (at(x).op == Op::kPermute) {
     const ChannelMap map = at(x).map;
     ChannelMap inverse(map.size());
-    for (std::size_t c = 0; c < map.size(); ++c) inverse[static_cast<std::size_t>(map[c])] = static_cast<std::int64_t>(c);
+    for (std::size_t c = 0; c < map.size(); ++c)
+      inverse[static_cast<std::size_t>(map[c])] = static_cast<std::int64_t>(c);
     return permute(normalise(at(x).inputs[0], for_channels(node, inverse)), map);
   }
   if (at(x).op == Op::kConcat) {
@@ -184,7 +215,8 @@ int Graph::normalise(int x, Node node) {
     return concat(parts);
   }
   const bool plain_activation = !node.norm && node.activation && node.factor == 1 && node.offset == 0;
-  if (plain_activation && at(x).op == Op::kNormalise && !at(x).activation) {  // BatchNorm, then its activation
+  if (plain_activation && at(x).op == Op::kNormalise &&
+      !at(x).activation) {  // BatchNorm, then its activation
     Node joined = at(x);
     joined.activation = node.activation;
     return add_node(std::move(joined));
@@ -290,7 +322,8 @@ int Graph::pool(int x, std::int64_t size) {
     return permute(pool(at(x).inputs[0], size), map);
   }
   const Shape& in = shape(x);
-  if (in.height % size != 0 || in.width % size != 0) throw NotCompiled("a pooling whose windows do not fill the map");
+  if (in.height % size != 0 || in.width % size != 0)
+    throw NotCompiled("a pooling whose windows do not fill the map");
   Node node{Op::kPool, {x}, {in.height / size, in.width / size, in.channels}};
   node.size = size;
   return add_node(std::move(node));
@@ -312,8 +345,10 @@ int Graph::mean(int x) {
 
 int Graph::multiply(int a, int b) {
   const auto one_pixel = [&](int x) { return shape(x).height == 1 && shape(x).width == 1; };
-  if (shape(b).channels == shape(a).channels && one_pixel(b)) return add_node({Op::kMultiplyChannels, {a, b}, shape(a)});
-  if (shape(b).channels == shape(a).channels && one_pixel(a)) return add_node({Op::kMultiplyChannels, {b, a}, shape(b)});
+  if (shape(b).channels == shape(a).channels && one_pixel(b))
+    return add_node({Op::kMultiplyChannels, {a, b}, shape(a)});
+  if (shape(b).channels == shape(a).channels && one_pixel(a))
+    return add_node({Op::kMultiplyChannels, {b, a}, shape(b)});
   const bool same_pixels = shape(a).height == shape(b).height && shape(a).width == shape(b).width;
   if (same_pixels && shape(b).channels == 1) return add_node({Op::kMultiplyPixels, {a, b}, shape(a)});
   if (same_pixels && shape(a).channels == 1) return add_node({Op::kMultiplyPixels, {b, a}, shape(b)});

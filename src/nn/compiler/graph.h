@@ -6,8 +6,9 @@
 
 #include <torch/types.h>
 
-#include "nn/kernels/kernels.h"
 #include "portraitseg/nn/compiled_network.h"
+
+#include "nn/kernels/kernels.h"
 
 namespace portraitseg {
 
@@ -22,25 +23,25 @@ enum class Op {
   kBiasGradient,    ///< sink
   kDepthwise,
   kDepthwiseTransposed,
-  kNormalise,          ///< BatchNorm and activation, or one of them: act(scale * x + shift)
-  kMoments,            ///< sink: the statistics that a BatchNorm in training needs of the whole batch
+  kNormalise,  ///< BatchNorm and activation, or one of them: act(scale * x + shift)
+  kMoments,    ///< sink: the statistics that a BatchNorm in training needs of the whole batch
   kNormaliseGradient,
-  kNormaliseSums,      ///< sink: the sums that kNormaliseGradient and the parameters' gradients need
+  kNormaliseSums,  ///< sink: the sums that kNormaliseGradient and the parameters' gradients need
   kAdd,
   kConcat,
   kSlice,
-  kPermute,            ///< of the channels
-  kPool,               ///< average
+  kPermute,  ///< of the channels
+  kPool,     ///< average
   kPoolGradient,
   kUpsample,
   kUpsampleGradient,
-  kMean,               ///< over the pixels: one pixel
-  kSpreadMean,         ///< its gradient, added to the first input
-  kMultiplyChannels,   ///< by a map of one pixel
-  kMultiplyPixels,     ///< by a map of one channel
-  kDotChannels,        ///< gradients of these by their second input
+  kMean,              ///< over the pixels: one pixel
+  kSpreadMean,        ///< its gradient, added to the first input
+  kMultiplyChannels,  ///< by a map of one pixel
+  kMultiplyPixels,    ///< by a map of one channel
+  kDotChannels,       ///< gradients of these by their second input
   kDotPixels,
-  kConfidence,         ///< the largest softmax probability
+  kConfidence,  ///< the largest softmax probability
   kConfidenceGradient,
 };
 
@@ -94,14 +95,14 @@ struct Node {
   std::shared_ptr<const Activation> activation = nullptr;
   double factor = 1, offset = 0;  ///< of kNormalise without norm
 
-  ChannelMap map = {};      ///< kPermute: the input's channel of each channel
-  std::int64_t begin = 0;   ///< kSlice: first channel; kInput, kOutput, kOutputGradient: which one
-  std::int64_t size = 0;    ///< kPool
+  ChannelMap map = {};     ///< kPermute: the input's channel of each channel
+  std::int64_t begin = 0;  ///< kSlice: first channel; kInput, kOutput, kOutputGradient: which one
+  std::int64_t size = 0;   ///< kPool
   bool align_corners = false;
-  int forward = -1;         ///< of gradients and sums: the forward node they belong to
+  int forward = -1;  ///< of gradients and sums: the forward node they belong to
 
   // Fused into the kernel that computes the node. What the inference has folded, by channel; empty: nothing.
-  int residual = -1;        ///< a node that is added; also the last of `inputs`
+  int residual = -1;  ///< a node that is added; also the last of `inputs`
   std::vector<double> scale = {}, shift = {}, residual_scale = {}, slope = {};
 };
 
@@ -111,8 +112,8 @@ struct Node {
 class Graph {
  public:
   std::vector<Node> nodes;
-  std::vector<int> outputs;                          ///< nodes
-  std::vector<torch::Tensor> batch_counters;         ///< num_batches_tracked of each BatchNorm in training
+  std::vector<int> outputs;                   ///< nodes
+  std::vector<torch::Tensor> batch_counters;  ///< num_batches_tracked of each BatchNorm in training
 
   const Node& at(int id) const { return nodes[static_cast<std::size_t>(id)]; }
   const Shape& shape(int id) const { return at(id).shape; }
@@ -123,8 +124,8 @@ class Graph {
 
   int input(Shape shape);
   /// weight [out, in / groups, ky, kx], or [in, out / groups, ky, kx] if transposed
-  int convolution(int x, const torch::Tensor& weight, const torch::Tensor& bias, const kernels::Window& window,
-                  std::int64_t groups, bool transposed);
+  int convolution(int x, const torch::Tensor& weight, const torch::Tensor& bias,
+                  const kernels::Window& window, std::int64_t groups, bool transposed);
   int normalise(int x, const BatchNorm& norm);
   int activate(int x, const torch::Tensor& slope);  ///< undefined: ReLU
   int affine(int x, double factor, double offset);
@@ -140,7 +141,8 @@ class Graph {
 
  private:
   int normalise(int x, Node node);
-  int depthwise(int x, const torch::Tensor& weight, const torch::Tensor& bias, const kernels::Window& window, bool transposed);
+  int depthwise(int x, const torch::Tensor& weight, const torch::Tensor& bias, const kernels::Window& window,
+                bool transposed);
 };
 
 /// Appends the sinks that write the outputs and, for BatchNorms in training, gather the statistics.

@@ -25,7 +25,8 @@ torch::Dtype dtype_of<double>() {
 template <class T>
 std::vector<T> channel_values(const torch::Tensor& tensor, const ChannelMap& channels) {
   const torch::Tensor all = tensor.detach().contiguous();
-  std::vector<T> values(static_cast<std::size_t>(kernels::padded(static_cast<std::int64_t>(channels.size()))));
+  std::vector<T> values(
+      static_cast<std::size_t>(kernels::padded(static_cast<std::int64_t>(channels.size()))));
   for (std::size_t c = 0; c < channels.size(); ++c) values[c] = all.data_ptr<T>()[channels[c]];
   return values;
 }
@@ -79,17 +80,20 @@ Program<T>::Program(std::shared_ptr<const Plan> plan, std::int64_t images)
     if (!live_[id]) continue;
     if (node.op == Op::kWeightGradient || node.op == Op::kBiasGradient) {
       nodes_[id].gradient = gradients_;
-      gradients_ += node.op == Op::kBiasGradient ? kernels::padded(node.inputs.size() ? at(node.inputs[0]).shape.channels : 0)
-                                                 : gradient_size(node);
+      gradients_ += node.op == Op::kBiasGradient
+                        ? kernels::padded(node.inputs.size() ? at(node.inputs[0]).shape.channels : 0)
+                        : gradient_size(node);
     }
     if (node.op == Op::kMoments || node.op == Op::kNormaliseSums) {
       nodes_[id].sums = sums_;
       sums_ += 3 * plan_->graph.shape(node.inputs[0]).channels;
     }
-    trains_ = trains_ || node.op == Op::kMoments || node.op == Op::kWeightGradient || node.op == Op::kNormaliseSums;
+    trains_ =
+        trains_ || node.op == Op::kMoments || node.op == Op::kWeightGradient || node.op == Op::kNormaliseSums;
   }
   image_sums_.resize(static_cast<std::size_t>(sums_ * images_));
-  workers_.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, std::min<std::int64_t>(at::get_num_threads(), images_))));
+  workers_.resize(static_cast<std::size_t>(
+      std::max<std::int64_t>(1, std::min<std::int64_t>(at::get_num_threads(), images_))));
   for (auto& worker : workers_) {
     worker.scratch.resize(static_cast<std::size_t>(scratch));
     worker.gradient.resize(static_cast<std::size_t>(gradients_));
@@ -111,16 +115,19 @@ void Program<T>::read_parameters() {
   for (std::size_t id = 0; id < nodes_.size(); ++id) {
     const Node& node = plan_->graph.nodes[id];
     if (!live_[id]) continue;
-    const bool normalises = node.op == Op::kNormalise || node.op == Op::kNormaliseGradient || node.op == Op::kNormaliseSums;
-    if (normalises) norms_[node.forward >= 0 ? node.forward : static_cast<int>(id)];  // made here, not by the threads
+    const bool normalises =
+        node.op == Op::kNormalise || node.op == Op::kNormaliseGradient || node.op == Op::kNormaliseSums;
+    if (normalises)
+      norms_[node.forward >= 0 ? node.forward : static_cast<int>(id)];  // made here, not by the threads
   }
   for (auto& [id, norm] : norms_) read_norm(at(id), norm);
   const auto count = static_cast<std::int64_t>(nodes_.size());
-  at::parallel_for(0, count, std::max<std::int64_t>(1, count / at::get_num_threads() + 1), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t id = begin; id < end; ++id) {
-      if (live_[static_cast<std::size_t>(id)]) prepare(static_cast<int>(id));
-    }
-  });
+  at::parallel_for(0, count, std::max<std::int64_t>(1, count / at::get_num_threads() + 1),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t id = begin; id < end; ++id) {
+                       if (live_[static_cast<std::size_t>(id)]) prepare(static_cast<int>(id));
+                     }
+                   });
 }
 
 template <class T>
@@ -132,7 +139,8 @@ void Program<T>::prepare(int id) {
     values.bias = channel_values<T>(node.bias, node.weight->first);
     for (std::size_t c = 0; c < node.scale.size(); ++c) values.bias[c] *= static_cast<T>(node.scale[c]);
   }
-  if (node.op == Op::kPermute && values.channels.empty()) values.channels.assign(node.map.begin(), node.map.end());
+  if (node.op == Op::kPermute && values.channels.empty())
+    values.channels.assign(node.map.begin(), node.map.end());
   if (!node.shift.empty() && node.op != Op::kNormalise) {
     const auto shift = channel_values<T>(node.shift);
     if (!node.bias.defined()) values.bias.assign(shift.size(), T(0));
@@ -188,7 +196,8 @@ void Program<T>::read_norm(const Node& node, NormData& norm) const {
   norm.mean.resize(channels);
   norm.inverse.resize(channels);
   norm.active = node.activation != nullptr;
-  if (norm.active && node.activation->slope.defined()) norm.slope = channel_values<T>(node.activation->slope, node.activation->channels);
+  if (norm.active && node.activation->slope.defined())
+    norm.slope = channel_values<T>(node.activation->slope, node.activation->channels);
   if (norm.active && !node.activation->slope.defined()) norm.slope.assign(channels, T(0));
   if (!node.norm) {
     norm.scale.assign(channels, static_cast<T>(node.factor));
@@ -226,7 +235,8 @@ std::vector<torch::Tensor> Program<T>::forward(const torch::Tensor& image) {
   outputs_.clear();
   for (const int output : graph.outputs) {
     const Shape& shape = graph.shape(output);
-    outputs_.push_back(torch::empty({images_, shape.channels, shape.height, shape.width}, torch::dtype(dtype_of<T>())));
+    outputs_.push_back(
+        torch::empty({images_, shape.channels, shape.height, shape.width}, torch::dtype(dtype_of<T>())));
   }
   run(0, plan_->schedule.backward);
   for (const auto& counter : graph.batch_counters) torch::Tensor(counter).add_(1);
@@ -241,14 +251,16 @@ std::vector<torch::Tensor> Program<T>::backward(const std::vector<torch::Tensor>
     const Shape& shape = plan_->graph.shape(plan_->graph.outputs[i]);
     output_gradients_.push_back(gradients[i].defined()
                                     ? gradients[i].contiguous()
-                                    : torch::zeros({images_, shape.channels, shape.height, shape.width}, torch::dtype(dtype_of<T>())));
+                                    : torch::zeros({images_, shape.channels, shape.height, shape.width},
+                                                   torch::dtype(dtype_of<T>())));
   }
   for (auto& worker : workers_) std::fill(worker.gradient.begin(), worker.gradient.end(), T(0));
   parameter_gradients_.clear();
   run(plan_->schedule.backward, plan_->schedule.stages.size());
   for (std::size_t id = 0; id < nodes_.size(); ++id) {
     const Op op = plan_->graph.nodes[id].op;
-    if (live_[id] && (op == Op::kWeightGradient || op == Op::kBiasGradient)) add_weight_gradient(static_cast<int>(id));
+    if (live_[id] && (op == Op::kWeightGradient || op == Op::kBiasGradient))
+      add_weight_gradient(static_cast<int>(id));
   }
   image_ = torch::Tensor();
   output_gradients_.clear();
@@ -298,7 +310,8 @@ void Program<T>::timed_step(const Step& step, std::int64_t image, Worker& worker
 
 template <class T>
 kernels::Map<T> Program<T>::map(const Place& place, const Shape& shape, std::int64_t image, Worker& worker) {
-  T* base = place.kept ? kept_.data() + place.offset * images_ + image * place.size : worker.scratch.data() + place.offset;
+  T* base = place.kept ? kept_.data() + place.offset * images_ + image * place.size
+                       : worker.scratch.data() + place.offset;
   return {base + place.channel, shape.height, shape.width, shape.channels, place.pitch};
 }
 
@@ -326,7 +339,9 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker, 
     return constant(map(step.in[i], at(id).shape, image, worker));
   };
   const auto output = [&] { return map(step.out, node.shape, image, worker); };
-  const auto planes = [&](const torch::Tensor& tensor) { return tensor.data_ptr<T>() + image * (tensor.numel() / images_); };
+  const auto planes = [&](const torch::Tensor& tensor) {
+    return tensor.data_ptr<T>() + image * (tensor.numel() / images_);
+  };
   double* const sums = image_sums_.data() + image * sums_ + data(step.node).sums;
   T* const gradient = worker.gradient.data() + data(step.node).gradient;
 
@@ -334,27 +349,32 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker, 
     case Op::kInput:
       return kernels_.from_planes(planes(image_), output(), rows);
     case Op::kOutputGradient:
-      return kernels_.from_planes(planes(output_gradients_[static_cast<std::size_t>(node.begin)]), output(), rows);
+      return kernels_.from_planes(planes(output_gradients_[static_cast<std::size_t>(node.begin)]), output(),
+                                  rows);
     case Op::kOutput:
       return kernels_.to_planes(input(0), planes(outputs_[static_cast<std::size_t>(node.begin)]), rows);
     case Op::kConvolve:
-      return kernels_.convolve(input(0), data(step.node).weight.data(), node.window, epilogue(step, image, worker), output(), rows);
+      return kernels_.convolve(input(0), data(step.node).weight.data(), node.window,
+                               epilogue(step, image, worker), output(), rows);
     case Op::kConvolveTransposed:
-      return kernels_.convolve_transposed(input(0), data(step.node).weight.data(), node.window, epilogue(step, image, worker),
-                                          output(), rows);
+      return kernels_.convolve_transposed(input(0), data(step.node).weight.data(), node.window,
+                                          epilogue(step, image, worker), output(), rows);
     case Op::kDepthwise:
-      return kernels_.depthwise(input(0), data(step.node).weight.data(), node.window, epilogue(step, image, worker), output(), rows);
+      return kernels_.depthwise(input(0), data(step.node).weight.data(), node.window,
+                                epilogue(step, image, worker), output(), rows);
     case Op::kDepthwiseTransposed:
-      return kernels_.depthwise_transposed(input(0), data(step.node).weight.data(), node.window, epilogue(step, image, worker),
-                                           output(), rows);
+      return kernels_.depthwise_transposed(input(0), data(step.node).weight.data(), node.window,
+                                           epilogue(step, image, worker), output(), rows);
     case Op::kWeightGradient:
-      return (node.weight->second.empty() ? kernels_.depthwise_weight_gradient : kernels_.convolve_weight_gradient)(
-          input(0), input(1), node.window, gradient);
+      return (node.weight->second.empty()
+                  ? kernels_.depthwise_weight_gradient
+                  : kernels_.convolve_weight_gradient)(input(0), input(1), node.window, gradient);
     case Op::kBiasGradient: {
       const auto in = input(0);
       std::vector<T> mean(static_cast<std::size_t>(kernels::padded(in.channels)));
       kernels_.channel_means(in, mean.data());
-      for (std::int64_t c = 0; c < in.channels; ++c) gradient[c] += mean[static_cast<std::size_t>(c)] * static_cast<T>(in.height * in.width);
+      for (std::int64_t c = 0; c < in.channels; ++c)
+        gradient[c] += mean[static_cast<std::size_t>(c)] * static_cast<T>(in.height * in.width);
       return;
     }
     case Op::kNormalise: {
@@ -369,8 +389,9 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker, 
     case Op::kNormaliseGradient: {
       const NormData& norm = norm_of(node, step.node);
       const auto residual = node.residual >= 0 ? input(2) : kernels::Map<const T>();
-      return kernels_.normalise_gradient(input(0), input(1), norm.normalisation(), norm.batch ? norm.linear.data() : nullptr,
-                                         norm.batch ? norm.constant.data() : nullptr, residual, output(), rows);
+      return kernels_.normalise_gradient(
+          input(0), input(1), norm.normalisation(), norm.batch ? norm.linear.data() : nullptr,
+          norm.batch ? norm.constant.data() : nullptr, residual, output(), rows);
     }
     case Op::kNormaliseSums: {
       const NormData& norm = norm_of(node, step.node);
@@ -403,9 +424,11 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker, 
       return kernels_.channel_means(input(0), output().data);
     case Op::kSpreadMean: {
       const T share = T(1) / static_cast<T>(node.shape.height * node.shape.width);
-      if (node.inputs.size() > 1) return kernels_.add_channel_values(input(1), input(0).data, share, output());
+      if (node.inputs.size() > 1)
+        return kernels_.add_channel_values(input(1), input(0).data, share, output());
       const auto out = output();  // nothing else is added to it
-      for (std::int64_t y = 0; y < out.height; ++y) std::fill_n(out.data + y * out.width * out.pitch, out.width * out.pitch, T(0));
+      for (std::int64_t y = 0; y < out.height; ++y)
+        std::fill_n(out.data + y * out.width * out.pitch, out.width * out.pitch, T(0));
       return kernels_.add_channel_values(constant(out), input(0).data, share, out);
     }
     case Op::kMultiplyChannels:
@@ -444,7 +467,9 @@ void Program<T>::finish_moments(const Step& step) {
   const double count = pixels * static_cast<double>(images_);
   TORCH_CHECK(count > 1, "Expected more than 1 value per channel when training");
   std::vector<double> mean(channels), variance(channels);
-  const auto sums = [&](std::int64_t image) { return image_sums_.data() + image * sums_ + data(step.node).sums; };
+  const auto sums = [&](std::int64_t image) {
+    return image_sums_.data() + image * sums_ + data(step.node).sums;
+  };
   for (std::int64_t n = 0; n < images_; ++n) {
     for (std::size_t c = 0; c < channels; ++c) mean[c] += sums(n)[c] / static_cast<double>(images_);
   }
@@ -487,11 +512,13 @@ void Program<T>::finish_sums(const Step& step) {
     for (std::size_t c = 0; c < channels; ++c) gradient[map[c]] += static_cast<T>(value(c));
   };
   if (node.norm) {
-    add(node.norm->weight, node.norm->channels, [&](std::size_t c) { return sums[channels + c] * norm.inverse[c]; });
+    add(node.norm->weight, node.norm->channels,
+        [&](std::size_t c) { return sums[channels + c] * norm.inverse[c]; });
     add(node.norm->bias, node.norm->channels, [&](std::size_t c) { return sums[c]; });
   }
   if (node.activation)
-    add(node.activation->slope, node.activation->channels, [&](std::size_t c) { return sums[2 * channels + c]; });
+    add(node.activation->slope, node.activation->channels,
+        [&](std::size_t c) { return sums[2 * channels + c]; });
   if (!norm.batch) return;
   for (std::size_t c = 0; c < channels; ++c) {
     const double scale = norm.scale[c], inverse = norm.inverse[c];
@@ -520,12 +547,14 @@ void Program<T>::add_weight_gradient(int id) {
   };
   if (node.op == Op::kBiasGradient) {
     T* const to = gradient_of(node.bias).template data_ptr<T>();
-    for (std::size_t c = 0; c < node.weight->first.size(); ++c) to[node.weight->first[c]] += sum(static_cast<std::int64_t>(c));
+    for (std::size_t c = 0; c < node.weight->first.size(); ++c)
+      to[node.weight->first[c]] += sum(static_cast<std::int64_t>(c));
     return;
   }
   const Weight& weight = *node.weight;
   const torch::Tensor& gradient = gradient_of(weight.tensor);
-  const std::int64_t kernel = taps(node), first_stride = gradient.stride(0), second_stride = gradient.stride(1);
+  const std::int64_t kernel = taps(node), first_stride = gradient.stride(0),
+                     second_stride = gradient.stride(1);
   T* const to = gradient.template data_ptr<T>();
   const ChannelMap one = {0};
   const ChannelMap& second = weight.second.empty() ? one : weight.second;
@@ -534,7 +563,8 @@ void Program<T>::add_weight_gradient(int id) {
   for (std::int64_t tap = 0; tap < kernel; ++tap) {
     for (const std::int64_t s : second) {
       for (std::size_t f = 0; f < weight.first.size(); ++f)
-        to[weight.first[f] * first_stride + s * second_stride + tap] += sum(from + static_cast<std::int64_t>(f));
+        to[weight.first[f] * first_stride + s * second_stride + tap] +=
+            sum(from + static_cast<std::int64_t>(f));
       from += width;
     }
   }

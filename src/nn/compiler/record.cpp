@@ -23,7 +23,8 @@ struct Recorder {
   int depth = 0;
 };
 
-thread_local Recorder* recorder = nullptr;  // LibTorch takes plain functions as callbacks, without any context
+thread_local Recorder* recorder =
+    nullptr;  // LibTorch takes plain functions as callbacks, without any context
 
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
   if (recorder == nullptr || recorder->depth++ > 0) return nullptr;
@@ -126,7 +127,9 @@ class Translator {
   }
 
   /// A parameter or buffer; undefined for none.
-  static torch::Tensor tensor(const c10::IValue& value) { return value.isNone() ? torch::Tensor() : value.toTensor(); }
+  static torch::Tensor tensor(const c10::IValue& value) {
+    return value.isNone() ? torch::Tensor() : value.toTensor();
+  }
 
   static void require(bool condition, const char* what) {
     if (!condition) throw NotCompiled(what);
@@ -139,8 +142,8 @@ class Translator {
     return true;
   }
 
-  static kernels::Window window(const torch::Tensor& weight, const c10::IValue& stride, const c10::IValue& padding,
-                                const c10::IValue& dilation) {
+  static kernels::Window window(const torch::Tensor& weight, const c10::IValue& stride,
+                                const c10::IValue& padding, const c10::IValue& dilation) {
     require(padding.isIntList(), "a padding by name");
     kernels::Window window;
     const auto two = [](const c10::IValue& value, std::int64_t(&out)[2]) {
@@ -158,15 +161,18 @@ class Translator {
 
   Value conv2d(const Values& in) {  // input, weight, bias, stride, padding, dilation, groups
     const torch::Tensor weight = tensor(in[1]);
-    return {Form::kMap, graph.convolution(map(in[0]), weight, tensor(in[2]), window(weight, in[3], in[4], in[5]),
-                                          in[6].toInt(), /*transposed=*/false)};
+    return {Form::kMap,
+            graph.convolution(map(in[0]), weight, tensor(in[2]), window(weight, in[3], in[4], in[5]),
+                              in[6].toInt(), /*transposed=*/false)};
   }
 
-  Value conv_transpose2d(const Values& in) {  // input, weight, bias, stride, padding, output padding, groups, dilation
+  Value conv_transpose2d(
+      const Values& in) {  // input, weight, bias, stride, padding, output padding, groups, dilation
     for (const auto padding : in[5].toIntVector()) require(padding == 0, "an output padding");
     const torch::Tensor weight = tensor(in[1]);
-    return {Form::kMap, graph.convolution(map(in[0]), weight, tensor(in[2]), window(weight, in[3], in[4], in[7]),
-                                          in[6].toInt(), /*transposed=*/true)};
+    return {Form::kMap,
+            graph.convolution(map(in[0]), weight, tensor(in[2]), window(weight, in[3], in[4], in[7]),
+                              in[6].toInt(), /*transposed=*/true)};
   }
 
   Value linear(const Values& in) {  // input [N, C], weight, bias
@@ -177,14 +183,17 @@ class Translator {
 
   Value addmm(const Values& in) {  // bias, input [N, C], transposed weight, two factors
     const auto weight = transposed_.find(in[2].toTensor().unsafeGetTensorImpl());
-    require(weight != transposed_.end() && in[3].toScalar().toDouble() == 1 && in[4].toScalar().toDouble() == 1,
-            "a matrix product other than a linear layer's");
-    return {Form::kMap, graph.convolution(map(in[1]), weight->second, tensor(in[0]), {}, 1, /*transposed=*/false)};
+    require(
+        weight != transposed_.end() && in[3].toScalar().toDouble() == 1 && in[4].toScalar().toDouble() == 1,
+        "a matrix product other than a linear layer's");
+    return {Form::kMap,
+            graph.convolution(map(in[1]), weight->second, tensor(in[0]), {}, 1, /*transposed=*/false)};
   }
 
   Value batch_norm(const Values& in) {  // input, weight, bias, mean, variance, training, momentum, eps, cudnn
     BatchNorm norm{tensor(in[1]), tensor(in[2]), tensor(in[3]), tensor(in[4])};
-    require(norm.weight.defined() && norm.bias.defined() && norm.running_mean.defined() && norm.running_var.defined(),
+    require(norm.weight.defined() && norm.bias.defined() && norm.running_mean.defined() &&
+                norm.running_var.defined(),
             "a BatchNorm without parameters or statistics");
     norm.batch_statistics = in[5].toBool();
     norm.momentum = in[6].toDouble();
@@ -271,8 +280,8 @@ class Translator {
         after[4] == before[3] && from.form == Form::kMap) {
       return {Form::kGrouped, from.node, after[1]};
     }
-    require(from.form == Form::kExchanged && after.size() == 4 && after[0] == before[0] && after[2] == before[3] &&
-                after[3] == before[4],
+    require(from.form == Form::kExchanged && after.size() == 4 && after[0] == before[0] &&
+                after[2] == before[3] && after[3] == before[4],
             "a reshape other than a channel shuffle's");
     const std::int64_t channels = graph.shape(from.node).channels, each = channels / from.groups;
     ChannelMap source;
@@ -304,7 +313,8 @@ class Translator {
 Graph record(const std::function<std::vector<torch::Tensor>(const torch::Tensor&)>& forward,
              const torch::Tensor& image, std::vector<torch::Tensor>& outputs) {
   const torch::NoGradGuard no_grad;
-  const std::vector<Call> calls = record_calls([&] { outputs = forward(image); });  // they keep all tensors alive
+  const std::vector<Call> calls =
+      record_calls([&] { outputs = forward(image); });  // they keep all tensors alive
   Translator translator;
   const Shape shape{image.size(2), image.size(3), image.size(1)};
   translator.bind(image, {Value::Form::kMap, translator.graph.input(shape)});

@@ -46,7 +46,8 @@ class Arena {
   std::int64_t place(const Block& block) {
     std::vector<std::pair<std::int64_t, std::int64_t>> taken;  // offset, end
     for (const auto& [other, offset] : placed_) {
-      if (other.begin <= block.end && block.begin <= other.end) taken.emplace_back(offset, offset + other.size);
+      if (other.begin <= block.end && block.begin <= other.end)
+        taken.emplace_back(offset, offset + other.size);
     }
     std::sort(taken.begin(), taken.end());
     std::int64_t offset = 0;
@@ -165,7 +166,8 @@ class Scheduler {
         }
       }
     }
-    for (const auto& [id, last] : last_read) home_parts(id, [&](int part) { return last_read.count(part) > 0 || !cheap(part); });
+    for (const auto& [id, last] : last_read)
+      home_parts(id, [&](int part) { return last_read.count(part) > 0 || !cheap(part); });
     std::map<int, std::pair<int, int>> lifetimes;  // of whole memories: first written, last read
     for (const auto& [id, last] : last_read) {
       const int root = root_of(id).first;

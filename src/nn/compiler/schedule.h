@@ -35,8 +35,9 @@ struct Stage {
 /// convolutions and what BatchNorm has to see twice stay in memory.
 struct Schedule {
   std::vector<Stage> stages;
-  std::size_t backward = 0;  ///< the first stage that needs the outputs' gradients; the number of stages if there are none
-  std::int64_t kept = 0;     ///< values an image
+  std::size_t backward =
+      0;  ///< the first stage that needs the outputs' gradients; the number of stages if there are none
+  std::int64_t kept = 0;  ///< values an image
 };
 
 Schedule make_schedule(const Graph& graph);
