@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/parallel.h"
 #include "portraitseg/data/ordered_map.h"
 #include "portraitseg/metrics/boundary_f1.h"
 #include "portraitseg/metrics/edge_iou.h"
@@ -69,7 +70,7 @@ void evaluate_batch(ModelRunner& model, const Preprocessing& preprocessing, cons
   const torch::Tensor logits = model.forward(torch::stack(inputs)).mask.to(torch::kCPU);
   const std::size_t first = results.size();
   results.resize(first + batch.size());
-  at::parallel_for(0, static_cast<std::int64_t>(batch.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, static_cast<std::int64_t>(batch.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     const torch::NoGradGuard no_grad;  // the guard is per thread
     for (std::int64_t i = begin; i < end; ++i) {
       const Example& example = batch[static_cast<std::size_t>(i)];

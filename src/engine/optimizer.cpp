@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
+#include "portraitseg/core/parallel.h"
 #include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
@@ -121,7 +122,7 @@ void Adam::update(std::int64_t begin, std::int64_t end, double decay, double lr)
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));
   const std::int64_t piece = values_.is_cpu() ? kPiece : end - begin;
-  at::parallel_for(0, (end - begin + piece - 1) / piece, 1, [&](std::int64_t first, std::int64_t last) {
+  parallel_for(0, (end - begin + piece - 1) / piece, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t from = begin + i * piece, to = std::min(end, from + piece);
       torch::Tensor value = values_.slice(0, from, to), mean = means_.slice(0, from, to);

@@ -11,6 +11,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/parallel.h"
 #include "portraitseg/data/sample.h"
 
 #include "losses/pixel_loss.h"
@@ -118,7 +119,7 @@ torch::Tensor sorted_hinge(const torch::Tensor& logits, const torch::Tensor& tar
   AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "lovasz_hinge", [&] {
     const auto* in = values.data_ptr<scalar_t>();
     auto* out = gradient.defined() ? gradient.data_ptr<scalar_t>() : nullptr;
-    at::parallel_for(0, sets, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, sets, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         losses[static_cast<std::size_t>(i)] =
             sorted_hinge(in + i * size, labels.data_ptr<std::uint8_t>() + i * size, size,

@@ -9,6 +9,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/parallel.h"
 #include "portraitseg/data/sample.h"
 
 #include "nn/kernels/kernels.h"
@@ -65,7 +66,7 @@ double sum_blocks(const torch::Tensor& logits,
                   const std::function<double(std::int64_t, std::int64_t, std::int64_t)>& body) {
   const std::int64_t pixels = logits.size(2) * logits.size(3), blocks = (pixels + kBlock - 1) / kBlock;
   std::vector<double> sums(static_cast<std::size_t>(logits.size(0) * blocks));
-  at::parallel_for(0, logits.size(0) * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, logits.size(0) * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % blocks * kBlock;
       sums[static_cast<std::size_t>(i)] = body(i / blocks, first, std::min(kBlock, pixels - first));

@@ -22,7 +22,7 @@ constexpr double kTolerance = 1e-2;
 template <class T>
 class ProgramBackward : public autograd::Node {
  public:
-  ProgramBackward(std::shared_ptr<Program<T>> program, const std::vector<torch::Tensor>& parameters)
+  ProgramBackward(std::shared_ptr<compiler::Program<T>> program, const std::vector<torch::Tensor>& parameters)
       : autograd::Node(autograd::collect_next_edges(parameters)),
         program_(std::move(program)),
         parameters_(parameters) {}
@@ -38,7 +38,7 @@ class ProgramBackward : public autograd::Node {
   void release_variables() override { program_.reset(); }
 
  private:
-  std::shared_ptr<Program<T>> program_;
+  std::shared_ptr<compiler::Program<T>> program_;
   std::vector<torch::Tensor> parameters_;
 };
 
@@ -70,9 +70,9 @@ void check_equal(const std::vector<torch::Tensor>& outputs, const std::vector<to
 }  // namespace
 
 struct CompiledNetwork::Entry {
-  std::shared_ptr<const Plan> plan;
-  std::vector<std::pair<std::int64_t, std::shared_ptr<Program<float>>>> of_float;  ///< by images
-  std::vector<std::pair<std::int64_t, std::shared_ptr<Program<double>>>> of_double;
+  std::shared_ptr<const compiler::Plan> plan;
+  std::vector<std::pair<std::int64_t, std::shared_ptr<compiler::Program<float>>>> of_float;  ///< by images
+  std::vector<std::pair<std::int64_t, std::shared_ptr<compiler::Program<double>>>> of_double;
 
   template <class T>
   auto& programs() {
@@ -85,11 +85,11 @@ struct CompiledNetwork::Entry {
 
   /// One that no backward pass waits for.
   template <class T>
-  std::shared_ptr<Program<T>> program(std::int64_t images) {
+  std::shared_ptr<compiler::Program<T>> program(std::int64_t images) {
     for (const auto& [n, program] : programs<T>()) {
       if (n == images && program.use_count() == 1) return program;
     }
-    return programs<T>().emplace_back(images, std::make_shared<Program<T>>(plan, images)).second;
+    return programs<T>().emplace_back(images, std::make_shared<compiler::Program<T>>(plan, images)).second;
   }
 };
 
@@ -116,17 +116,17 @@ std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& imag
     const BufferGuard unchanged(network_);
     const torch::Tensor recorded = planes.slice(0, 0, 2);
     std::vector<torch::Tensor> expected;
-    auto plan = std::make_shared<Plan>();
-    plan->graph = record(forward_, recorded, expected);
-    add_sinks(plan->graph);
-    if (gradients_) differentiate(plan->graph);
-    fuse(plan->graph, !gradients_);
-    plan->schedule = make_schedule(plan->graph);
+    auto plan = std::make_shared<compiler::Plan>();
+    plan->graph = compiler::record(forward_, recorded, expected);
+    compiler::add_sinks(plan->graph);
+    if (gradients_) compiler::differentiate(plan->graph);
+    compiler::fuse(plan->graph, !gradients_);
+    plan->schedule = compiler::make_schedule(plan->graph);
     auto made = std::make_unique<Entry>();
     made->plan = plan;
     const torch::NoGradGuard no_grad;
-    check_equal(is_float ? Program<float>(plan, recorded.size(0)).forward(recorded)
-                         : Program<double>(plan, recorded.size(0)).forward(recorded),
+    check_equal(is_float ? compiler::Program<float>(plan, recorded.size(0)).forward(recorded)
+                         : compiler::Program<double>(plan, recorded.size(0)).forward(recorded),
                 expected);
     entry = std::move(made);
   }

@@ -7,7 +7,7 @@
 
 #include "nn/compiler/graph.h"
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 namespace {
 
 bool wants_gradient(const torch::Tensor& tensor) {
@@ -241,4 +241,4 @@ int differentiate(Graph& graph) {
   return Differentiator(graph).run();
 }
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

@@ -6,7 +6,7 @@
 
 #include "nn/compiler/graph.h"
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 namespace {
 
 /// Those kernels that have an epilogue.
@@ -163,4 +163,4 @@ void fuse(Graph& graph, bool inference) {
   Fuser(graph).run(inference);
 }
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 namespace {
 
 ChannelMap range(std::int64_t begin, std::int64_t count) {
@@ -359,4 +359,4 @@ int Graph::confidence(int x) {
   return add_node({Op::kConfidence, {x}, {shape(x).height, shape(x).width, 1}});
 }
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

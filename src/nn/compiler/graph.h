@@ -10,7 +10,7 @@
 
 #include "nn/kernels/kernels.h"
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 
 /// What a node computes, for one image at a time. Sinks yield no map but sums over images.
 enum class Op {
@@ -155,4 +155,4 @@ int differentiate(Graph& graph);
 /// Joins additions, and in inference BatchNorms and activations, with the convolution or up-sampling before them.
 void fuse(Graph& graph, bool inference);
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

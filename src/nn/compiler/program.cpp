@@ -7,7 +7,9 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
-namespace portraitseg {
+#include "portraitseg/core/parallel.h"
+
+namespace portraitseg::compiler {
 namespace {
 
 template <class T>
@@ -122,12 +124,12 @@ void Program<T>::read_parameters() {
   }
   for (auto& [id, norm] : norms_) read_norm(at(id), norm);
   const auto count = static_cast<std::int64_t>(nodes_.size());
-  at::parallel_for(0, count, std::max<std::int64_t>(1, count / at::get_num_threads() + 1),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t id = begin; id < end; ++id) {
-                       if (live_[static_cast<std::size_t>(id)]) prepare(static_cast<int>(id));
-                     }
-                   });
+  parallel_for(0, count, std::max<std::int64_t>(1, count / at::get_num_threads() + 1),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t id = begin; id < end; ++id) {
+                   if (live_[static_cast<std::size_t>(id)]) prepare(static_cast<int>(id));
+                 }
+               });
 }
 
 template <class T>
@@ -288,7 +290,7 @@ void Program<T>::run(std::size_t first, std::size_t last) {
 template <class T>
 void Program<T>::run_stage(const Stage& stage) {
   const auto workers = static_cast<std::int64_t>(workers_.size());
-  at::parallel_for(0, workers, 1, [&](std::int64_t first, std::int64_t last) {
+  parallel_for(0, workers, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t w = first; w < last; ++w) {
       Worker& worker = workers_[static_cast<std::size_t>(w)];
       for (std::int64_t image = w * images_ / workers; image < (w + 1) * images_ / workers; ++image) {
@@ -573,4 +575,4 @@ void Program<T>::add_weight_gradient(int id) {
 template class Program<float>;
 template class Program<double>;
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

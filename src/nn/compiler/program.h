@@ -11,7 +11,7 @@
 #include "nn/compiler/graph.h"
 #include "nn/compiler/schedule.h"
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 
 /// A graph and the order in which it is worked off.
 struct Plan {
@@ -101,4 +101,4 @@ class Program {
   OperatorSeconds* profile_ = nullptr;
 };
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

@@ -7,7 +7,7 @@
 #include <ATen/record_function.h>
 #include <torch/torch.h>
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 namespace {
 
 using Values = std::vector<c10::IValue>;
@@ -331,4 +331,4 @@ Graph record(const std::function<std::vector<torch::Tensor>(const torch::Tensor&
   return std::move(translator.graph);
 }
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

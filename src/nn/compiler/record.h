@@ -7,7 +7,7 @@
 
 #include "nn/compiler/graph.h"
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 
 /// Runs `forward` once on `image` [N, C, H, W] and returns what it computed as a graph, with its outputs in their order.
 /// An output is a map [N, channels, height, width].
@@ -16,4 +16,4 @@ namespace portraitseg {
 Graph record(const std::function<std::vector<torch::Tensor>(const torch::Tensor&)>& forward,
              const torch::Tensor& image, std::vector<torch::Tensor>& outputs);
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 namespace {
 
 constexpr std::int64_t kAlignment = 64;  // values; a multiple of a cache line
@@ -314,4 +314,4 @@ Schedule make_schedule(const Graph& graph) {
   return Scheduler(graph).run();
 }
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler

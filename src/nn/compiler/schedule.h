@@ -5,7 +5,7 @@
 
 #include "nn/compiler/graph.h"
 
-namespace portraitseg {
+namespace portraitseg::compiler {
 
 /// Where a node's map lies. Kept maps hold the whole batch, from one stage to another: image n at (offset * images + n * size);
 /// scratch is one image's, each thread has its own, and it is lost with the stage.
@@ -42,4 +42,4 @@ struct Schedule {
 
 Schedule make_schedule(const Graph& graph);
 
-}  // namespace portraitseg
+}  // namespace portraitseg::compiler
