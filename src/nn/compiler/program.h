@@ -63,7 +63,6 @@ class Program {
   const Node& at(int id) const { return plan_->graph.at(id); }
   NodeData& data(int id) { return nodes_[static_cast<std::size_t>(id)]; }
   NormData& norm_of(const Node& node, int id) { return norms_.at(node.forward >= 0 ? node.forward : id); }
-  static bool by_rows(Op op);
 
   void prepare(int id);
   void pack(const Node& node, std::vector<T>& packed) const;
