@@ -105,6 +105,7 @@ void with_shape(const Series& x, Body body) {
   if constexpr (N == kBlock) {
     if (by_one && taps == 5) return body(Shape<N, 5, 1, Checked>{});
     if (by_one && taps == 3) return body(Shape<N, 3, 1, Checked>{});
+    if (by_one && taps == 2) return body(Shape<N, 2, 1, Checked>{});
     if (by_one && taps == 1) return body(Shape<N, 1, 1, Checked>{});
     if (by_two && taps == 3) return body(Shape<N, 3, 2, Checked>{});
   }
@@ -164,6 +165,9 @@ struct Layout {
   }
 };
 
+/// For lambdas: inlined so early that the sums they capture become registers.
+#define PORTRAITSEG_INLINED __attribute__((always_inline))
+
 /// Keeps a value in a register: the compiler would rather read it from memory again for each of its uses.
 template <class V>
 [[gnu::always_inline]] inline V in_register(V v) {
@@ -173,6 +177,13 @@ template <class V>
   asm("" : "+x"(v));
 #endif
   return v;
+}
+
+/// Alike, of an address that steps through columns: computed ahead, the addresses of all columns would not fit.
+template <class T>
+[[gnu::always_inline]] inline T* walked(T* p) {
+  asm("" : "+r"(p));
+  return p;
 }
 
 /// Columns of one row for one vector of channels. What lies outside of the map is 0.
@@ -185,8 +196,7 @@ struct Columns {
     return static_cast<std::uint64_t>(x) < static_cast<std::uint64_t>(width);
   }
   [[gnu::always_inline]] void move() {
-    in += pitch;
-    asm("" : "+r"(in));  // walk: the addresses of all columns would not fit into the registers
+    in = walked(in + pitch);
     x += step;
   }
 };
@@ -211,7 +221,7 @@ template <class Shape, class T, class Weight, class Add>
 [[gnu::always_inline]] inline void for_taps(const Place& p, const T* in, Weight* weight, Add add) {
   const std::int64_t step = Shape::kStride == 0 ? p.x_column : p.x_tap;
   std::int64_t tap = 0;
-  const auto next = [&](auto taps) {
+  const auto next = [&](auto taps) PORTRAITSEG_INLINED {
     const std::int64_t x = tap * p.x_tap;
     add(taps, Columns<T>{in + x * p.in_pitch, step * p.in_pitch, p.x + x, step, p.in_width},
         weight + tap * p.weight_tap);
@@ -254,22 +264,31 @@ void for_each_strip(std::int64_t channels, Body body) {
   }
 }
 
+/// Writes a block's sums; `residual` and `out` are of its first output, and the columns' distances follow them.
 template <int N, class T, class Lanes>
 [[gnu::always_inline]] inline void finish_block(Vec<T> (&sums)[N], const Epilogue<T>& end, std::int64_t c,
                                                 const T* residual, std::int64_t residual_column, T* out,
                                                 std::int64_t out_column, Lanes lanes) {
   if (residual) {
     const Vec<T> scale = end.residual_scale ? load(end.residual_scale + c) : splat<T>(1);
+    residual += c;
 #pragma GCC unroll 8
-    for (int n = 0; n < N; ++n) sums[n] += scale * lanes.load(residual + c + n * residual_column);
+    for (int n = 0; n < N; ++n) {
+      sums[n] += scale * lanes.load(residual);
+      residual = walked(residual + residual_column);
+    }
   }
   if (end.slope) {
     const Vec<T> slope = load(end.slope + c);
 #pragma GCC unroll 8
     for (int n = 0; n < N; ++n) sums[n] = activate<T>(sums[n], slope);
   }
+  out += c;
 #pragma GCC unroll 8
-  for (int n = 0; n < N; ++n) lanes.store(out + c + n * out_column, sums[n]);
+  for (int n = 0; n < N; ++n) {
+    lanes.store(out, sums[n]);
+    out = walked(out + out_column);
+  }
 }
 
 template <class T>
@@ -303,14 +322,16 @@ template <class Shape, class T>
       const T* in = taps.in + c;
       const T* weight = taps.weight + c;
       for (std::int64_t r = 0; r < taps.count; ++r, in += taps.in_row, weight += taps.weight_row) {
-        for_taps<Shape>(p, in, weight, [&](auto k_taps, Columns<T> columns, const T* weights) {
-          constexpr int K = decltype(k_taps)::value;
-          Vec<T> w[K];
+        for_taps<Shape>(
+            p, in, weight, [&](auto k_taps, Columns<T> columns, const T* weights) PORTRAITSEG_INLINED {
+              constexpr int K = decltype(k_taps)::value;
+              Vec<T> w[K];
 #pragma GCC unroll 8
-          for (int k = 0; k < K; ++k) w[k] = in_register(load(weights + k * p.weight_tap));
-          for_each_meeting<Shape, K>(columns, lanes,
-                                     [&](int n, int k, Vec<T> value) { sums[n] += value * w[k]; });
-        });
+              for (int k = 0; k < K; ++k) w[k] = in_register(load(weights + k * p.weight_tap));
+              for_each_meeting<Shape, K>(columns, lanes, [&](int n, int k, Vec<T> value) PORTRAITSEG_INLINED {
+                sums[n] += value * w[k];
+              });
+            });
       }
       finish_block(sums, end, c, residual, p.pixel_column * end.residual_pitch, out,
                    p.pixel_column * job.out_pitch, lanes);
@@ -365,20 +386,23 @@ template <class Shape, class T>
     const T* coarse = job.coarse + (rows.output(i) * p.pixel_row + p.pixel) * job.coarse_pitch;
     for_each_lanes<T>(job.begin, job.end, [&](std::int64_t c, auto lanes) {
       Vec<T> g[N];
+      const T* pixel = coarse + c;
 #pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
-        g[n] = in_register(lanes.load(coarse + c + n * p.pixel_column * job.coarse_pitch));
+        g[n] = in_register(lanes.load(pixel));
+        pixel = walked(pixel + p.pixel_column * job.coarse_pitch);
       }
       const T* fine = taps.in + c;
       T* sum = taps.weight + c;
       for (std::int64_t r = 0; r < taps.count; ++r, fine += taps.in_row, sum += taps.weight_row) {
-        for_taps<Shape>(p, fine, sum, [&](auto k_taps, Columns<T> columns, T* tap_sums) {
+        for_taps<Shape>(p, fine, sum, [&](auto k_taps, Columns<T> columns, T* tap_sums) PORTRAITSEG_INLINED {
           constexpr int K = decltype(k_taps)::value;
           Vec<T> sums[K];
 #pragma GCC unroll 8
           for (int k = 0; k < K; ++k) sums[k] = load(tap_sums + k * p.weight_tap);
-          for_each_meeting<Shape, K>(columns, lanes,
-                                     [&](int n, int k, Vec<T> value) { sums[k] += value * g[n]; });
+          for_each_meeting<Shape, K>(columns, lanes, [&](int n, int k, Vec<T> value) PORTRAITSEG_INLINED {
+            sums[k] += value * g[n];
+          });
 #pragma GCC unroll 8
           for (int k = 0; k < K; ++k) store(tap_sums + k * p.weight_tap, sums[k]);
         });
