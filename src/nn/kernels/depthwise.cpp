@@ -98,6 +98,7 @@ struct Shape {
   static constexpr bool kChecked = Checked;
 };
 
+/// Calls body(shape) with the one for N outputs of this series; what networks have most has its own code.
 template <int N, bool Checked, class Body>
 void with_shape(const Series& x, Body body) {
   const std::int64_t taps = x.taps.count, step = x.taps.step;
@@ -139,6 +140,8 @@ struct Layout {
     return p;
   }
 
+  bool is_inside(const Taps& x) const { return x.first >= 0 && x.first + (x.count - 1) * x.step < in_width; }
+
   /// Calls body(shape, place, rows) for blocks of outputs that lie in `rows`, a series, below each other: so the input rows that
   /// they share stay in the first cache, and reading runs over all channels.
   template <class Body>
@@ -152,15 +155,15 @@ struct Layout {
         });
         i += outputs;
       };
-      using Yes = std::true_type;
-      for (; i + kBlock <= x.count;) {
-        const Taps last = x.at(i + kBlock - 1);
-        const bool is_inside = x.at(i).first >= 0 && last.first + (last.count - 1) * last.step < in_width;
-        is_inside ? block(std::integral_constant<int, kBlock>{}, std::false_type{})
-                  : block(std::integral_constant<int, kBlock>{}, Yes{});
+      while (i + kBlock <= x.count) {
+        if (is_inside(x.at(i)) && is_inside(x.at(i + kBlock - 1))) {
+          block(std::integral_constant<int, kBlock>{}, std::false_type{});
+        } else {
+          block(std::integral_constant<int, kBlock>{}, std::true_type{});
+        }
       }
-      while (i + 4 <= x.count) block(std::integral_constant<int, 4>{}, Yes{});
-      while (i < x.count) block(std::integral_constant<int, 1>{}, Yes{});
+      while (i + 4 <= x.count) block(std::integral_constant<int, 4>{}, std::true_type{});
+      while (i < x.count) block(std::integral_constant<int, 1>{}, std::true_type{});
     });
   }
 };
@@ -300,7 +303,8 @@ struct Convolution {
   std::int64_t out_pitch, begin, end;  ///< channels
 };
 
-/// Not inlined: alone, what its inner loops need stays in registers.
+/// Each column of a row is read once and each weight stays in a register for N outputs, whose sums never leave theirs: this is
+/// what makes it fast. Not inlined: alone, what its inner loops need stays in registers.
 template <class Shape, class T>
 [[gnu::noinline]] void convolve_block(const Convolution<T>& convolution, const Place& place,
                                       const Series& of_rows) {
