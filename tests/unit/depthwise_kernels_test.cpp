@@ -53,6 +53,8 @@ std::vector<Case> cases() {
   list.push_back({24, 10, 11, {{3, 5}, {1, 2}, {0, 4}, {2, 1}}});
   list.push_back({24, 10, 11, {{5, 3}, {2, 1}, {4, 0}, {1, 3}}});
   list.push_back({200, 56, 5, window(5, 5, 1)});
+  list.push_back({530, 6, 9, window(3, 3, 2)});
+  list.push_back({20, 6, 40, window(3, 3, 1, 3)});
   return list;
 }
 

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "nn/kernels/simd.h"
 #include "nn/kernels/table.h"
 
@@ -24,6 +26,9 @@ struct Axis {
 
   Taps at(std::int64_t position) const {
     if (!transposed) return {kernel, position * stride - padding, dilation, 0, 1};
+    if (stride == 1) {
+      return {kernel, position + padding - (kernel - 1) * dilation, dilation, kernel - 1, -1};
+    }
     std::int64_t first = 0, step = 1;
     while (first < kernel && (position + padding - first * dilation) % stride != 0) ++first;
     if (first == kernel) return {};
@@ -50,190 +55,306 @@ Taps inside(Taps taps, std::int64_t size) {
   return taps;
 }
 
-/// So many channels at a time that the rows a kernel reads stay in the first cache.
-template <class T>
-std::int64_t channels_in_cache(std::int64_t values_per_channel) {
-  constexpr std::int64_t kBytes = 32 << 10;
-  const std::int64_t vectors = kBytes / (values_per_channel * kRegisterBytes);
-  return (vectors > 1 ? vectors : 1) * kLanes<T>;
-}
-
-/// Of one row: columns of a vector of channels, `step` values apart; those from `begin` to `end` lie inside.
-template <class T>
-struct Columns {
-  const T* first;
-  std::int64_t step, begin, end;
-
-  bool has(int j) const { return j >= begin && j < end; }
-  const T* at(int j) const { return first + j * step; }
-};
-
-/// Columns x, x + x_step, ... of a row that begins at `row`.
-template <class T>
-Columns<T> columns_of(const T* row, std::int64_t x, std::int64_t x_step, std::int64_t width,
-                      std::int64_t pitch) {
-  const std::int64_t begin = x < 0 ? (-x + x_step - 1) / x_step : 0;
-  const std::int64_t end = x < width ? (width - x + x_step - 1) / x_step : 0;
-  return {row + x * pitch, x_step * pitch, begin, end};
-}
-
-/// Output i gets the sum over k < K of column i * S + k times weight k; each column is read once.
-template <int N, int K, int S, bool Checked, class T, class Lanes>
-[[gnu::always_inline]] inline void add_taps(Vec<T> (&sums)[N], const Columns<T>& in, const T* weight,
-                                            std::int64_t weight_step, Lanes lanes) {
-  Vec<T> w[K];
-#pragma GCC unroll 8
-  for (int k = 0; k < K; ++k) w[k] = load(weight + k * weight_step);
-#pragma GCC unroll 32
-  for (int j = 0; j < (N - 1) * S + K; ++j) {
-    if (Checked && !in.has(j)) continue;
-    const Vec<T> v = lanes.load(in.at(j));
-#pragma GCC unroll 8
-    for (int k = 0; k < K; ++k) {
-      if (j >= k && (j - k) % S == 0 && (j - k) / S < N) sums[(j - k) / S] += v * w[k];
-    }
-  }
-}
-
-/// One row of outputs for one vector of channels.
-template <class T>
-struct Line {
-  const T* in;  ///< column 0 of the first row that a tap reads
-  const T* weight;
-  std::int64_t rows, in_row, weight_row;  ///< rows of taps, and how far apart they are
-  std::int64_t in_width, in_pitch, weight_pixel;
-  Epilogue<T> epilogue;  ///< of this row, from the vector's first channel on
-  T* out;
-  std::int64_t out_width, out_pitch;
-};
-
-/// Outputs of a row that see the same weights: out_first + i * out_step, i < count.
+/// Outputs that see the same weights: first + i * step, i < count.
 struct Series {
-  Taps taps;  ///< of the first
-  std::int64_t advance, out_first, out_step, count;
+  std::int64_t first, step, count;
+  Taps taps;             ///< of the first one
+  std::int64_t advance;  ///< of the taps from one to the next
+
+  std::int64_t output(std::int64_t i) const { return first + i * step; }
+  Taps at(std::int64_t i) const {
+    Taps moved = taps;
+    moved.first += i * advance;
+    return moved;
+  }
 };
 
-/// Outputs i to i + N - 1 of a series. K: their taps; 0: any number, then columns are read once a tap.
-template <int N, int K, int S, bool Checked, class T, class Lanes>
-void block(const Line<T>& line, const Series& series, std::int64_t i, Lanes lanes) {
-  const Taps& taps = series.taps;
-  const Epilogue<T>& end = line.epilogue;
-  const Vec<T> bias = end.bias ? load(end.bias) : Vec<T>{};
-  Vec<T> sums[N];
-#pragma GCC unroll 8
-  for (int n = 0; n < N; ++n) sums[n] = bias;
-
-  const std::int64_t x = taps.first + i * series.advance;
-  const std::int64_t x_step = K == 0 ? series.advance : taps.step;
-  const std::int64_t weight_step = taps.weight_step * line.weight_pixel;
-  Columns<T> columns = columns_of(line.in, x, x_step, line.in_width, line.in_pitch);
-  const T* weight = line.weight + taps.weight * line.weight_pixel;
-  for (std::int64_t r = 0; r < line.rows; ++r) {
-    if constexpr (K > 0) {
-      add_taps<N, K, S, Checked>(sums, columns, weight, weight_step, lanes);
-    } else {
-      for (std::int64_t k = 0; k < taps.count; ++k) {
-        const T* row = columns.first - x * line.in_pitch;
-        add_taps<N, 1, 1, Checked>(sums,
-                                   columns_of(row, x + k * taps.step, x_step, line.in_width, line.in_pitch),
-                                   weight + k * weight_step, weight_step, lanes);
-      }
-    }
-    columns.first += line.in_row;
-    weight += line.weight_row;
+/// Calls body(series) until all outputs from `begin` to `end` were in one.
+template <class Body>
+void for_each_series(const Axis& axis, std::int64_t begin, std::int64_t end, Body body) {
+  const std::int64_t period = axis.period();
+  for (std::int64_t first = begin; first < begin + period && first < end; ++first) {
+    body(Series{first, period, (end - first + period - 1) / period, axis.at(first), axis.advance()});
   }
-
-  const Vec<T> slope = end.slope ? load(end.slope) : splat<T>(1);
-  const std::int64_t pixel = series.out_first + i * series.out_step;
-  if (end.residual) {
-    const Vec<T> scale = end.residual_scale ? load(end.residual_scale) : splat<T>(1);
-    const T* residual = end.residual + pixel * end.residual_pitch;
-#pragma GCC unroll 8
-    for (int n = 0; n < N; ++n) {
-      sums[n] += scale * lanes.load(residual + n * series.out_step * end.residual_pitch);
-    }
-  }
-  T* out = line.out + pixel * line.out_pitch;
-#pragma GCC unroll 8
-  for (int n = 0; n < N; ++n) {
-    lanes.store(out + n * series.out_step * line.out_pitch, activate<T>(sums[n], slope));
-  }
-}
-
-/// All blocks of N from output `begin` on; returns the first output that is left.
-template <int N, int K, int S, class T, class Lanes>
-std::int64_t blocks(const Line<T>& line, const Series& series, std::int64_t begin, Lanes lanes) {
-  const Taps& taps = series.taps;
-  const std::int64_t reach = (N - 1) * series.advance + (taps.count - 1) * taps.step;
-  std::int64_t i = begin;
-  for (; i + N <= series.count; i += N) {
-    const std::int64_t x = taps.first + i * series.advance;
-    if (x >= 0 && x + reach < line.in_width) {
-      block<N, K, S, false>(line, series, i, lanes);
-    } else {
-      block<N, K, S, true>(line, series, i, lanes);
-    }
-  }
-  return i;
 }
 
 constexpr int kBlock = 7;  ///< outputs whose sums stay in registers; widths are often 7 * 2^n
 
-template <class T, class Lanes>
-void whole_line(const Line<T>& line, const Axis& axis, Lanes lanes) {
-  const std::int64_t period = axis.period(), advance = axis.advance();
-  for (std::int64_t first = 0; first < period && first < line.out_width; ++first) {
-    const Taps taps = axis.at(first);
-    const Series series{taps, advance, first, period, (line.out_width - first + period - 1) / period};
-    std::int64_t done = 0;
-    if (advance == taps.step && taps.count == 5) {
-      done = blocks<kBlock, 5, 1>(line, series, 0, lanes);
-    } else if (advance == taps.step && taps.count == 3) {
-      done = blocks<kBlock, 3, 1>(line, series, 0, lanes);
-    } else if (advance == taps.step && taps.count == 2) {
-      done = blocks<kBlock, 2, 1>(line, series, 0, lanes);
-    } else if (advance == 2 * taps.step && taps.count == 3) {
-      done = blocks<kBlock, 3, 2>(line, series, 0, lanes);
-    } else {
-      done = blocks<kBlock, 0, 1>(line, series, 0, lanes);
+/// Where a kernel finds N neighbours of a series in one row, and the rows below. Distances are in values.
+struct Place {
+  std::int64_t in_first, in_row, in_pitch;  ///< in_first: of the first output's first tap, in row 0
+  std::int64_t in_width, in_height;
+  std::int64_t x, x_tap, x_column;  ///< the first output's first tap; to its next tap; to the next output
+  std::int64_t taps;                ///< of a row
+  std::int64_t weight_first, weight_row, weight_tap;
+  std::int64_t pixel, pixel_row, pixel_column;  ///< of the outputs, in pixels
+};
+
+/// What is known when the code for N outputs is compiled: they have K taps in a row (0: any number). Tap k of output i reads
+/// column i * S + k (S = 0: the outputs share no columns), which if Checked may lie outside of the map.
+template <int N, int K, int S, bool Checked>
+struct Shape {
+  static constexpr int kOutputs = N, kTaps = K, kStride = S;
+  static constexpr bool kChecked = Checked;
+};
+
+/// Calls body(shape) with the one for N outputs of this series; what networks have most has its own code.
+template <int N, bool Checked, class Body>
+void with_shape(const Series& x, Body body) {
+  const std::int64_t taps = x.taps.count, step = x.taps.step;
+  const bool by_one = x.advance == step, by_two = x.advance == 2 * step;
+  if constexpr (N == kBlock) {
+    if (by_one && taps == 5) return body(Shape<N, 5, 1, Checked>{});
+    if (by_one && taps == 3) return body(Shape<N, 3, 1, Checked>{});
+    if (by_one && taps == 2) return body(Shape<N, 2, 1, Checked>{});
+    if (by_one && taps == 1) return body(Shape<N, 1, 1, Checked>{});
+    if (by_two && taps == 3) return body(Shape<N, 3, 2, Checked>{});
+  }
+  if (by_one) return body(Shape<N, 0, 1, Checked>{});
+  body(Shape<N, 0, 0, Checked>{});
+}
+
+/// The maps' sizes and axes of a call.
+struct Layout {
+  Axis y_axis, x_axis;
+  std::int64_t in_width, in_height, in_pitch, out_width, weight_tap;
+
+  Place place(const Series& x, std::int64_t i) const {
+    const Taps taps = x.at(i);
+    Place p;
+    p.in_row = in_width * in_pitch;
+    p.in_first = taps.first * in_pitch;
+    p.in_pitch = in_pitch;
+    p.in_width = in_width;
+    p.in_height = in_height;
+    p.x = taps.first;
+    p.x_tap = taps.step;
+    p.x_column = x.advance;
+    p.taps = taps.count;
+    p.weight_first = taps.weight * weight_tap;
+    p.weight_row = x_axis.kernel * weight_tap;
+    p.weight_tap = taps.weight_step * weight_tap;
+    p.pixel = x.output(i);
+    p.pixel_row = out_width;
+    p.pixel_column = x.step;
+    return p;
+  }
+
+  bool is_inside(const Taps& x) const { return x.first >= 0 && x.first + (x.count - 1) * x.step < in_width; }
+
+  /// Calls body(shape, place, rows) for blocks of outputs that lie in `rows`, a series, below each other: so the input rows that
+  /// they share stay in the first cache, and reading runs over all channels.
+  template <class Body>
+  void for_each_block(Rows rows, Body body) const {
+    for_each_series(x_axis, 0, out_width, [&](const Series& x) {
+      std::int64_t i = 0;
+      const auto block = [&](auto outputs, auto checked) {
+        const Place here = place(x, i);
+        for_each_series(y_axis, rows.begin, rows.end, [&](const Series& y) {
+          with_shape<outputs, checked>(x, [&](auto shape) { body(shape, here, y); });
+        });
+        i += outputs;
+      };
+      while (i + kBlock <= x.count) {
+        if (is_inside(x.at(i)) && is_inside(x.at(i + kBlock - 1))) {
+          block(std::integral_constant<int, kBlock>{}, std::false_type{});
+        } else {
+          block(std::integral_constant<int, kBlock>{}, std::true_type{});
+        }
+      }
+      while (i + 4 <= x.count) block(std::integral_constant<int, 4>{}, std::true_type{});
+      while (i < x.count) block(std::integral_constant<int, 1>{}, std::true_type{});
+    });
+  }
+};
+
+/// For lambdas: inlined so early that the sums they capture become registers.
+#define PORTRAITSEG_INLINED __attribute__((always_inline))
+
+/// Keeps a value in a register: the compiler would rather read it from memory again for each of its uses.
+template <class V>
+[[gnu::always_inline]] inline V in_register(V v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
+
+/// Alike, of an address that steps through columns: computed ahead, the addresses of all columns would not fit.
+template <class T>
+[[gnu::always_inline]] inline T* walked(T* p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
+/// Columns of one row for one vector of channels. What lies outside of the map is 0.
+template <class T>
+struct Columns {
+  const T* in;
+  std::int64_t pitch, x, step, width;  ///< x: of the first; step: from one to the next
+
+  [[gnu::always_inline]] bool inside() const {
+    return static_cast<std::uint64_t>(x) < static_cast<std::uint64_t>(width);
+  }
+  [[gnu::always_inline]] void move() {
+    in = walked(in + pitch);
+    x += step;
+  }
+};
+
+/// Calls meet(i, k, value) for each output i and its tap k < K; each column is read once for all that it meets.
+template <class Shape, int K, class T, class Lanes, class Meet>
+[[gnu::always_inline]] inline void for_each_meeting(Columns<T> column, Lanes lanes, Meet meet) {
+  constexpr int N = Shape::kOutputs, S = Shape::kStride == 0 ? 1 : Shape::kStride;
+#pragma GCC unroll 32
+  for (int j = 0; j < (N - 1) * S + K; ++j, column.move()) {
+    if (Shape::kChecked && !column.inside()) continue;
+    const Vec<T> value = in_register(lanes.load(column.in));
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) {
+      if (j >= k && (j - k) % S == 0 && (j - k) / S < N) meet((j - k) / S, k, value);
     }
-    done = blocks<4, 0, 1>(line, series, done, lanes);
-    blocks<1, 0, 1>(line, series, done, lanes);
+  }
+}
+
+/// Calls add(K, columns, weight) until the taps of a row are used up, K at a time.
+template <class Shape, class T, class Weight, class Add>
+[[gnu::always_inline]] inline void for_taps(const Place& p, const T* in, Weight* weight, Add add) {
+  const std::int64_t step = Shape::kStride == 0 ? p.x_column : p.x_tap;
+  std::int64_t tap = 0;
+  const auto next = [&](auto taps) PORTRAITSEG_INLINED {
+    const std::int64_t x = tap * p.x_tap;
+    add(taps, Columns<T>{in + x * p.in_pitch, step * p.in_pitch, p.x + x, step, p.in_width},
+        weight + tap * p.weight_tap);
+    tap += taps;
+  };
+  if constexpr (Shape::kTaps > 0) {
+    next(std::integral_constant<int, Shape::kTaps>{});
+  } else {
+    if constexpr (Shape::kStride > 0) {
+      while (tap + 5 <= p.taps) next(std::integral_constant<int, 5>{});
+      while (tap + 2 <= p.taps) next(std::integral_constant<int, 2>{});
+    }
+    while (tap < p.taps) next(std::integral_constant<int, 1>{});
+  }
+}
+
+/// The rows of taps of one row of outputs.
+template <class T, class Weight>
+struct TapRows {
+  const T* in;
+  Weight* weight;
+  std::int64_t count, in_row, weight_row;
+
+  TapRows(const Place& p, const Series& rows, std::int64_t i, const T* all_in, Weight* all_weight) {
+    const Taps taps = inside(rows.at(i), p.in_height);
+    in = all_in + p.in_first + taps.first * p.in_row;
+    weight = all_weight + p.weight_first + taps.weight * p.weight_row;
+    count = taps.count;
+    in_row = taps.step * p.in_row;
+    weight_row = taps.weight_step * p.weight_row;
+  }
+};
+
+/// Calls body(begin, end) for so many channels at a time that all a block reads of them stays in the first cache.
+template <class T, class Body>
+void for_each_strip(std::int64_t channels, Body body) {
+  constexpr std::int64_t kStrip = 1024 / static_cast<std::int64_t>(sizeof(T));
+  for (std::int64_t begin = 0; begin < channels; begin += kStrip) {
+    body(begin, begin + kStrip < channels ? begin + kStrip : channels);
+  }
+}
+
+/// Writes a block's sums; `residual` and `out` are of its first output, and the columns' distances follow them.
+template <int N, class T, class Lanes>
+[[gnu::always_inline]] inline void finish_block(Vec<T> (&sums)[N], const Epilogue<T>& end, std::int64_t c,
+                                                const T* residual, std::int64_t residual_column, T* out,
+                                                std::int64_t out_column, Lanes lanes) {
+  if (residual) {
+    const Vec<T> scale = end.residual_scale ? load(end.residual_scale + c) : splat<T>(1);
+    residual += c;
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n) {
+      sums[n] += scale * lanes.load(residual);
+      residual = walked(residual + residual_column);
+    }
+  }
+  if (end.slope) {
+    const Vec<T> slope = load(end.slope + c);
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n) sums[n] = activate<T>(sums[n], slope);
+  }
+  out += c;
+#pragma GCC unroll 8
+  for (int n = 0; n < N; ++n) {
+    lanes.store(out, sums[n]);
+    out = walked(out + out_column);
+  }
+}
+
+template <class T>
+struct Convolution {
+  const T* in;
+  const T* weight;
+  Epilogue<T> epilogue;
+  T* out;
+  std::int64_t out_pitch, begin, end;  ///< channels
+};
+
+/// Each column of a row is read once and each weight stays in a register for N outputs, whose sums never leave theirs: this is
+/// what makes it fast. Not inlined: alone, what its inner loops need stays in registers.
+template <class Shape, class T>
+[[gnu::noinline]] void convolve_block(const Convolution<T>& convolution, const Place& place,
+                                      const Series& of_rows) {
+  constexpr int N = Shape::kOutputs;
+  const Convolution<T> job = convolution;  // copies: nothing that is stored can change them
+  const Place p = place;
+  const Series rows = of_rows;
+  const Epilogue<T>& end = job.epilogue;
+  for (std::int64_t i = 0; i < rows.count; ++i) {
+    const TapRows<T, const T> taps(p, rows, i, job.in, job.weight);
+    const std::int64_t pixel = rows.output(i) * p.pixel_row + p.pixel;
+    const T* residual = end.residual ? end.residual + pixel * end.residual_pitch : nullptr;
+    T* out = job.out + pixel * job.out_pitch;
+    for_each_lanes<T>(job.begin, job.end, [&](std::int64_t c, auto lanes) {
+      const Vec<T> bias = end.bias ? load(end.bias + c) : Vec<T>{};
+      Vec<T> sums[N];
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) sums[n] = bias;
+      const T* in = taps.in + c;
+      const T* weight = taps.weight + c;
+      for (std::int64_t r = 0; r < taps.count; ++r, in += taps.in_row, weight += taps.weight_row) {
+        for_taps<Shape>(
+            p, in, weight, [&](auto k_taps, Columns<T> columns, const T* weights) PORTRAITSEG_INLINED {
+              constexpr int K = decltype(k_taps)::value;
+              Vec<T> w[K];
+#pragma GCC unroll 8
+              for (int k = 0; k < K; ++k) w[k] = in_register(load(weights + k * p.weight_tap));
+              for_each_meeting<Shape, K>(columns, lanes, [&](int n, int k, Vec<T> value) PORTRAITSEG_INLINED {
+                sums[n] += value * w[k];
+              });
+            });
+      }
+      finish_block(sums, end, c, residual, p.pixel_column * end.residual_pitch, out,
+                   p.pixel_column * job.out_pitch, lanes);
+    });
   }
 }
 
 template <class T>
 void convolve_rows(Map<const T> in, const T* weight, const Window& window, const Epilogue<T>& epilogue,
                    Map<T> out, Rows rows, bool transposed) {
-  const Axis y_axis(window, 0, transposed), x_axis(window, 1, transposed);
-  const std::int64_t strip = channels_in_cache<T>(in.width * y_axis.kernel);
-  const std::int64_t in_row = in.width * in.pitch, weight_pixel = padded(out.channels),
-                     weight_row = weight_pixel * window.kernel[1];
-  for (std::int64_t begin = 0; begin < out.channels; begin += strip) {
-    const std::int64_t end = begin + strip < out.channels ? begin + strip : out.channels;
-    for (std::int64_t y = rows.begin; y < rows.end; ++y) {
-      const Taps taps = inside(y_axis.at(y), in.height);
-      for_each_lanes<T>(begin, end, [&](std::int64_t c, auto lanes) {
-        const auto from = [c](const T* values) { return values ? values + c : nullptr; };
-        Line<T> line;
-        line.in = in.data + taps.first * in_row + c;
-        line.weight = weight + taps.weight * weight_row + c;
-        line.rows = taps.count;
-        line.in_row = taps.step * in_row;
-        line.weight_row = taps.weight_step * weight_row;
-        line.in_width = in.width;
-        line.in_pitch = in.pitch;
-        line.weight_pixel = weight_pixel;
-        line.epilogue = {from(epilogue.bias), from(epilogue.residual), epilogue.residual_pitch,
-                         from(epilogue.residual_scale), from(epilogue.slope)};
-        if (line.epilogue.residual) line.epilogue.residual += y * out.width * epilogue.residual_pitch;
-        line.out = out.data + y * out.width * out.pitch + c;
-        line.out_width = out.width;
-        line.out_pitch = out.pitch;
-        whole_line(line, x_axis, lanes);
-      });
-    }
-  }
+  const Layout layout{
+      Axis(window, 0, transposed), Axis(window, 1, transposed), in.width, in.height, in.pitch, out.width,
+      padded(out.channels)};
+  for_each_strip<T>(out.channels, [&](std::int64_t begin, std::int64_t end) {
+    const Convolution<T> job{in.data, weight, epilogue, out.data, out.pitch, begin, end};
+    layout.for_each_block(rows, [&](auto shape, const Place& place, const Series& y) {
+      convolve_block<decltype(shape)>(job, place, y);
+    });
+  });
 }
 
 template <class T>
@@ -248,101 +369,63 @@ void depthwise_transposed(Map<const T> in, const T* weight, const Window& window
   convolve_rows(in, weight, window, epilogue, out, rows, true);
 }
 
-/// Independent sums, so that none waits for the addition before.
-template <int K>
-constexpr int kChains = K == 1 ? 4 : 2;
+template <class T>
+struct WeightGradient {
+  const T* fine;
+  const T* coarse;
+  T* sums;
+  std::int64_t coarse_pitch, begin, end;  ///< channels
+};
 
-/// Adds to sums[chain][k] the products of N coarse pixels with fine column i * S + k.
-template <int N, int K, int S, bool Checked, class T, class Lanes>
-[[gnu::always_inline]] inline void add_products(Vec<T> (&sums)[kChains<K>][K], const Columns<T>& fine,
-                                                const T* coarse, std::int64_t coarse_step, Lanes lanes) {
-  Vec<T> g[N];
+/// As convolve_block, but the outputs are read and the weights summed up.
+template <class Shape, class T>
+[[gnu::noinline]] void add_block_products(const WeightGradient<T>& gradient, const Place& place,
+                                          const Series& of_rows) {
+  constexpr int N = Shape::kOutputs;
+  const WeightGradient<T> job = gradient;
+  const Place p = place;
+  const Series rows = of_rows;
+  for (std::int64_t i = 0; i < rows.count; ++i) {
+    const TapRows<T, T> taps(p, rows, i, job.fine, job.sums);
+    const T* coarse = job.coarse + (rows.output(i) * p.pixel_row + p.pixel) * job.coarse_pitch;
+    for_each_lanes<T>(job.begin, job.end, [&](std::int64_t c, auto lanes) {
+      Vec<T> g[N];
+      const T* pixel = coarse + c;
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) g[i] = lanes.load(coarse + i * coarse_step);
-#pragma GCC unroll 32
-  for (int j = 0; j < (N - 1) * S + K; ++j) {
-    if (Checked && !fine.has(j)) continue;
-    const Vec<T> v = lanes.load(fine.at(j));
-#pragma GCC unroll 8
-    for (int k = 0; k < K; ++k) {
-      const int i = (j - k) / S;
-      if (j >= k && (j - k) % S == 0 && i < N) sums[i % kChains<K>][k] += v * g[i];
-    }
-  }
-}
-
-/// Of one row of each map and K taps from `tap` on, one vector of channels: adds to sums, sum_step apart.
-template <int K, int S, class T, class Lanes>
-void add_row_products(const T* fine, std::int64_t fine_width, std::int64_t fine_pitch, const T* coarse,
-                      std::int64_t coarse_width, std::int64_t coarse_pitch, const Axis& axis,
-                      std::int64_t tap, T* sum, std::int64_t sum_step, Lanes lanes) {
-  constexpr int kPixels = kRegisters == 32 ? 7 : 4;
-  Vec<T> sums[kChains<K>][K] = {};
-  const std::int64_t period = axis.period(), advance = axis.advance();
-  for (std::int64_t first = 0; first < period && first < coarse_width; ++first) {
-    const std::int64_t count = (coarse_width - first + period - 1) / period;
-    const std::int64_t x_step = K == 1 ? advance : axis.dilation, g_step = period * coarse_pitch;
-    std::int64_t x = axis.at(first).first + tap * axis.dilation;
-    const T* g = coarse + first * coarse_pitch;
-    for (std::int64_t i = 0; i < count;) {
-      const Columns<T> columns = columns_of(fine, x, x_step, fine_width, fine_pitch);
-      const std::int64_t pixels = i + kPixels <= count ? kPixels : 1;
-      if (pixels == 1) {
-        add_products<1, K, S, true>(sums, columns, g, g_step, lanes);
-      } else if (columns.has(0) && columns.has((kPixels - 1) * S + K - 1)) {
-        add_products<kPixels, K, S, false>(sums, columns, g, g_step, lanes);
-      } else {
-        add_products<kPixels, K, S, true>(sums, columns, g, g_step, lanes);
+      for (int n = 0; n < N; ++n) {
+        g[n] = in_register(lanes.load(pixel));
+        pixel = walked(pixel + p.pixel_column * job.coarse_pitch);
       }
-      i += pixels;
-      x += pixels * advance;
-      g += pixels * g_step;
-    }
-  }
+      const T* fine = taps.in + c;
+      T* sum = taps.weight + c;
+      for (std::int64_t r = 0; r < taps.count; ++r, fine += taps.in_row, sum += taps.weight_row) {
+        for_taps<Shape>(p, fine, sum, [&](auto k_taps, Columns<T> columns, T* tap_sums) PORTRAITSEG_INLINED {
+          constexpr int K = decltype(k_taps)::value;
+          Vec<T> sums[K];
 #pragma GCC unroll 8
-  for (int k = 0; k < K; ++k) {
-    Vec<T> total = load(sum + k * sum_step);
-#pragma GCC unroll 4
-    for (int chain = 0; chain < kChains<K>; ++chain) total += sums[chain][k];
-    store(sum + k * sum_step, total);
+          for (int k = 0; k < K; ++k) sums[k] = load(tap_sums + k * p.weight_tap);
+          for_each_meeting<Shape, K>(columns, lanes, [&](int n, int k, Vec<T> value) PORTRAITSEG_INLINED {
+            sums[k] += value * g[n];
+          });
+#pragma GCC unroll 8
+          for (int k = 0; k < K; ++k) store(tap_sums + k * p.weight_tap, sums[k]);
+        });
+      }
+    });
   }
 }
 
 template <class T>
 void depthwise_weight_gradient(Map<const T> fine, Map<const T> coarse, const Window& window,
                                T* weight_gradient) {
-  const Axis y_axis(window, 0, false), x_axis(window, 1, false);
-  const std::int64_t step = padded(coarse.channels);
-  const std::int64_t strip = channels_in_cache<T>(fine.width * (y_axis.kernel + 1));
-  const bool halving = window.stride[1] == 2 && window.dilation[1] == 1;
-  const bool shared = halving || window.stride[1] == 1;
-  for (std::int64_t begin = 0; begin < coarse.channels; begin += strip) {
-    const std::int64_t end = begin + strip < coarse.channels ? begin + strip : coarse.channels;
-    for (std::int64_t y = 0; y < coarse.height; ++y) {
-      const Taps rows = inside(y_axis.at(y), fine.height);
-      for_each_lanes<T>(begin, end, [&](std::int64_t c, auto lanes) {
-        const T* coarse_row = coarse.data + y * coarse.width * coarse.pitch + c;
-        for (std::int64_t r = 0; r < rows.count; ++r) {
-          const T* fine_row = fine.data + (rows.first + r * rows.step) * fine.width * fine.pitch + c;
-          T* sums = weight_gradient + (rows.weight + r) * window.kernel[1] * step + c;
-          const auto add = [&](auto function, std::int64_t tap) {
-            function(fine_row, fine.width, fine.pitch, coarse_row, coarse.width, coarse.pitch, x_axis, tap,
-                     sums + tap * step, step, lanes);
-          };
-          using Lanes = decltype(lanes);
-          std::int64_t tap = 0;
-          const auto left = [&] { return window.kernel[1] - tap; };
-          for (; shared && left() >= 5; tap += 5) {
-            add(halving ? add_row_products<5, 2, T, Lanes> : add_row_products<5, 1, T, Lanes>, tap);
-          }
-          for (; shared && left() >= 3; tap += 3) {
-            add(halving ? add_row_products<3, 2, T, Lanes> : add_row_products<3, 1, T, Lanes>, tap);
-          }
-          for (; left() >= 1; ++tap) add(add_row_products<1, 1, T, Lanes>, tap);
-        }
-      });
-    }
-  }
+  const Layout layout{Axis(window, 0, false), Axis(window, 1, false), fine.width, fine.height, fine.pitch,
+                      coarse.width,           padded(coarse.channels)};
+  for_each_strip<T>(coarse.channels, [&](std::int64_t begin, std::int64_t end) {
+    const WeightGradient<T> job{fine.data, coarse.data, weight_gradient, coarse.pitch, begin, end};
+    layout.for_each_block({0, coarse.height}, [&](auto shape, const Place& place, const Series& y) {
+      add_block_products<decltype(shape)>(job, place, y);
+    });
+  });
 }
 
 }  // namespace
