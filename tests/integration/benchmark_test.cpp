@@ -56,9 +56,8 @@ TEST(NetworkBenchmark, AnInferenceIsMeasuredBesideItsFloor) {
 }
 
 TEST(NetworkBenchmark, ATrainingStepHasLossBackwardPassAndOptimizer) {
-  for (const Arguments& network : {Arguments{"sinet"},
-                                   {"portraitnet", "--views", "2"},
-                                   {"extremec3net", "--set", "model.num_classes=1"}}) {
+  for (const Arguments& network :
+       {Arguments{"sinet"}, {"portraitnet"}, {"extremec3net", "--set", "model.num_classes=1"}}) {
     SCOPED_TRACE(network.front());
     Arguments arguments = {"--train", "--size", "64x64", "--batch", "2", "--model"};
     arguments.insert(arguments.end(), network.begin(), network.end());
@@ -100,7 +99,6 @@ TEST(NetworkBenchmark, MistakesAreOneLine) {
       {{"--model", "sinet", "--size", "64"}, "--size '64'"},
       {{"--model", "sinet", "--size", "60x64"}, "60x64"},
       {{"--model", "sinet", "--train", "--batch", "0"}, "--batch"},
-      {{"--model", "sinet", "--views", "2"}, "--train"},
       {{"--config", "missing.yaml"}, "missing.yaml"},
       {{"--config", "config.yaml", "--train", "--batch", "2"}, "boundary"},
   };
