@@ -91,9 +91,9 @@ int64_t pixels_in_block(const Walk& walk, Map<T> out) {
 
 template <class T>
 void convolve_patch(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> out) {
-  if (are_few<T>(patch.walk, out.channels)) {
-    return out.channels == 1 ? convolve_few<1>(patch, epilogue, out) : convolve_few<2>(patch, epilogue, out);
-  }
+  FewOutputs<T> few;
+  find_few_outputs(patch, out.channels, few);
+  if (few.groups > 0) return convolve_few_of(patch, few, epilogue, out);
   const int64_t pixels = patch.rows * patch.columns, block = pixels_in_block(patch.walk, out);
   for (int64_t first = 0; first < pixels; first += block) {
     const int64_t end = smaller(first + block, pixels);

@@ -66,6 +66,14 @@ inline TilePixels<T, kHeight> tile_pixels(const Patch<T>& patch, std::int64_t fi
   std::int64_t row = patch.rows == 1 ? 0 : first / patch.columns, column = first - row * patch.columns;
   const T* in = patch.in + row * patch.in_row + column * patch.in_column;
   std::int64_t out = patch.out + row * patch.out_row + column * patch.out_column;
+  if (pixels.count == kHeight &&
+      column + kHeight <= patch.columns) {  // all in one row: no step waits for the one before
+    for (std::int64_t i = 0; i < kHeight; ++i) {
+      pixels.in.at[i] = in + i * patch.in_column;
+      pixels.out[i] = out + i * patch.out_column;
+    }
+    return pixels;
+  }
   for (std::int64_t i = 0; i < kHeight; ++i) {
     pixels.in.at[i] = in;
     pixels.out[i] = out;

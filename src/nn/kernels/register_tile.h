@@ -21,7 +21,7 @@ struct Pixels {
       4;  // the pointers do not fit into the processor's registers: each load of one serves 4 channels
   const T* at[kHeight];
 
-  T value(int row, std::int64_t offset) const { return at[row][offset]; }
+  Vec<T> spread(int row, std::int64_t offset) const { return splat(at[row][offset]); }
   static std::int64_t step(const Walk&) { return 1; }
 };
 
@@ -31,7 +31,7 @@ struct Channels {
   static constexpr int kUnroll = 1;
   const T* first;
 
-  T value(int row, std::int64_t offset) const { return first[offset + row]; }
+  Vec<T> spread(int row, std::int64_t offset) const { return splat(first[offset + row]); }
   static std::int64_t step(const Walk& walk) { return walk.left[2]; }
 };
 
@@ -56,11 +56,18 @@ struct Tile {
     for (int h = 0; h < kHeight; ++h) {
 #pragma GCC unroll 4
       for (int s = 0; s < kSteps; ++s) {
-        const Vec<T> value = splat(left.value(h, offset + s * step));
+        const Vec<T> value = left.spread(h, offset + s * step);
 #pragma GCC unroll 4
         for (int w = 0; w < kWidth; ++w) sums[h][w] += value * factors[s][w];
       }
     }
+  }
+
+  /// Right factors that are used kAhead steps later: weights mostly come from far away, in jumps that the processor does not foresee.
+  static constexpr std::int64_t kAhead = 16;
+  [[gnu::always_inline]] static inline void prefetch(const T* right) {
+#pragma GCC unroll 4
+    for (int w = 0; kWidth > 1 && w < kWidth; ++w) __builtin_prefetch(right + w * kLanes<T>);
   }
 
   /// Each sum becomes body(sum, the value of its channel).
@@ -85,6 +92,7 @@ struct Tile {
         const T* factors = right + i * walk.right[0] + j * walk.right[1];
         std::int64_t k = walk.count[2];
         for (; k >= kSteps; k -= kSteps) {
+          prefetch(factors + kAhead * walk.right[2]);
           add_steps<kSteps>(left, offset, step, factors, walk.right[2], tail);
           offset += kSteps * step;
           factors += kSteps * walk.right[2];
