@@ -73,8 +73,8 @@ Program<T>::Program(std::shared_ptr<const Plan> plan, std::int64_t images)
       images_(images),
       kernels_(kernels::best_kernels<T>()),
       live_(plan_->graph.live()),
-      nodes_(plan_->graph.nodes.size()),
-      kept_(static_cast<std::size_t>(plan_->schedule.kept * images)) {
+      nodes_(plan_->graph.nodes.size()) {
+  kept_.resize(static_cast<std::size_t>(plan_->schedule.kept * images));
   std::int64_t scratch = 0;
   for (const auto& stage : plan_->schedule.stages) scratch = std::max(scratch, stage.scratch);
   for (std::size_t id = 0; id < nodes_.size(); ++id) {

@@ -9,6 +9,7 @@
 #include <torch/types.h>
 
 #include "nn/compiler/graph.h"
+#include "nn/compiler/memory.h"
 #include "nn/compiler/schedule.h"
 
 namespace portraitseg::compiler {
@@ -56,7 +57,8 @@ class Program {
     }
   };
   struct Worker {
-    std::vector<T> scratch, gradient;
+    Memory<T> scratch;
+    std::vector<T> gradient;
     std::array<double, 64> seconds{};
   };
 
@@ -89,7 +91,7 @@ class Program {
   std::vector<bool> live_;
   std::vector<NodeData> nodes_;
   std::map<int, NormData> norms_;  ///< by the forward node
-  std::vector<T> kept_;
+  Memory<T> kept_;
   std::vector<Worker> workers_;
   std::int64_t gradients_ = 0, sums_ = 0;  ///< sizes: of a thread's gradients, of an image's sums
   std::vector<double> image_sums_;
