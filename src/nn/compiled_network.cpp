@@ -18,6 +18,9 @@ namespace autograd = torch::autograd;
 /// How far the fused outputs of a recorded image may be from LibTorch's, as a share of their largest value.
 constexpr double kTolerance = 1e-2;
 
+/// How much is kept for the next time: input sizes, and programs of a size (whole and last batch, two views of each).
+constexpr std::size_t kSizes = 4, kPrograms = 4;
+
 /// Takes the parameters' gradients from the program whose forward() made the outputs.
 template <class T>
 class ProgramBackward : public autograd::Node {
@@ -86,10 +89,16 @@ struct CompiledNetwork::Entry {
   /// One that no backward pass waits for.
   template <class T>
   std::shared_ptr<compiler::Program<T>> program(std::int64_t images) {
-    for (const auto& [n, program] : programs<T>()) {
-      if (n == images && program.use_count() == 1) return program;
+    auto& made = programs<T>();
+    const auto idle = [](const auto& item) { return item.second.use_count() == 1; };
+    for (const auto& item : made) {
+      if (item.first == images && idle(item)) return item.second;
     }
-    return programs<T>().emplace_back(images, std::make_shared<compiler::Program<T>>(plan, images)).second;
+    if (made.size() >= kPrograms) {
+      const auto oldest = std::find_if(made.begin(), made.end(), idle);
+      if (oldest != made.end()) made.erase(oldest);
+    }
+    return made.emplace_back(images, std::make_shared<compiler::Program<T>>(plan, images)).second;
   }
 };
 
@@ -111,7 +120,10 @@ std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& imag
       throw NotCompiled("a parameter of another type or device than the image");
   }
   const torch::Tensor planes = image.detach().contiguous();
-  auto& entry = entries_[{image.size(1), image.size(2), image.size(3)}];
+  const std::vector<std::int64_t> size = {image.size(1), image.size(2), image.size(3)};
+  if (entries_.size() >= kSizes && entries_.count(size) == 0)
+    entries_.clear();  // of images at their own sizes
+  auto& entry = entries_[size];
   if (!entry) {
     const BufferGuard unchanged(network_);
     const torch::Tensor recorded = planes.slice(0, 0, 2);
