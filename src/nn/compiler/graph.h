@@ -106,6 +106,11 @@ struct Node {
   std::vector<double> scale = {}, shift = {}, residual_scale = {}, slope = {};
 };
 
+/// Of a convolution's kernel.
+inline std::int64_t taps(const Node& node) {
+  return node.window.kernel[0] * node.window.kernel[1];
+}
+
 /// A network as nodes in an order in which each comes after its inputs. The functions add a node, or find a simpler form:
 /// operators that work on each channel by itself slip through concatenations and permutations, and what follows one another undone
 /// is left out. @throws NotCompiled for what no kernel does
