@@ -178,7 +178,10 @@ TYPED_TEST(DepthwiseKernels, WeightGradientsAreAdded) {
     });
     for_each_kernels<T>([&](const Kernels<T>& kernels) {
       std::vector<T> sums = layer.weight;
-      kernels.depthwise_weight_gradient(layer.fine.view(), layer.coarse.view(), shape.window, sums.data());
+      const std::int64_t height = layer.coarse.view().height;
+      for (const Rows rows : {Rows{0, height / 3}, Rows{height / 3, height}})
+        kernels.depthwise_weight_gradient(layer.fine.view(), layer.coarse.view(), shape.window, sums.data(),
+                                          rows);
       for (std::size_t i = 0; i < sums.size(); ++i) {
         ASSERT_NEAR(static_cast<double>(sums[i]), expected[i], 10 * kNear<T>) << "weight " << i;
       }

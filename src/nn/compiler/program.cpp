@@ -27,6 +27,13 @@ kernels::Map<const T> constant(const kernels::Map<T>& map) {
   return {map.data, map.height, map.width, map.channels, map.pitch};
 }
 
+template <class T>
+kernels::Map<T> rows_of(kernels::Map<T> map, kernels::Rows rows) {
+  map.data += rows.begin * map.width * map.pitch;
+  map.height = rows.end - rows.begin;
+  return map;
+}
+
 bool has_sink_of_training(const Graph& graph) {
   const std::vector<bool> live = graph.live();
   for (std::size_t id = 0; id < live.size(); ++id) {
@@ -164,15 +171,19 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
   const Node& node = at(step.node);
   const auto& layer = parameters_.layer(step.node);
   const auto input = [&](std::size_t i) {
-    const int id = step.copy_of >= 0 ? step.copy_of : node.inputs[i];
+    const int id = node.inputs[step.part >= 0 ? static_cast<std::size_t>(step.part) : i];
     return constant(map(step.in[i], at(id).shape, image, worker));
   };
   const auto output = [&] { return map(step.out, node.shape, image, worker); };
+  const kernels::Rows rows = step.rows;
+  const auto input_rows = [&](std::size_t i) { return rows_of(input(i), rows); };
+  const auto output_rows = [&] { return rows_of(output(), rows); };
   const auto planes = [&](const torch::Tensor& tensor) {
     return tensor.data_ptr<T>() + image * (tensor.numel() / images_);
   };
-  const kernels::Rows rows{0, node.shape.height};
 
+  for (const Move& move : step.moves)
+    std::copy_n(worker.scratch.data() + move.from, move.count, worker.scratch.data() + move.to);
   switch (node.op) {
     case Op::kInput:
       return kernels_.from_planes(planes(image_), output(), rows);
@@ -196,9 +207,9 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
     case Op::kWeightGradient:
       return (node.weight->second.empty() ? kernels_.depthwise_weight_gradient
                                           : kernels_.convolve_weight_gradient)(
-          input(0), input(1), node.window, gradients_.sums(worker.index, step.node));
+          input(0), input(1), node.window, gradients_.sums(worker.index, step.node), rows);
     case Op::kBiasGradient: {
-      const auto in = input(0);
+      const auto in = input_rows(0);
       T* const gradient = gradients_.sums(worker.index, step.node);
       std::vector<T> mean(static_cast<std::size_t>(kernels::padded(in.channels)));
       kernels_.channel_means(in, mean.data());
@@ -215,7 +226,7 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
     }
     case Op::kMoments: {
       double* const sums = sums_.of(step.node, image);
-      return kernels_.moments(input(0), sums, sums + input(0).channels);
+      return kernels_.moments(input_rows(0), rows.begin * input(0).width, sums, sums + input(0).channels);
     }
     case Op::kNormaliseGradient: {
       const auto& norm = parameters_.norm(step.node);
@@ -227,8 +238,9 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
     case Op::kNormaliseSums: {
       const auto& norm = parameters_.norm(step.node);
       double* const sums = sums_.of(step.node, image);
-      std::fill(sums, sums + 3 * input(0).channels, 0.0);
-      return kernels_.normalise_sums(input(0), input(1), norm.normalisation(), norm.mean.data(), sums);
+      if (rows.begin == 0) std::fill(sums, sums + 3 * input(0).channels, 0.0);
+      return kernels_.normalise_sums(input_rows(0), input_rows(1), norm.normalisation(), norm.mean.data(),
+                                     sums);
     }
     case Op::kAdd: {
       const auto second = input(1);
@@ -243,7 +255,7 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
       return kernels_.scale_shift(input(0), nullptr, {}, out, rows);
     }
     case Op::kPermute:
-      return kernels_.gather_channels(input(0), layer.channels.data(), output());
+      return kernels_.gather_channels(input_rows(0), layer.channels.data(), output_rows());
     case Op::kPool:
       return kernels_.average_pool(input(0), node.size, output(), rows);
     case Op::kPoolGradient:
@@ -266,15 +278,15 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
     case Op::kMultiplyChannels:
       return kernels_.multiply_channels(input(0), input(1).data, output());
     case Op::kMultiplyPixels:
-      return kernels_.multiply_pixels(input(0), input(1), output());
+      return kernels_.multiply_pixels(input_rows(0), input_rows(1), output_rows());
     case Op::kDotChannels:
       return kernels_.dot_channels(input(0), input(1), output().data);
     case Op::kDotPixels:
-      return kernels_.dot_pixels(input(0), input(1), output());
+      return kernels_.dot_pixels(input_rows(0), input_rows(1), output_rows());
     case Op::kConfidence:
-      return kernels_.confidence(input(0), output());
+      return kernels_.confidence(input_rows(0), output_rows());
     case Op::kConfidenceGradient:
-      return kernels_.confidence_gradient(input(0), input(1), output());
+      return kernels_.confidence_gradient(input_rows(0), input_rows(1), output_rows());
     case Op::kSlice:
       return;  // a way of looking at its input
   }
@@ -283,6 +295,7 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
 template <class T>
 void Program<T>::finish_stage(const Stage& stage) {
   for (const Step& step : stage.steps) {
+    if (step.rows.begin > 0) continue;  // once for all bands
     if (at(step.node).op == Op::kMoments) sums_.finish_moments(step.node, parameters_);
     if (at(step.node).op == Op::kNormaliseSums) sums_.finish_gradient(step.node, parameters_, gradients_);
   }

@@ -1,8 +1,12 @@
 #include "nn/compiler/schedule.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
+
+#include "nn/compiler/arena.h"
+#include "nn/compiler/bands.h"
 
 namespace portraitseg::compiler {
 namespace {
@@ -36,41 +40,10 @@ bool is_cheap(Op op) {
   }
 }
 
-/// Memory that is given out by lifetime: what does not live at the same time may share it.
-class Arena {
- public:
-  struct Block {
-    std::int64_t size, begin, end;  ///< lives from begin to end, both included
-  };
-
-  std::int64_t place(const Block& block) {
-    std::vector<std::pair<std::int64_t, std::int64_t>> taken;  // offset, end
-    for (const auto& [other, offset] : placed_) {
-      if (other.begin <= block.end && block.begin <= other.end)
-        taken.emplace_back(offset, offset + other.size);
-    }
-    std::sort(taken.begin(), taken.end());
-    std::int64_t offset = 0;
-    for (const auto& [begin, end] : taken) {
-      if (offset + block.size <= begin) break;
-      offset = std::max(offset, end);
-    }
-    placed_.emplace_back(block, offset);
-    size_ = std::max(size_, offset + block.size);
-    return offset;
-  }
-
-  std::int64_t size() const { return size_; }
-
- private:
-  std::vector<std::pair<Block, std::int64_t>> placed_;
-  std::int64_t size_ = 0;
-};
-
 class Scheduler {
  public:
-  explicit Scheduler(const Graph& graph)
-      : graph_(graph), live_(graph.live()), count_(static_cast<int>(graph.nodes.size())) {}
+  Scheduler(const Graph& graph, std::int64_t band)
+      : graph_(graph), band_(band), live_(graph.live()), count_(static_cast<int>(graph.nodes.size())) {}
 
   Schedule run() {
     find_levels();
@@ -195,7 +168,9 @@ class Scheduler {
     if (at(id).op != Op::kConcat) return;
     std::int64_t channel = 0;
     for (const int part : at(id).inputs) {
-      const bool homeless = at(part).op != Op::kSlice && at(part).op != Op::kInput && homes_.count(part) == 0;
+      const bool is_once = std::count(at(id).inputs.begin(), at(id).inputs.end(), part) == 1;
+      const bool homeless =
+          is_once && at(part).op != Op::kSlice && at(part).op != Op::kInput && homes_.count(part) == 0;
       if (homeless && may_move(part)) homes_[part] = {id, channel};
       channel += graph_.shape(part).channels;
     }
@@ -219,63 +194,136 @@ class Scheduler {
         return nodes.count(part) > 0 && kept_nodes_.count(part) == 0 && !(kept && level(id) != stage);
       });
     }
-    for (const int id : nodes) add_steps(id, made);
-    place_scratch(made);
+    std::vector<Task> tasks;
+    for (const int id : nodes) add_tasks(id, tasks);
+    place_steps(tasks, made);
     return made;
   }
 
-  void add_steps(int id, Stage& stage) const {
+  /// A step before it has rows and places.
+  struct Task {
+    int node;
+    int part = -1;  ///< of a concatenation
+  };
+
+  void add_tasks(int id, std::vector<Task>& tasks) const {
     const Node& node = at(id);
-    if (node.op != Op::kConcat) {
-      Step step;
-      step.node = id;
-      stage.steps.push_back(step);
-      return;
-    }
-    for (const int part : node.inputs) {
-      const auto home = homes_.find(part);
-      if (home != homes_.end() && home->second.first == id) continue;
-      Step step;
-      step.node = id;
-      step.copy_of = part;
-      stage.steps.push_back(step);
+    if (node.op != Op::kConcat) return tasks.push_back({id});
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const auto home = homes_.find(node.inputs[i]);
+      if (home == homes_.end() || home->second.first != id) tasks.push_back({id, static_cast<int>(i)});
     }
   }
 
-  /// Inputs and output of each step, and scratch memory for what only lives in this stage.
-  void place_scratch(Stage& stage) {
-    std::map<int, std::pair<int, int>> lifetimes;  // step indices
-    const auto touch = [&](int id, int step) {
-      const int root = root_of(source(id)).first;
-      if (offsets_.count(root) > 0) return;
-      const auto [lifetime, is_new] = lifetimes.emplace(root, std::pair(step, step));
-      lifetime->second.second = step;
+  int memory_of(int id) const { return root_of(source(id)).first; }
+
+  std::vector<Flow> flows_of(const std::vector<Task>& tasks) const {
+    std::map<int, std::vector<int>> writers;  // steps that write a node
+    std::vector<Flow> flows;
+    const std::function<void(int, std::vector<int>&)> gather = [&](int id, std::vector<int>& found) {
+      const auto own = writers.find(id);
+      if (own != writers.end()) found.insert(found.end(), own->second.begin(), own->second.end());
+      for (const auto& [part, home] : homes_) {
+        if (home.first == id) gather(part, found);
+      }
     };
-    const auto inputs = [&](const Step& step) {
-      return step.copy_of >= 0 ? std::vector<int>{step.copy_of} : at(step.node).inputs;
-    };
-    for (int i = 0; i < static_cast<int>(stage.steps.size()); ++i) {
-      const Step& step = stage.steps[static_cast<std::size_t>(i)];
-      for (const int input : inputs(step)) touch(input, i);
-      if (!is_sink(at(step.node).op)) touch(step.node, i);
+    for (const Task& task : tasks) {
+      const Node& node = at(task.node);
+      Flow flow;
+      flow.node = task.node;
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        if (task.part >= 0 && static_cast<int>(i) != task.part) continue;
+        Flow::Read read{i, memory_of(node.inputs[i]), {}};
+        gather(source(node.inputs[i]), read.writers);
+        flow.reads.push_back(read);
+      }
+      if (!is_sink(node.op)) {
+        flow.memory = memory_of(task.node);
+        writers[task.node].push_back(static_cast<int>(flows.size()));
+      }
+      flows.push_back(flow);
     }
+    return flows;
+  }
+
+  /// Runs of steps, rows of each, scratch memory for what only lives in this stage.
+  void place_steps(const std::vector<Task>& tasks, Stage& stage) {
+    const std::vector<Flow> flows = flows_of(tasks);
+    const std::vector<Run> runs = find_runs(graph_, flows, band_);
+    const std::map<int, Lifetime> lifetimes = scratch_lifetimes(flows, runs);
     Arena arena;
+    std::vector<BandPlan> plans;
     std::map<int, std::int64_t> offsets;
-    for (const auto& [root, lifetime] : lifetimes)
-      offsets[root] = arena.place({size_of(root), lifetime.first, lifetime.second});
+    for (int i = 0; i < static_cast<int>(runs.size()); ++i) {
+      const Run& run = runs[static_cast<std::size_t>(i)];
+      std::vector<int> own;
+      for (const auto& [root, lifetime] : lifetimes) {
+        if (run.bands > 1 && lifetime.first == i && lifetime.last == i) own.push_back(root);
+      }
+      plans.push_back(plan_bands(graph_, flows, run, own));
+      for (const auto& [root, rows] : plans.back().rows)
+        offsets[root] = arena.place({aligned(rows * row_size(root)), i, i});
+    }
+    for (const auto& [root, lifetime] : lifetimes) {
+      if (offsets.count(root) == 0)
+        offsets[root] = arena.place({size_of(root), lifetime.first, lifetime.last});
+    }
     stage.scratch = arena.size();
-    for (auto& step : stage.steps) {
-      for (const int input : inputs(step)) step.in.push_back(place(input, offsets));
-      if (is_sink(at(step.node).op)) continue;
-      step.out = place(step.node, offsets);
-      if (step.copy_of >= 0) {
-        for (const int part : at(step.node).inputs) {
-          if (part == step.copy_of) break;
-          step.out.channel += graph_.shape(part).channels;
-        }
+    for (const BandPlan& plan : plans) {
+      for (const Part& part : plan.parts) {
+        const auto step = static_cast<std::size_t>(part.step);
+        stage.steps.push_back(make_step(tasks[step], flows[step], part, offsets));
       }
     }
   }
+
+  struct Lifetime {
+    int first, last;  ///< runs
+  };
+
+  std::map<int, Lifetime> scratch_lifetimes(const std::vector<Flow>& flows,
+                                            const std::vector<Run>& runs) const {
+    std::map<int, Lifetime> lifetimes;
+    for (int i = 0; i < static_cast<int>(runs.size()); ++i) {
+      const auto touch = [&](int root) {
+        if (root >= 0 && offsets_.count(root) == 0)
+          lifetimes.emplace(root, Lifetime{i, i}).first->second.last = i;
+      };
+      for (int step = runs[static_cast<std::size_t>(i)].begin; step < runs[static_cast<std::size_t>(i)].end;
+           ++step) {
+        const Flow& flow = flows[static_cast<std::size_t>(step)];
+        for (const auto& read : flow.reads) touch(read.memory);
+        touch(flow.memory);
+      }
+    }
+    return lifetimes;
+  }
+
+  Step make_step(const Task& task, const Flow& flow, const Part& part,
+                 const std::map<int, std::int64_t>& scratch) const {
+    Step step;
+    step.node = task.node;
+    step.part = task.part;
+    step.rows = part.rows;
+    for (const auto& move : part.moves) {
+      const std::int64_t row = row_size(move.memory), to = scratch.at(move.memory);
+      step.moves.push_back({to + move.from * row, to, move.count * row});
+    }
+    const Node& node = at(task.node);
+    for (std::size_t i = 0; i < flow.reads.size(); ++i) {
+      const int id = node.inputs[flow.reads[i].input];
+      step.in.push_back(place(id, scratch));
+      step.in.back().offset -= part.inputs[i] * row_size(flow.reads[i].memory);
+    }
+    if (is_sink(node.op)) return step;
+    step.out = place(task.node, scratch);
+    step.out.offset -= part.output * row_size(flow.memory);
+    for (int before = 0; before < task.part; ++before)
+      step.out.channel += graph_.shape(node.inputs[static_cast<std::size_t>(before)]).channels;
+    return step;
+  }
+
+  std::int64_t row_size(int root) const { return graph_.shape(root).width * graph_.shape(root).channels; }
 
   Place place(int id, const std::map<int, std::int64_t>& scratch) const {
     Place place;
@@ -295,6 +343,7 @@ class Scheduler {
   }
 
   const Graph& graph_;
+  std::int64_t band_;
   std::vector<bool> live_;
   int count_;
   int stages_ = 0;
@@ -310,8 +359,8 @@ class Scheduler {
 
 }  // namespace
 
-Schedule make_schedule(const Graph& graph) {
-  return Scheduler(graph).run();
+Schedule make_schedule(const Graph& graph, std::int64_t band) {
+  return Scheduler(graph, band).run();
 }
 
 }  // namespace portraitseg::compiler

@@ -417,12 +417,12 @@ template <class Shape, class T>
 
 template <class T>
 void depthwise_weight_gradient(Map<const T> fine, Map<const T> coarse, const Window& window,
-                               T* weight_gradient) {
+                               T* weight_gradient, Rows rows) {
   const Layout layout{Axis(window, 0, false), Axis(window, 1, false), fine.width, fine.height, fine.pitch,
                       coarse.width,           padded(coarse.channels)};
   for_each_strip<T>(coarse.channels, [&](std::int64_t begin, std::int64_t end) {
     const WeightGradient<T> job{fine.data, coarse.data, weight_gradient, coarse.pitch, begin, end};
-    layout.for_each_block({0, coarse.height}, [&](auto shape, const Place& place, const Series& y) {
+    layout.for_each_block(rows, [&](auto shape, const Place& place, const Series& y) {
       add_block_products<decltype(shape)>(job, place, y);
     });
   });

@@ -68,19 +68,21 @@ struct Kernels {
   void (*convolve_transposed)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&, Map<T> out,
                               Rows);
   /// Adds to weight_gradient [kernel y][kernel x][fine channels][padded(coarse channels)]: sum of fine(y stride - padding + ky dilation, ...)
-  /// times coarse(y, x). Of a convolution, fine is its input and coarse the gradient by its output; transposed, the other way round.
-  void (*convolve_weight_gradient)(Map<const T> fine, Map<const T> coarse, const Window&, T* weight_gradient);
+  /// times coarse(y, x), of these rows of coarse. Of a convolution, fine is its input and coarse the gradient by its output; transposed, the other way round.
+  void (*convolve_weight_gradient)(Map<const T> fine, Map<const T> coarse, const Window&, T* weight_gradient,
+                                   Rows);
 
   void (*depthwise)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&, Map<T> out, Rows);
   void (*depthwise_transposed)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&,
                                Map<T> out, Rows);
-  void (*depthwise_weight_gradient)(Map<const T> fine, Map<const T> coarse, const Window&,
-                                    T* weight_gradient);  ///< adds
+  void (*depthwise_weight_gradient)(Map<const T> fine, Map<const T> coarse, const Window&, T* weight_gradient,
+                                    Rows);  ///< adds
 
   // BatchNorm and activations.
 
-  /// Mean over the pixels and sum of squared differences from it, a channel; two passes.
-  void (*moments)(Map<const T> in, double* mean, double* squares);
+  /// Mean over the pixels and sum of squared differences from it, a channel; two passes. They are joined with those of `before`
+  /// other pixels, which are there already.
+  void (*moments)(Map<const T> in, std::int64_t before, double* mean, double* squares);
   /// out = act(scale * in + bias + residual_scale * residual); scale nullptr: 1.
   void (*scale_shift)(Map<const T> in, const T* scale, const Epilogue<T>&, Map<T> out, Rows);
   /// Backward of act(scale * x + shift), with d = gradient * (scale * x + shift > 0 ? 1 : slope): adds to sums

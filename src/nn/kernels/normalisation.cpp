@@ -26,21 +26,27 @@ void sum_pixels(Map<const T> in, const T* shift, double* sums, Value value) {
 }
 
 template <class T>
-void moments(Map<const T> in, double* mean, double* squares) {
+void moments(Map<const T> in, std::int64_t before, double* mean, double* squares) {
   constexpr std::int64_t kAtOnce = 256;
-  const double pixels = static_cast<double>(in.height * in.width);
+  const double pixels = static_cast<double>(in.height * in.width), others = static_cast<double>(before);
   for (std::int64_t begin = 0; begin < in.channels; begin += kAtOnce) {
     Map<const T> some = in;
     some.data += begin;
     some.channels = in.channels - begin < kAtOnce ? in.channels - begin : kAtOnce;
     T rounded[kAtOnce];
-    for (std::int64_t c = 0; c < some.channels; ++c) mean[begin + c] = squares[begin + c] = 0;
-    sum_pixels<T>(some, nullptr, mean + begin, [](Vec<T> v) { return v; });
+    double means[kAtOnce] = {}, sums[kAtOnce] = {};
+    sum_pixels<T>(some, nullptr, means, [](Vec<T> v) { return v; });
     for (std::int64_t c = 0; c < some.channels; ++c) {
-      mean[begin + c] /= pixels;
-      rounded[c] = static_cast<T>(mean[begin + c]);
+      means[c] /= pixels;
+      rounded[c] = static_cast<T>(means[c]);
     }
-    sum_pixels<T>(some, rounded, squares + begin, [](Vec<T> v) { return v * v; });
+    sum_pixels<T>(some, rounded, sums, [](Vec<T> v) { return v * v; });
+    for (std::int64_t c = 0; c < some.channels; ++c) {
+      double& all = mean[begin + c];
+      const double apart = before > 0 ? means[c] - all : 0, share = pixels / (pixels + others);
+      squares[begin + c] = sums[c] + (before > 0 ? squares[begin + c] + apart * apart * others * share : 0);
+      all = before > 0 ? all + apart * share : means[c];
+    }
   }
 }
 

@@ -158,10 +158,10 @@ int64_t rows_in_band(Map<const T> fine, Map<const T> coarse, const Window& windo
 
 template <class T>
 void convolve_weight_gradient(Map<const T> fine, Map<const T> coarse, const Window& window,
-                              T* weight_gradient) {
-  const int64_t rows = rows_in_band(fine, coarse, window);
-  for (int64_t y = 0; y < coarse.height; y += rows) {
-    add_band(fine, coarse, window, weight_gradient, {y, smaller(y + rows, coarse.height)});
+                              T* weight_gradient, Rows rows) {
+  const int64_t band = rows_in_band(fine, coarse, window);
+  for (int64_t y = rows.begin; y < rows.end; y += band) {
+    add_band(fine, coarse, window, weight_gradient, {y, smaller(y + band, rows.end)});
   }
 }
 
