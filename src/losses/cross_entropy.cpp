@@ -25,6 +25,7 @@ class CrossEntropy final : public Loss {
       throw UserError("class_weights has " + std::to_string(class_weights_.size()) +
                       " numbers, the network " + std::to_string(classes) + " classes");
     }
+    require_label_size(logits, target);
     const auto weights =
         class_weights_.empty() ? std::vector<double>(static_cast<std::size_t>(classes), 1.0) : class_weights_;
     if (has_pixel_loss(logits)) return softmax_loss(logits, target, weights, /*gamma=*/0);

@@ -17,6 +17,7 @@ class Focal final : public Loss {
   torch::Tensor forward(const torch::Tensor& logits, const torch::Tensor& target) const override {
     if (logits.size(1) == 1)
       throw UserError("focal needs a network with at least 2 output channels; set model.num_classes to 2");
+    require_label_size(logits, target);
     if (has_pixel_loss(logits)) {
       return softmax_loss(logits, target, std::vector<double>(static_cast<std::size_t>(logits.size(1)), 1.0),
                           gamma_);

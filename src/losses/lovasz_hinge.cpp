@@ -140,6 +140,7 @@ class LovaszHinge final : public Loss {
       throw UserError("lovasz_hinge needs a network with 1 output channel, this one has " +
                       std::to_string(logits.size(1)) + "; set model.num_classes to 1 or use cross_entropy");
     }
+    require_label_size(logits, target);
     if (has_pixel_loss(logits) && logits.numel() <= kMostPixels)
       return sorted_hinge(logits, target, per_image_);
     if (!per_image_) return hinge(logits.flatten(), target.flatten());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <string>
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
@@ -92,7 +93,27 @@ torch::Tensor pixel_loss(const torch::Tensor& logits, double factor, Body body) 
   return torch::full({}, sum * factor, values.options());
 }
 
+std::string size_text(torch::IntArrayRef sizes) {
+  std::string text;
+  for (const auto size : sizes) text += (text.empty() ? "" : "x") + std::to_string(size);
+  return text;
+}
+
+void require_size(const torch::Tensor& logits, const torch::Tensor& target, torch::IntArrayRef wanted) {
+  if (logits.dim() == 4 && target.sizes() == wanted) return;
+  throw UserError("the network's output is " + size_text(logits.sizes()) + ", its target " +
+                  size_text(target.sizes()) + "; wanted is " + size_text(wanted));
+}
+
 }  // namespace
+
+void require_label_size(const torch::Tensor& logits, const torch::Tensor& target) {
+  require_size(logits, target, {logits.size(0), logits.size(-2), logits.size(-1)});
+}
+
+void require_same_size(const torch::Tensor& logits, const torch::Tensor& teacher) {
+  require_size(logits, teacher, logits.sizes());
+}
 
 bool has_pixel_loss(const torch::Tensor& logits) {
   return logits.is_cpu() &&

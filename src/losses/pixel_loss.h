@@ -1,12 +1,21 @@
 #pragma once
 
-// What losses share that cost LibTorch many passes over memory: value and gradient in one, on the CPU.
+// What losses share: a look at what they are given, and, on the CPU, value and gradient in one where LibTorch takes many passes
+// over memory.
 
 #include <vector>
 
 #include <torch/types.h>
 
 namespace portraitseg {
+
+/// @param logits [N, C, H, W]   @param target [N, H, W]
+/// @throws UserError naming the sizes if they are others.
+void require_label_size(const torch::Tensor& logits, const torch::Tensor& target);
+
+/// @param logits, teacher [N, C, H, W]
+/// @throws UserError naming the sizes if they are others.
+void require_same_size(const torch::Tensor& logits, const torch::Tensor& teacher);
 
 /// Whether the functions below, which work on float and double in main memory, can take these logits. CUDA and autocast
 /// types go by LibTorch's operators.

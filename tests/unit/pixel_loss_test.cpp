@@ -1,4 +1,6 @@
 // The losses' own passes over the pixels against LibTorch's operators.
+#include <map>
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -121,6 +123,50 @@ TEST(PixelLoss, ALabelWithoutItsChannelIsRefused) {
   const auto two_channels = c.logits.slice(1, 0, 2);
   EXPECT_THROW(build("{name: cross_entropy}")->forward(two_channels, c.label), UserError);
   EXPECT_THROW(build("{name: focal}")->forward(two_channels, c.label), UserError);
+}
+
+/// What the loss says to these sizes. @param type of the logits; LibTorch's operators take bfloat16
+std::string refusal(const std::string& name, torch::Dtype type, torch::IntArrayRef sizes,
+                    const torch::Tensor& target) {
+  try {
+    build("{name: " + name + "}")->forward(torch::zeros(sizes, type), target);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(PixelLoss, LabelsOfAnotherSizeAreRefused) {
+  for (const std::string name : {"cross_entropy", "focal", "lovasz_hinge"}) {
+    const std::string channels = name == "lovasz_hinge" ? "1" : "2";
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      for (const auto& [text, sizes] :
+           std::map<std::string, std::vector<std::int64_t>>{{"2x16x16", {2, 16, 16}},
+                                                            {"2x128x128", {2, 128, 128}},
+                                                            {"2x32x128", {2, 32, 128}},
+                                                            {"1x64x64", {1, 64, 64}},
+                                                            {"64x64", {64, 64}},
+                                                            {"2x1x64x64", {2, 1, 64, 64}}}) {
+        const auto label = torch::ones(sizes, torch::kUInt8);
+        EXPECT_EQ(
+            refusal(name, type, {2, std::stoll(channels), 64, 64}, label),
+            "the network's output is 2x" + channels + "x64x64, its target " + text + "; wanted is 2x64x64");
+      }
+    }
+  }
+}
+
+TEST(PixelLoss, ATeacherOfAnotherSizeIsRefused) {
+  for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+    for (const auto& [text, sizes] :
+         std::map<std::string, std::vector<std::int64_t>>{{"2x3x16x16", {2, 3, 16, 16}},
+                                                          {"2x2x64x64", {2, 2, 64, 64}},
+                                                          {"1x3x64x64", {1, 3, 64, 64}},
+                                                          {"3x64x64", {3, 64, 64}}}) {
+      EXPECT_EQ(refusal("consistency", type, {2, 3, 64, 64}, torch::zeros(sizes)),
+                "the network's output is 2x3x64x64, its target " + text + "; wanted is 2x3x64x64");
+    }
+  }
 }
 
 TEST(PixelLoss, NotANumberStaysOne) {

@@ -17,6 +17,7 @@ class Loss {
   /// @param target [N, H, W] class index, kIgnore = ignore, uint8 or int64; of a loss that compares views,
   ///               [N, C, H, W]: the logits of the deformed view
   /// @return scalar
+  /// @throws UserError if channels and sizes do not fit
   virtual torch::Tensor forward(const torch::Tensor& logits, const torch::Tensor& target) const = 0;
 };
 
