@@ -141,6 +141,7 @@ class LovaszHinge final : public Loss {
                       std::to_string(logits.size(1)) + "; set model.num_classes to 1 or use cross_entropy");
     }
     require_label_size(logits, target);
+    if (logits.numel() == 0) return logits.sum() * 0;  // a mean over no images
     if (has_pixel_loss(logits) && logits.numel() <= kMostPixels)
       return sorted_hinge(logits, target, per_image_);
     if (!per_image_) return hinge(logits.flatten(), target.flatten());

@@ -89,7 +89,7 @@ torch::Tensor pixel_loss(const torch::Tensor& logits, double factor, Body body) 
     const kernels::Planes<const T> planes = {in + offset, channels, pixels, stride};
     return body(planes, image * stride + first, offset, out ? out + offset : nullptr);
   });
-  if (out) return with_gradient(sum * factor, logits, gradient);
+  if (gradient.defined()) return with_gradient(sum * factor, logits, gradient);
   return torch::full({}, sum * factor, values.options());
 }
 

@@ -169,6 +169,23 @@ TEST(PixelLoss, ATeacherOfAnotherSizeIsRefused) {
   }
 }
 
+TEST(PixelLoss, OfNoImagesIsZeroWithZeroGradient) {
+  for (const std::string term : {"{name: cross_entropy}", "{name: focal}", "{name: consistency}",
+                                 "{name: lovasz_hinge}", "{name: lovasz_hinge, per_image: true}"}) {
+    SCOPED_TRACE(term);
+    const std::int64_t channels = term.find("lovasz") == std::string::npos ? 2 : 1;
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      const auto logits = torch::zeros({0, channels, 6, 5}, type).set_requires_grad(true);
+      const auto label = torch::zeros({0, 6, 5}, torch::kUInt8);
+      const bool views = term.find("consistency") != std::string::npos;
+      const auto loss = build(term)->forward(logits, views ? torch::zeros_like(logits) : label);
+      loss.backward();
+      EXPECT_EQ(loss.item<double>(), 0);
+      EXPECT_EQ(logits.grad().sizes(), logits.sizes());
+    }
+  }
+}
+
 TEST(PixelLoss, NotANumberStaysOne) {
   for (const std::string name : {"cross_entropy", "focal", "consistency", "lovasz_hinge"}) {
     Case c(name == "lovasz_hinge" ? 1 : 2);
