@@ -9,9 +9,9 @@
 
 namespace portraitseg {
 
-/// @param logits [N, C, H, W]   @param target [N, H, W]
-/// @throws UserError naming the sizes if they are others.
-void require_label_size(const torch::Tensor& logits, const torch::Tensor& target);
+/// The target as bytes, contiguous. @param logits [N, C, H, W]   @param target [N, H, W], of any whole type
+/// @throws UserError naming the sizes if they are others, or a label that is not in 0..255.
+torch::Tensor checked_labels(const torch::Tensor& logits, const torch::Tensor& target);
 
 /// @param logits, teacher [N, C, H, W]
 /// @throws UserError naming the sizes if they are others.
@@ -23,9 +23,9 @@ bool has_pixel_loss(const torch::Tensor& logits);
 
 /// Sum of weights[y] * (1 - p[y])^gamma * -log p[y] over the pixels whose label y is not kIgnore, over that of weights[y]; 0 if
 /// there are none. No gradient passes through the power. The same bits for any number of threads.
-/// @param logits [N, C, H, W]   @param target [N, H, W]   @param weights one a channel
+/// @param logits [N, C, H, W]   @param labels [N, H, W], from checked_labels()   @param weights one a channel
 /// @throws UserError for a label that is neither a channel nor kIgnore.
-torch::Tensor softmax_loss(const torch::Tensor& logits, const torch::Tensor& target,
+torch::Tensor softmax_loss(const torch::Tensor& logits, const torch::Tensor& labels,
                            const std::vector<double>& weights, double gamma);
 
 /// Mean over all elements of q * log(q / p), p = softmax(logits * sharpness), q = softmax(teacher * sharpness), over

@@ -186,6 +186,33 @@ TEST(PixelLoss, OfNoImagesIsZeroWithZeroGradient) {
   }
 }
 
+TEST(PixelLoss, ALabelThatIsNoByteIsRefusedByItsValue) {
+  for (const std::string name : {"cross_entropy", "focal", "lovasz_hinge"}) {
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      for (const std::int64_t value :
+           {std::int64_t{256}, std::int64_t{-1}, std::int64_t{1} << 32, -(std::int64_t{1} << 32)}) {
+        auto label = torch::ones({1, 6, 5}, torch::kInt64);
+        label[0][2][3] = value;
+        EXPECT_EQ(refusal(name, type, {1, name == "lovasz_hinge" ? 1 : 2, 6, 5}, label),
+                  "a label is " + std::to_string(value) + "; wanted are 0 to 254, and 255 = ignore");
+      }
+    }
+    EXPECT_EQ(refusal(name, torch::kFloat32, {1, name == "lovasz_hinge" ? 1 : 2, 6, 5},
+                      torch::full({1, 6, 5}, 0.5)),
+              "the labels are Float; wanted are whole numbers");
+  }
+}
+
+TEST(PixelLoss, WideLabelsAreThoseOfBytes) {
+  for (const std::string name : {"cross_entropy", "focal", "lovasz_hinge"}) {
+    const Case c(name == "lovasz_hinge" ? 1 : 3);
+    const auto loss = build("{name: " + name + "}");
+    const auto expected = loss->forward(c.logits, c.label);
+    for (const auto type : {torch::kInt64, torch::kInt32, torch::kInt16})
+      EXPECT_TRUE(torch::equal(loss->forward(c.logits, c.label.to(type)), expected)) << name << ' ' << type;
+  }
+}
+
 TEST(PixelLoss, NotANumberStaysOne) {
   for (const std::string name : {"cross_entropy", "focal", "consistency", "lovasz_hinge"}) {
     Case c(name == "lovasz_hinge" ? 1 : 2);
