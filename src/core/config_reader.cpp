@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <sstream>
+#include <type_traits>
 
 #include "portraitseg/core/config.h"
 
@@ -164,6 +165,9 @@ class Reader final : public Fields {
 
   template <class T>
   std::vector<T> read(const ConfigNode& node, const Field& field, const std::vector<T>&) const {
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (node.kind == Kind::kScalar) return {read(node, field, T{})};
+    }
     if (node.kind != Kind::kList) wrong_type(node, field, "a list");
     std::vector<T> values;
     for (const auto& item : node.items) values.push_back(read(item, field, T{}));

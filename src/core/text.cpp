@@ -1,5 +1,10 @@
 #include "portraitseg/core/text.h"
 
+#include <algorithm>
+#include <numeric>
+#include <utility>
+#include <vector>
+
 #include <nlohmann/json.hpp>
 
 namespace portraitseg {
@@ -18,6 +23,22 @@ bool is_utf8(const std::string& text) {
   } catch (const nlohmann::json::exception&) {
     return false;
   }
+}
+
+std::size_t pattern_distance(const std::string& pattern, const std::string& text) {
+  std::vector<std::size_t> row(text.size() +
+                               1);  // of what there is of the pattern so far to each start of the text
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (const char p : pattern) {
+    const std::size_t skipped = p == '*' ? 0 : 1;
+    std::size_t diagonal = std::exchange(row[0], row[0] + skipped);
+    for (std::size_t j = 1; j <= text.size(); ++j) {
+      const std::size_t change = diagonal + (p == '?' || p == text[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = p == '*' ? std::min(row[j], row[j - 1]) : std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[text.size()];
 }
 
 }  // namespace portraitseg

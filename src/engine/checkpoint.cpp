@@ -77,7 +77,7 @@ Progress from_json(const Json& json) {
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model, const Adam& optimizer,
+void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model, const Optimizer& optimizer,
                      const RunConfig& config, const Progress& progress) {
   TensorFile file;
   file.tensors = state_dict(model);
@@ -89,7 +89,7 @@ void save_checkpoint(const std::filesystem::path& path, const SegmentationModel&
 }
 
 Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path, SegmentationModel& model,
-                         Adam& optimizer) {
+                         Optimizer& optimizer) {
   const auto text = file.metadata.find(kProgressKey);
   const torch::Tensor* generator = file.find(generator_key());
   if (text == file.metadata.end() || generator == nullptr)

@@ -152,7 +152,7 @@ class Pass {
 
   void run() {
     if (options_.train) {
-      step_->run(batch_, config_.optimizer.lr);
+      step_->run(batch_, config_.optimizer.options->lr);
     } else {
       infer();
     }
@@ -173,7 +173,7 @@ class Pass {
       books.phase("");
       total.backward();
       books.phase("optimizer");
-      step_->optimizer().step(config_.optimizer.lr);
+      step_->optimizer().step(config_.optimizer.options->lr);
       books.phase("");
     } else {
       infer();

@@ -40,7 +40,7 @@ void RunConfig::fields(Fields& f) {
   f.group("augment", augment, "of training images");
   f.list("losses", losses, "their weighted sum is minimised");
   f.group("optimizer", optimizer, "update rule");
-  f.group("schedule", schedule, "learning rate by epoch");
+  f.group("schedule", schedule, "course of the learning rate");
   f.group("trainer", trainer, "length and batches");
   f.group("evaluation", evaluation, "validation after each epoch");
   f.group("device", device, "where it runs");

@@ -203,7 +203,13 @@ void Trainer::save(const std::filesystem::path& path) const {
 }
 
 double Trainer::learning_rate() const {
-  return config_.optimizer.lr * config_.schedule.factor(progress_.epoch, config_.trainer.epochs);
+  SchedulePosition position;
+  position.epoch = progress_.epoch;
+  position.batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
+  position.batch =
+      std::min(progress_.current.batch, position.batches - 1);  // the epoch's record has its last
+  position.epochs = config_.trainer.epochs;
+  return config_.optimizer.options->lr * config_.schedule.factor(position);
 }
 
 }  // namespace portraitseg

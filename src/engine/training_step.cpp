@@ -7,6 +7,22 @@
 #include <torch/torch.h>
 
 namespace portraitseg {
+namespace {
+
+/// BatchNorms all of whose parameters are frozen.
+std::vector<std::shared_ptr<torch::nn::Module>> frozen_norms(const torch::nn::Module& model) {
+  std::vector<std::shared_ptr<torch::nn::Module>> frozen;
+  for (const auto& module : model.modules(/*include_self=*/false)) {
+    if (module->as<torch::nn::BatchNorm2d>() == nullptr) continue;
+    const auto parameters = module->parameters(/*recurse=*/false);
+    const bool trained = std::any_of(parameters.begin(), parameters.end(),
+                                     [](const torch::Tensor& p) { return p.requires_grad(); });
+    if (!trained && !parameters.empty()) frozen.push_back(module);
+  }
+  return frozen;
+}
+
+}  // namespace
 
 LossSum::LossSum(const std::vector<LossTerm>& terms) : terms_(terms) {
   for (const auto& term : terms) losses_.push_back(term.options->build());
@@ -35,8 +51,9 @@ TrainingStep::TrainingStep(SegmentationModel& model, const std::vector<LossTerm>
                            const OptimizerOptions& optimizer, const Device& device)
     : device_(device),
       losses_(losses),
-      runner_(model, device, ModelRunner::Purpose::kTraining),
-      optimizer_(model, optimizer) {}
+      optimizer_(model, optimizer),
+      frozen_norms_(frozen_norms(model)),
+      runner_(model, device, ModelRunner::Purpose::kTraining) {}
 
 std::vector<double> TrainingStep::run(const Batch& batch, double lr) {
   const std::vector<torch::Tensor> terms = forward(batch);
@@ -51,6 +68,8 @@ std::vector<double> TrainingStep::run(const Batch& batch, double lr) {
 }
 
 std::vector<torch::Tensor> TrainingStep::forward(const Batch& batch) {
+  for (const auto& norm : frozen_norms_)
+    norm->eval();  // whoever called train() on the network meant the rest
   const SegmentationOutput output = runner_.forward(batch.image);
   SegmentationOutput deformed;
   if (losses_.needs_deformed()) deformed = runner_.forward(batch.deformed);

@@ -175,6 +175,18 @@ TEST_P(KilledTraining, ResumesToTheBytesOfOneThatWasNot) {
   expect_same_run(place / "killed", place / "whole");
 }
 
+TEST(KilledTraining, ResumesWithGroupsMomentumAndALearningRateByStep) {
+  const Workplace place;
+  const std::vector<std::string> overrides = {
+      "optimizer={name: sgd, lr: 0.02, momentum: 0.9, nesterov: true, clip_norm: 1, groups: "
+      "[{keys: encoder.level1.*, frozen: true}, {keys: ['*.bias'], weight_decay: 0, lr_factor: 2}]}",
+      "schedule={name: one_cycle}", "trainer.checkpoint_every=2"};
+  expect_finishes(place.train("whole", overrides));
+  train_with_interruptions(place, "killed", overrides, SIGKILL, {{0, 60}, {1, 0}, {1, 50}},
+                           [&](const Ending& ending) { EXPECT_EQ(ending.signal, SIGKILL); });
+  expect_same_run(place / "killed", place / "whole");
+}
+
 INSTANTIATE_TEST_SUITE_P(Threads, KilledTraining, ::testing::Values(1, 2));
 
 class InterruptedTraining : public ::testing::TestWithParam<int> {};

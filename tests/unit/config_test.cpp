@@ -87,6 +87,17 @@ TEST(Config, ReadsEveryKindOfValue) {
   EXPECT_EQ(outer.items[1].name, "b");
 }
 
+TEST(Config, OneStringIsAListOfOneButOneNumberIsNone) {
+  struct Words {
+    std::vector<std::string> words;
+    void fields(Fields& f) { f("words", words, "several"); }
+  } words;
+  Config::parse("words: 'encoder.*'\n", "test.yaml").read(words);
+  EXPECT_EQ(words.words, std::vector<std::string>{"encoder.*"});
+  EXPECT_THAT(error_of("inner: {size: 3}\n"), HasSubstr("inner.size: expected a list, found '3'"));
+  EXPECT_THROW(Config::parse("words: {a: b}\n", "test.yaml").read(words), ConfigError);
+}
+
 TEST(Config, UnknownKeyNamesPlaceAndNearestWord) {
   const std::string error = error_of("epochs: 3\ninner:\n  flagg: true\n");
   EXPECT_THAT(error, HasSubstr("test.yaml:3:3: unknown key 'flagg' in 'inner'; did you mean 'flag'?"));

@@ -1,17 +1,42 @@
 #include "portraitseg/engine/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <memory>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
-#include "portraitseg/engine/schedule.h"
+#include "portraitseg/engine/update_rules.h"
 #include "portraitseg/models/models.h"
 #include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// Reads `{name: ..., ...}` as the section of a configuration.
+OptimizerOptions read(const std::string& yaml) {
+  OptimizerOptions options;
+  Config::parse(yaml, "test").read(options);
+  return options;
+}
+
+/// What a user reads of whatever `call` complains about.
+std::string error(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "no error";
+}
 
 torch::nn::Sequential small_network() {
   namespace nn = torch::nn;
@@ -22,32 +47,213 @@ torch::nn::Sequential small_network() {
   return network;
 }
 
-TEST(Adam, EqualsTorchOptimAdamOverTenSteps) {
-  auto ours = small_network(), theirs = small_network();
-  OptimizerOptions options;
-  options.weight_decay = 0.01;
-  Adam adam(*ours, options);
-  torch::optim::Adam reference(theirs->parameters(), torch::optim::AdamOptions(1e-2).weight_decay(0.01));
-  for (int step = 0; step < 10; ++step) {
-    torch::manual_seed(step);
-    const auto x = torch::randn({2, 4, 8, 8}, torch::kFloat64);
-    adam.zero_grad();
-    ours->forward(x).pow(2).sum().backward();
-    adam.step(1e-2);
-    reference.zero_grad();
-    theirs->forward(x).pow(2).sum().backward();
-    reference.step();
-  }
-  const auto a = ours->parameters(), b = theirs->parameters();
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_LE((a[i] - b[i]).abs().max().item<double>(), 1e-12) << i;
+/// One backward pass of a loss that is the same for the same step.
+void backward(torch::nn::Sequential& network, int step) {
+  torch::manual_seed(step);
+  network->forward(torch::randn({2, 4, 8, 8}, torch::kFloat64)).pow(2).sum().backward();
 }
 
-TEST(Adam, ClovaDecaysDepthwiseKernelsNotAtAllAndVectorsByOnePercent) {
+double largest_difference(const torch::nn::Module& a, const torch::nn::Module& b) {
+  double largest = 0;
+  const auto ours = a.parameters(), theirs = b.parameters();
+  for (std::size_t i = 0; i < ours.size(); ++i)
+    largest = std::max(largest, (ours[i] - theirs[i]).abs().max().item<double>());
+  return largest;
+}
+
+/// An optimizer of LibTorch over the parameters in groups: one group's learning rate and weight decay are its own.
+using Reference = std::function<std::unique_ptr<torch::optim::Optimizer>(
+    const std::vector<torch::Tensor>& all, const std::vector<torch::Tensor>& slow)>;
+
+template <class Torch, class Options>
+Reference reference(const Options& options, double slow_lr, double slow_decay) {
+  return [=](const std::vector<torch::Tensor>& all, const std::vector<torch::Tensor>& slow) {
+    auto slow_options = std::make_unique<Options>(options);
+    slow_options->lr(slow_lr);
+    slow_options->weight_decay(slow_decay);
+    const std::vector<torch::optim::OptimizerParamGroup> groups = {
+        torch::optim::OptimizerParamGroup(all),
+        torch::optim::OptimizerParamGroup(slow, std::move(slow_options))};
+    return std::make_unique<Torch>(groups, options);
+  };
+}
+
+struct Case {
+  std::string name;
+  std::string options;  ///< of ours, but for the learning rate, weight decay and groups
+  Reference torchs;     ///< with lr 0.01, weight decay 0.02; the slow group 0.001 and 0.5
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.name;
+}
+
+std::vector<Case> cases() {
+  namespace optim = torch::optim;
+  const auto adam = optim::AdamOptions(0.01).weight_decay(0.02);
+  const auto adamw = optim::AdamWOptions(0.01).weight_decay(0.02);
+  const auto sgd = optim::SGDOptions(0.01).weight_decay(0.02);
+  const auto rmsprop = optim::RMSpropOptions(0.01).weight_decay(0.02);
+  const auto of = [](auto options) { return options; };
+  using std::tuple;
+  return {
+      {"adam", "name: adam", reference<optim::Adam>(adam, 0.001, 0.5)},
+      {"adam_betas", "name: adam, betas: [0.5, 0.9], eps: 1e-3",
+       reference<optim::Adam>(of(adam).betas(tuple(0.5, 0.9)).eps(1e-3), 0.001, 0.5)},
+      {"adamw", "name: adamw", reference<optim::AdamW>(adamw, 0.001, 0.5)},
+      {"adamw_betas", "name: adamw, betas: [0.5, 0.9], eps: 1e-3",
+       reference<optim::AdamW>(of(adamw).betas(tuple(0.5, 0.9)).eps(1e-3), 0.001, 0.5)},
+      {"sgd", "name: sgd", reference<optim::SGD>(sgd, 0.001, 0.5)},
+      {"sgd_momentum", "name: sgd, momentum: 0.9", reference<optim::SGD>(of(sgd).momentum(0.9), 0.001, 0.5)},
+      {"sgd_nesterov", "name: sgd, momentum: 0.9, nesterov: true",
+       reference<optim::SGD>(of(sgd).momentum(0.9).nesterov(true), 0.001, 0.5)},
+      {"rmsprop", "name: rmsprop", reference<optim::RMSprop>(rmsprop, 0.001, 0.5)},
+      {"rmsprop_momentum", "name: rmsprop, alpha: 0.9, eps: 1e-3, momentum: 0.9",
+       reference<optim::RMSprop>(of(rmsprop).alpha(0.9).eps(1e-3).momentum(0.9), 0.001, 0.5)},
+  };
+}
+
+class Optimizers : public ::testing::TestWithParam<Case> {
+ protected:
+  OptimizerOptions options(const std::string& more = "") const {
+    return read("{" + GetParam().options + ", lr: 0.01, weight_decay: 0.02" + more + "}");
+  }
+};
+
+const std::string kSlowGroup = ", groups: [{keys: ['0.*', '*.bias'], lr_factor: 0.1, weight_decay: 0.5}]";
+
+TEST_P(Optimizers, EqualLibTorchsOverTenSteps) {
+  for (const double clip : {0.0, 0.5}) {
+    auto ours = small_network(), theirs = small_network();
+    auto with_clip = options(kSlowGroup);
+    with_clip.clip_norm = clip;
+    Optimizer optimizer(*ours, with_clip);
+    std::vector<torch::Tensor> fast, slow;
+    for (const auto& item : theirs->named_parameters()) {
+      const bool is_slow = item.key()[0] == '0' || item.key().find(".bias") != std::string::npos;
+      (is_slow ? slow : fast).push_back(item.value());
+    }
+    const auto reference = GetParam().torchs(fast, slow);
+    for (int step = 0; step < 10; ++step) {
+      optimizer.zero_grad();
+      backward(ours, step);
+      for (auto& parameter : theirs->parameters()) parameter.mutable_grad() = torch::Tensor();
+      backward(theirs, step);
+      if (step % 3 == 1) {  // a head that the loss does not look at, this time
+        for (const char* key : {"2.weight", "2.bias"}) {
+          ours->named_parameters()[key].mutable_grad() = torch::Tensor();
+          theirs->named_parameters()[key].mutable_grad() = torch::Tensor();
+        }
+      }
+      if (clip > 0) torch::nn::utils::clip_grad_norm_(theirs->parameters(), clip);
+      optimizer.step(0.01);
+      reference->step();
+      ASSERT_LE(largest_difference(*ours, *theirs), 1e-12) << "step " << step << ", clip_norm " << clip;
+    }
+  }
+}
+
+TEST_P(Optimizers, SavedAndLoadedTheyGoOnBitForBit) {
+  auto whole = small_network(), part = small_network(), rest = small_network();
+  Optimizer uninterrupted(*whole, options(kSlowGroup)), before(*part, options(kSlowGroup));
+  const auto train = [](torch::nn::Sequential& network, Optimizer& optimizer, int from, int to) {
+    for (int step = from; step < to; ++step) {
+      optimizer.zero_grad();
+      backward(network, step);
+      if (step == 1) network->named_parameters()["2.weight"].mutable_grad() = torch::Tensor();
+      optimizer.step(0.01);
+    }
+  };
+  train(whole, uninterrupted, 0, 8);
+  train(part, before, 0, 4);
+  TensorFile file;
+  file.tensors = state_dict(*part);
+  before.save(file);
+  Optimizer after(*rest, options(kSlowGroup));
+  load_state_dict(*rest, file, "memory");
+  after.load(file, "memory");
+  train(rest, after, 4, 8);
+  EXPECT_EQ(largest_difference(*whole, *rest), 0);
+  TensorFile a, b;
+  uninterrupted.save(a);
+  after.save(b);
+  ASSERT_EQ(a.tensors.size(), b.tensors.size());
+  for (std::size_t i = 0; i < a.tensors.size(); ++i) {
+    EXPECT_EQ(a.tensors[i].first, b.tensors[i].first);
+    EXPECT_TRUE(torch::equal(a.tensors[i].second, b.tensors[i].second)) << a.tensors[i].first;
+  }
+}
+
+TEST_P(Optimizers, AnIncompleteStateIsRefused) {
   auto network = small_network();
-  OptimizerOptions options;
-  options.weight_decay = 1;
-  options.decay_rule = DecayRule::kClova;
-  Adam adam(*network, options);
+  Optimizer optimizer(*network, options());
+  TensorFile whole;
+  optimizer.save(whole);
+  for (std::size_t i = 0; i < whole.tensors.size(); ++i) {
+    TensorFile file = whole;
+    file.tensors.erase(file.tensors.begin() + static_cast<std::ptrdiff_t>(i));
+    EXPECT_THAT(error([&] { optimizer.load(file, "memory"); }),
+                HasSubstr(whole.tensors[i].first + " is missing"));
+  }
+}
+
+TEST_P(Optimizers, AHeadThatNoLossLooksAtKeepsItsBits) {
+  auto network = small_network();
+  Optimizer optimizer(*network, options());
+  const auto head = network->named_parameters()["2.weight"].clone();
+  const auto kernel = network->named_parameters()["0.weight"].clone();
+  for (int step = 0; step < 3; ++step) {
+    optimizer.zero_grad();
+    network->at<torch::nn::Conv2dImpl>(0)
+        .forward(torch::ones({1, 4, 8, 8}, torch::kFloat64))
+        .sum()
+        .backward();
+    optimizer.step(0.1);
+  }
+  EXPECT_TRUE(torch::equal(network->named_parameters()["2.weight"], head));
+  EXPECT_FALSE(torch::equal(network->named_parameters()["0.weight"], kernel));
+}
+
+INSTANTIATE_TEST_SUITE_P(Optimizer, Optimizers, ::testing::ValuesIn(cases()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(Optimizer, DefaultsAreTorchs) {
+  EXPECT_THAT(UpdateRuleRegistry(update_rules()).names(),
+              ::testing::ElementsAre("adam", "adamw", "sgd", "rmsprop"));
+  EXPECT_EQ(read("{}").options->lr, 1e-3);
+  EXPECT_EQ(read("{name: adam}").options->weight_decay, 0);
+  EXPECT_EQ(read("{name: adamw}").options->weight_decay, 1e-2);
+  EXPECT_EQ(read("{name: rmsprop}").options->lr, 1e-2);
+  EXPECT_EQ(dynamic_cast<const RmsProp&>(*read("{name: rmsprop}").options).alpha, 0.99);
+  EXPECT_EQ(dynamic_cast<const Sgd&>(*read("{name: sgd}").options).momentum, 0);
+}
+
+TEST(Optimizer, AnotherRulesOptionIsAnUnknownKey) {
+  const auto refusal = [](const std::string& yaml) { return error([&] { read(yaml); }); };
+  EXPECT_THAT(refusal("{name: sgd,\n betas: [0.9, 0.99]}"), HasSubstr("test:2:2: unknown key 'betas'"));
+  EXPECT_THAT(refusal("{name: adam, momentum: 0.9}"), HasSubstr("unknown key 'momentum'"));
+  EXPECT_THAT(refusal("{name: rmsprop, nesterov: true}"), HasSubstr("unknown key 'nesterov'"));
+  EXPECT_THAT(refusal("{name: addam}"), AllOf(HasSubstr("test:1:8"), HasSubstr("did you mean 'adam'?")));
+  EXPECT_THAT(refusal("{name: sgd, nesterov: true}"),
+              HasSubstr("test:1:23: nesterov: needs a momentum above 0"));
+  EXPECT_THAT(refusal("{betas: [0.9]}"), HasSubstr("betas: expected 2 numbers"));
+  EXPECT_THAT(refusal("{groups: [{lr_factor: 2}]}"),
+              HasSubstr("groups.0.keys: expected at least one pattern"));
+  EXPECT_THAT(refusal("{groups: [{keys: a, lr: 2}]}"), HasSubstr("test:1:21: unknown key 'lr'"));
+}
+
+TEST(Optimizer, ACheckpointOfAnotherIsRefusedInOneLine) {
+  auto network = small_network();
+  TensorFile file;
+  Optimizer(*network, read("{name: sgd, momentum: 0.9}")).save(file);
+  Optimizer adam(*network, read("{name: adam}"));
+  EXPECT_EQ(error([&] { adam.load(file, "last"); }),
+            "last: holds the state of optimizer sgd, and this one is adam");
+}
+
+TEST(Optimizer, ClovaDecaysDepthwiseKernelsNotAtAllAndVectorsByOnePercent) {
+  auto network = small_network();
+  Optimizer adam(*network, read("{weight_decay: 1, decay_rule: clova}"));
   for (auto& parameter : network->parameters()) parameter.mutable_grad() = torch::zeros_like(parameter);
   adam.step(0);
   TensorFile state;
@@ -60,57 +266,116 @@ TEST(Adam, ClovaDecaysDepthwiseKernelsNotAtAllAndVectorsByOnePercent) {
   }
 }
 
-TEST(Adam, StateSavesAndLoads) {
+TEST(Optimizer, AnAdamStateWithoutStepsOfItsOwnParametersIsThatOfEarlierVersions) {
   auto network = small_network();
-  Adam adam(*network, {});
-  network->forward(torch::ones({1, 4, 8, 8}, torch::kFloat64)).sum().backward();
-  adam.step(1e-3);
-  TensorFile state, again;
-  adam.save(state);
-  Adam other(*network, {});
-  other.load(state, "memory");
-  other.save(again);
-  ASSERT_EQ(state.tensors.size(), again.tensors.size());
-  for (std::size_t i = 0; i < state.tensors.size(); ++i)
-    EXPECT_TRUE(torch::equal(state.tensors[i].second, again.tensors[i].second));
-  state.tensors.pop_back();
-  EXPECT_THROW(other.load(state, "memory"), DataError);
-}
-
-TEST(Adam, AHeadThatNoLossLooksAtKeepsItsBits) {
-  auto network = small_network();
-  OptimizerOptions options;
-  options.weight_decay = 1;
-  Adam adam(*network, options);
-  const auto head = network->named_parameters()["2.weight"].clone();
-  const auto kernel = network->named_parameters()["0.weight"].clone();
-  for (int step = 0; step < 3; ++step) {
-    adam.zero_grad();
-    network->at<torch::nn::Conv2dImpl>(0)
-        .forward(torch::ones({1, 4, 8, 8}, torch::kFloat64))
-        .sum()
-        .backward();
-    adam.step(0.1);
-  }
-  EXPECT_TRUE(torch::equal(network->named_parameters()["2.weight"], head));
-  EXPECT_FALSE(torch::equal(network->named_parameters()["0.weight"], kernel));
-}
-
-TEST(Adam, AFrozenParameterStaysOutside) {
-  auto network = small_network();
-  network->named_parameters()["0.weight"].set_requires_grad(false);
-  const auto before = network->named_parameters()["0.weight"].clone();
-  OptimizerOptions options;
-  options.weight_decay = 1;
-  Adam adam(*network, options);
+  Optimizer adam(*network, read("{}"));
   adam.zero_grad();
-  network->forward(torch::ones({1, 4, 8, 8}, torch::kFloat64)).sum().backward();
+  backward(network, 0);
+  adam.step(1e-3);
+  TensorFile state;
+  adam.save(state);
+  std::vector<std::string> keys;
+  for (const auto& [key, tensor] : state.tensors) keys.push_back(key);
+  std::vector<std::string> expected;  // those of portraitseg's first checkpoints
+  for (const char* key : {"0.weight", "0.bias", "1.weight", "1.bias", "2.weight", "2.bias"}) {
+    expected.push_back(std::string("training.adam.mean.") + key);
+    expected.push_back(std::string("training.adam.square.") + key);
+  }
+  expected.emplace_back("training.adam.steps");
+  EXPECT_EQ(keys, expected);
+  EXPECT_EQ(state.at("training.adam.steps").item<std::int64_t>(), 1);
+}
+
+TEST(Optimizer, OfSeveralGroupsTheFirstThatFitsCounts) {
+  auto network = small_network();
+  std::map<std::string, torch::Tensor> before;
+  for (const auto& item : network->named_parameters()) before[item.key()] = item.value().detach().clone();
+  Optimizer sgd(*network,
+                read("{name: sgd, groups: [{keys: '2.bias', lr_factor: 3}, {keys: ['2.*', 1.weight], "
+                     "lr_factor: 0.5}, {keys: '?.bias', lr_factor: 0}]}"));
+  for (auto& parameter : network->parameters()) parameter.mutable_grad() = torch::ones_like(parameter);
+  sgd.step(0.1);
+  const std::map<std::string, double> moved = {{"0.weight", 0.1}, {"0.bias", 0},      {"1.weight", 0.05},
+                                               {"1.bias", 0},     {"2.weight", 0.05}, {"2.bias", 0.3}};
+  for (const auto& item : network->named_parameters()) {
+    const auto expected = before[item.key()] - moved.at(item.key());
+    EXPECT_TRUE(torch::allclose(item.value(), expected)) << item.key();
+  }
+}
+
+TEST(Optimizer, AGroupsWeightDecayIsSharedOutByTheDecayRule) {
+  auto network = small_network();
+  const auto kernel = network->named_parameters()["2.weight"].detach().clone();
+  const auto slope = network->named_parameters()["1.weight"].detach().clone();
+  Optimizer sgd(*network,
+                read("{name: sgd, weight_decay: 1, decay_rule: clova, groups: [{keys: ['2.weight', '1.*'], "
+                     "weight_decay: 0.5}]}"));
+  for (auto& parameter : network->parameters()) parameter.mutable_grad() = torch::zeros_like(parameter);
+  sgd.step(1);
+  EXPECT_TRUE(torch::allclose(network->named_parameters()["2.weight"], kernel * 0.5));
+  EXPECT_TRUE(torch::allclose(network->named_parameters()["1.weight"], slope * 0.995));
+}
+
+TEST(Optimizer, APatternThatFitsNothingIsNamedWithTheNearestKeys) {
+  auto network = small_network();
+  const auto refusal = [&](const std::string& keys) {
+    return error([&] { Optimizer(*network, read("{groups: [{keys: '0.*'}, {keys: " + keys + "}]}")); });
+  };
+  EXPECT_EQ(refusal("['2.*', 2.wieght]"),
+            "optimizer.groups.1.keys: '2.wieght' fits no parameter of the network; the nearest: 2.weight, "
+            "0.weight, "
+            "1.weight");
+  EXPECT_THAT(refusal("'3.bi*'"), HasSubstr("the nearest: 0.bias, 1.bias, 2.bias"));
+  EXPECT_EQ(refusal("'0.weight'"), "no error") << "an earlier group has it, but the pattern is no mistake";
+}
+
+TEST(Optimizer, FrozenGroupsStayOutside) {
+  auto network = small_network();
+  const auto before = network->named_parameters()["0.weight"].clone();
+  Optimizer adam(*network, read("{weight_decay: 1, groups: [{keys: 0.weight, frozen: true}]}"));
+  EXPECT_FALSE(network->named_parameters()["0.weight"].requires_grad());
+  adam.zero_grad();
+  backward(network, 0);
   adam.step(0.1);
   EXPECT_TRUE(torch::equal(network->named_parameters()["0.weight"], before));
   TensorFile state;
   adam.save(state);
   EXPECT_EQ(state.find("training.adam.mean.0.weight"), nullptr);
   EXPECT_NE(state.find("training.adam.mean.2.weight"), nullptr);
+  EXPECT_THAT(error([&] { Optimizer(*network, read("{groups: [{keys: '*', frozen: true}]}")); }),
+              HasSubstr("every parameter is frozen"));
+}
+
+TEST(Optimizer, AParameterThatIsFrozenByItselfStaysOutside) {
+  auto network = small_network();
+  network->named_parameters()["0.weight"].set_requires_grad(false);
+  const auto before = network->named_parameters()["0.weight"].clone();
+  Optimizer adam(*network, read("{weight_decay: 1}"));
+  adam.zero_grad();
+  backward(network, 0);
+  adam.step(0.1);
+  EXPECT_TRUE(torch::equal(network->named_parameters()["0.weight"], before));
+}
+
+TEST(Optimizer, ClippingLeavesAShortGradientAndTheGradientsThemselves) {
+  auto network = small_network();
+  const auto before = network->named_parameters()["0.weight"].detach().clone();
+  const auto step = [&](double clip) {
+    OptimizerOptions options = read("{name: sgd}");
+    options.clip_norm = clip;
+    Optimizer sgd(*network, options);
+    sgd.zero_grad();
+    for (auto& parameter : network->parameters()) parameter.mutable_grad().add_(2);
+    const auto value = network->named_parameters()["0.weight"].detach().clone();
+    sgd.step(1);
+    EXPECT_TRUE(torch::equal(network->named_parameters()["0.weight"].grad(), torch::full_like(value, 2)));
+    return (value - network->named_parameters()["0.weight"]).mean().item<double>();
+  };
+  std::int64_t count = 0;
+  for (const auto& parameter : network->parameters()) count += parameter.numel();
+  const double norm = 2 * std::sqrt(static_cast<double>(count));
+  EXPECT_NEAR(step(norm + 1), 2, 1e-12);
+  EXPECT_NEAR(step(norm / 4), 0.5, 1e-6);
 }
 
 /// Two parameters that have shapes and no values: they stand for tensors that are not in main memory.
@@ -121,14 +386,12 @@ struct Shapes : torch::nn::Module {
   }
 };
 
-TEST(Adam, StepsOffTheProcessorWhateverTheFirstParameterHas) {
-  OptimizerOptions options;
-  options.weight_decay = 0.01;
+TEST(Optimizer, StepsOffTheProcessorWhateverTheFirstParameterHas) {
   for (const std::vector<std::string>& keys :
        {std::vector<std::string>{"first", "second"}, {"second"}, std::vector<std::string>{}}) {
-    const Shapes shapes;
+    Shapes shapes;
     const auto parameters = shapes.named_parameters();
-    Adam adam(shapes, options);
+    Optimizer adam(shapes, read("{weight_decay: 0.01}"));
     adam.zero_grad();
     for (const auto& key : keys) parameters[key].mutable_grad().add_(1);
     std::vector<std::int64_t> before;
@@ -141,14 +404,14 @@ TEST(Adam, StepsOffTheProcessorWhateverTheFirstParameterHas) {
   }
 }
 
-TEST(Adam, WeightsLoadedAfterItWasMadeAreThoseItUpdates) {
+TEST(Optimizer, WeightsLoadedAfterItWasMadeAreThoseItUpdates) {
   auto network = small_network();
-  Adam adam(*network, {});
+  Optimizer adam(*network, {});
   TensorFile file;
   for (const auto& [key, tensor] : state_dict(*network)) file.tensors.emplace_back(key, tensor * 0 + 2);
   load_state_dict(*network, file, "memory");
-  Adam second(*network, {});  // takes the values over
-  for (Adam* optimizer : {&adam, &second}) {
+  Optimizer second(*network, {});  // takes the values over
+  for (Optimizer* optimizer : {&adam, &second}) {
     optimizer->zero_grad();
     network->forward(torch::rand({1, 4, 8, 8}, torch::kFloat64)).sum().backward();
     const auto before = network->named_parameters()["2.bias"].clone();
@@ -156,27 +419,6 @@ TEST(Adam, WeightsLoadedAfterItWasMadeAreThoseItUpdates) {
     const auto moved = before - network->named_parameters()["2.bias"];
     EXPECT_TRUE(torch::allclose(moved, torch::full_like(moved, 0.5))) << moved;
   }
-}
-
-TEST(Schedule, DefaultMilestonesAreClovas) {
-  const ScheduleOptions schedule;
-  const auto lr = [&](std::int64_t epoch, std::int64_t epochs) { return schedule.factor(epoch, epochs); };
-  EXPECT_EQ(lr(149, 300), 1);
-  EXPECT_EQ(lr(150, 300), 0.5);
-  EXPECT_EQ(lr(249, 300), 0.5);
-  EXPECT_EQ(lr(250, 300), 0.25);
-  EXPECT_EQ(lr(6, 15), 1);
-  EXPECT_EQ(lr(7, 15), 0.5);
-  EXPECT_EQ(lr(12, 15), 0.5);
-  EXPECT_EQ(lr(13, 15), 0.25);
-}
-
-TEST(Schedule, GivenMilestonesReplaceThem) {
-  ScheduleOptions schedule;
-  schedule.milestones = {2};
-  schedule.gamma = 0.1;
-  EXPECT_EQ(schedule.factor(1, 4), 1);
-  EXPECT_EQ(schedule.factor(3, 4), 0.1);
 }
 
 }  // namespace

@@ -50,5 +50,36 @@ TEST(RunConfig, TheSameLossOnBothViewsIsTwoColumns) {
   EXPECT_EQ(config.losses[2].title(), "consistency.mask");
 }
 
+TEST(RunConfig, OptimizerAndScheduleOfEarlierVersionsMeanTheSame) {
+  const auto config = RunConfig::parse(
+      "optimizer:\n  name: adam\n  lr: 0.0005\n  betas: [0.9, 0.999]\n  eps: 1e-08\n  weight_decay: 0.0002\n"
+      "  decay_rule: clova\nschedule:\n  name: multistep\n  milestones: [3]\n  gamma: 0.5\n",
+      "stored");
+  EXPECT_EQ(config.optimizer.name, "adam");
+  EXPECT_EQ(config.optimizer.options->lr, 5e-4);
+  EXPECT_EQ(config.optimizer.options->weight_decay, 2e-4);
+  EXPECT_EQ(config.optimizer.decay_rule, DecayRule::kClova);
+  EXPECT_EQ(config.optimizer.clip_norm, 0);
+  EXPECT_TRUE(config.optimizer.groups.empty());
+  EXPECT_EQ(config.schedule.factor({3, 0, 1, 4}), 0.5);
+}
+
+TEST(RunConfig, EveryOptimizerAndScheduleReadsBackAsItWasWritten) {
+  const std::string groups =
+      "groups: [{keys: 'encoder.*', lr_factor: 0.1}, {keys: [a, '*.b'], frozen: true}]";
+  for (const auto& name : update_rules().names()) {
+    const auto config = RunConfig::parse("optimizer: {name: " + name + ", " + groups + "}\n", "test");
+    const auto again = RunConfig::parse(config.yaml(), "effective");
+    EXPECT_EQ(again.yaml(), config.yaml());
+    ASSERT_EQ(again.optimizer.groups.size(), 2u) << config.yaml();
+    EXPECT_EQ(again.optimizer.groups[0].keys, std::vector<std::string>{"encoder.*"});
+    EXPECT_TRUE(again.optimizer.groups[1].frozen);
+  }
+  for (const auto& name : schedules().names()) {
+    const auto config = RunConfig::parse("schedule: {name: " + name + "}\n", "test");
+    EXPECT_EQ(RunConfig::parse(config.yaml(), "effective").yaml(), config.yaml());
+  }
+}
+
 }  // namespace
 }  // namespace portraitseg

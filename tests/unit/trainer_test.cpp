@@ -61,7 +61,7 @@ TEST_P(TrainerOfPortraitNet, StepIsTheReferences) {
   // myTrain/train.py: the network sees the textured batch, then the one before it, each with its own statistics.
   torch::manual_seed(1);
   const auto theirs = config.model.options->build();
-  torch::optim::Adam optimizer(theirs->parameters(), torch::optim::AdamOptions(config.optimizer.lr));
+  torch::optim::Adam optimizer(theirs->parameters(), torch::optim::AdamOptions(config.optimizer.options->lr));
   trainer.model().train();
   theirs->train();
   load_matching(*theirs, TensorFile{state_dict(trainer.model()), {}}, "memory");

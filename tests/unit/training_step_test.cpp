@@ -1,5 +1,7 @@
 #include "portraitseg/engine/training_step.h"
 
+#include <map>
+#include <string>
 #include <type_traits>
 
 #include <gtest/gtest.h>
@@ -56,6 +58,44 @@ TEST_P(TrainingSteps, ALossThatIsNotFiniteLeavesParametersAndMomentsAlone) {
 TEST_P(TrainingSteps, LabelsThatAreNoBytesAreRefused) {
   batch.targets["label"] = torch::full({2, 64, 64}, 256, torch::kInt64);
   EXPECT_THROW(step.run(batch, 1e-3), UserError);
+}
+
+TEST_P(TrainingSteps, AFrozenPartKeepsItsParametersAndStatistics) {
+  OptimizerOptions options;
+  Config::parse("{weight_decay: 0.1, groups: [{keys: 'encoder.*', frozen: true}]}", "test").read(options);
+  std::map<std::string, torch::Tensor> before;
+  for (const auto& [key, tensor] : state_dict(*model)) before[key] = tensor.detach().clone();
+  TrainingStep frozen(*model, {LossTerm()}, options, device);
+  for (int i = 0; i < 2; ++i) {
+    model->train();  // as each epoch of a training begins
+    frozen.run(batch, 1e-3);
+  }
+  std::size_t kept = 0, changed = 0;
+  for (const auto& [key, tensor] : state_dict(*model)) {
+    const bool same = torch::equal(tensor, before.at(key));
+    if (key.rfind("encoder.", 0) == 0) {
+      EXPECT_TRUE(same) << key;
+      ++kept;
+    } else if (key.find("running_mean") != std::string::npos ||
+               key.find("num_batches") != std::string::npos) {
+      EXPECT_FALSE(same) << key;
+      ++changed;
+    }
+  }
+  EXPECT_GT(kept, 100u);
+  EXPECT_GT(changed, 2u);
+  EXPECT_EQ(frozen.runner().obstacle(), "") << "it runs compiled all the same";
+}
+
+TEST_P(TrainingSteps, ABatchNormWithSomethingToTrainGoesOnCountingStatistics) {
+  OptimizerOptions options;
+  Config::parse("{groups: [{keys: '*.bias', frozen: true}]}", "test").read(options);
+  TrainingStep partly(*model, {LossTerm()}, options, device);
+  partly.run(batch, 1e-3);
+  for (const auto& item : model->named_buffers()) {
+    if (item.key().find("num_batches_tracked") == std::string::npos) continue;
+    EXPECT_EQ(item.value().item<std::int64_t>(), 1) << item.key();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(TrainingStep, TrainingSteps, ::testing::Bool(),

@@ -41,6 +41,7 @@ class Fields {
   virtual ~Fields() = default;
 
   /// A bool, integer, floating-point number, string, or a list of these. `range` holds for every number in it.
+  /// Where a list of strings is expected, one alone is a list of one.
   template <class T>
   void operator()(const char* name, T& value, const char* doc, Range range = {}) {
     scalar({name, doc, range, {}}, Value(&value));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace portraitseg {
@@ -8,5 +9,9 @@ namespace portraitseg {
 std::string csv_cell(const std::string& text);
 
 bool is_utf8(const std::string& text);
+
+/// How many characters of `text` have to be changed, added or left out for `pattern` to fit it; 0: it fits.
+/// In a pattern `*` stands for any characters, or none, and `?` for one.
+std::size_t pattern_distance(const std::string& pattern, const std::string& text);
 
 }  // namespace portraitseg

@@ -50,13 +50,13 @@ struct Progress {
 /// `training.*`, and in the metadata the configuration and the progress. It loads as plain weights too.
 /// The bytes follow from the run's state alone.
 /// @throws DataError if it cannot be written; the old file then stays.
-void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model, const Adam& optimizer,
-                     const RunConfig& config, const Progress& progress);
+void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model,
+                     const Optimizer& optimizer, const RunConfig& config, const Progress& progress);
 
 /// Restores network, optimiser and torch's CPU generator. `path` names the file in messages.
 /// @throws DataError for a file that is no whole checkpoint of this network.
 Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path, SegmentationModel& model,
-                         Adam& optimizer);
+                         Optimizer& optimizer);
 
 /// The configuration that a weights file carries; "" if it carries none.
 std::string stored_config(const TensorFile& file);

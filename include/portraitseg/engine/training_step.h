@@ -40,7 +40,8 @@ class LossNotFinite : public UserError {
 /// One step of a training: forward, backward, update.
 class TrainingStep {
  public:
-  /// @param model in training mode from the first step on; it and the device have to live as long as this
+  /// @param model in training mode from the first step on, but for BatchNorms without a parameter to train, which each
+  ///        step puts into evaluation mode; it and the device have to live as long as this
   TrainingStep(SegmentationModel& model, const std::vector<LossTerm>& losses,
                const OptimizerOptions& optimizer, const Device& device);
 
@@ -53,14 +54,15 @@ class TrainingStep {
   void backward(const torch::Tensor& total, double lr);
 
   const LossSum& losses() const { return losses_; }
-  Adam& optimizer() { return optimizer_; }
+  Optimizer& optimizer() { return optimizer_; }
   ModelRunner& runner() { return runner_; }
 
  private:
   const Device& device_;
   LossSum losses_;
+  Optimizer optimizer_;  // before what looks which parameters are trained
+  std::vector<std::shared_ptr<torch::nn::Module>> frozen_norms_;
   ModelRunner runner_;
-  Adam optimizer_;
 };
 
 }  // namespace portraitseg

@@ -1,0 +1,41 @@
+#include "portraitseg/core/text.h"
+
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace portraitseg {
+namespace {
+
+TEST(PatternDistance, IsNothingWhereThePatternFits) {
+  for (const auto& [pattern, text] : {std::pair("encoder.*", "encoder.level1.conv.weight"),
+                                      {"*.bias", "a.b.bias"},
+                                      {"*", ""},
+                                      {"*", "a"},
+                                      {"", ""},
+                                      {"a.?.b", "a.1.b"},
+                                      {"*a*b*", "xxaybyabz"},
+                                      {"a**b", "ab"},
+                                      {"stage[0].w", "stage[0].w"}}) {
+    EXPECT_EQ(pattern_distance(pattern, text), 0u) << pattern << " " << text;
+  }
+}
+
+TEST(PatternDistance, CountsTheCharactersThatDoNotFit) {
+  const std::vector<std::tuple<std::string, std::string, std::size_t>> cases = {
+      {"encodr.*", "encoder.level1.conv", 1},
+      {"*.bais", "level1.bias", 2},
+      {"?", "", 1},
+      {"", "abc", 3},
+      {"a.?.b", "a.10.b", 1},
+      {"encoder", "encoder.bn", 3},
+      {"a*c", "b", 2}};
+  for (const auto& [pattern, text, distance] : cases)
+    EXPECT_EQ(pattern_distance(pattern, text), distance) << pattern << " " << text;
+}
+
+}  // namespace
+}  // namespace portraitseg
