@@ -20,6 +20,8 @@ class ModelRunner {
 
   /// @param model, device have to live as long as this
   ModelRunner(SegmentationModel& model, const Device& device, Purpose purpose);
+  ModelRunner(const ModelRunner&) = delete;  // what it compiles calls back to it
+  ModelRunner& operator=(const ModelRunner&) = delete;
 
   /// @param image [N, C, H, W], on any device and of any type; as SegmentationModel::forward()
   SegmentationOutput forward(const torch::Tensor& image);
