@@ -1,0 +1,108 @@
+// Small modules, each with something that the networks of the zoo do not have, against LibTorch: in float64 where values are compared.
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "portraitseg/nn/compiled_network.h"
+
+#include "support/build_model.h"
+
+namespace portraitseg {
+namespace {
+
+using Maps = std::vector<torch::Tensor>;
+using Layer = std::function<torch::Tensor(const torch::Tensor&)>;
+
+struct Network : torch::nn::Module {
+  CompiledNetwork::Forward body;
+
+  /// Registers a layer. @return what calls it
+  template <class Holder>
+  Layer layer(const std::string& name, const Holder& made) {
+    return [impl = register_module(name, made)](const torch::Tensor& x) { return impl->forward(x); };
+  }
+
+  CompiledNetwork compiled(bool gradients = true) { return {*this, body, gradients}; }
+};
+
+/// Registers layers, and returns what is done with them.
+using Build = std::function<CompiledNetwork::Forward(Network&)>;
+
+std::shared_ptr<Network> make(const Build& build) {
+  torch::manual_seed(1);
+  const auto network = std::make_shared<Network>();
+  network->body = build(*network);
+  network->to(torch::kFloat64);
+  return network;
+}
+
+torch::Tensor image(std::int64_t height = 6, std::int64_t width = 8) {
+  torch::manual_seed(2);
+  return torch::randn({3, 4, height, width}, torch::kFloat64);
+}
+
+torch::nn::Conv2d pointwise(std::int64_t in, std::int64_t out) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1).bias(false));
+}
+
+void expect_close(const torch::Tensor& actual, const torch::Tensor& expected, const std::string& what) {
+  ASSERT_EQ(actual.defined(), expected.defined()) << what;
+  if (!expected.defined()) return;
+  const double scale = std::max(1.0, expected.abs().max().item<double>());
+  EXPECT_LE((actual - expected).abs().max().item<double>(), 1e-9 * scale) << what;
+}
+
+torch::Tensor loss_of(const Maps& outputs) {
+  torch::manual_seed(4);
+  torch::Tensor loss = torch::zeros({}, torch::kFloat64);
+  for (const auto& output : outputs) loss = loss + (torch::randn_like(output) * output).sum();
+  return loss;
+}
+
+void expect_same_state(Network& actual, Network& expected) {
+  for (const auto& item : expected.named_parameters())
+    expect_close(actual.named_parameters()[item.key()].grad(), item.value().grad(), item.key());
+  for (const auto& item : expected.named_buffers())
+    expect_close(actual.named_buffers()[item.key()].to(torch::kFloat64), item.value().to(torch::kFloat64),
+                 item.key());
+}
+
+/// Outputs, gradients and buffers of two steps.
+void expect_trains_as_libtorch(const Build& build) {
+  const auto network = make(build), reference = make(build);
+  auto fused = network->compiled();
+  for (int step = 0; step < 2; ++step) {
+    const Maps expected = reference->body(image()), actual = fused(image());
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) expect_close(actual[i], expected[i], "output");
+    loss_of(actual).backward();
+    loss_of(expected).backward();
+  }
+  expect_same_state(*network, *reference);
+}
+
+/// Why a network is not compiled; "compiled": it is.
+std::string refusal(const Build& build, bool gradients = true) {
+  try {
+    make(build)->compiled(gradients)(image());
+  } catch (const NotCompiled& reason) {
+    return reason.what();
+  }
+  return "compiled";
+}
+
+Build transposed(std::int64_t in, std::int64_t out) {
+  return [=](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, in));
+    const auto up = network.layer(
+        "up", torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(in, out, 2).stride(2)));
+    return [=](const torch::Tensor& x) { return Maps{up(first(x))}; };
+  };
+}
+
+TEST(CompiledModules, ATransposedConvolutionHasABiasForEachOutput) {
+  expect_trains_as_libtorch(transposed(5, 20));
+  expect_trains_as_libtorch(transposed(20, 5));
+}
+
+}  // namespace
+}  // namespace portraitseg
