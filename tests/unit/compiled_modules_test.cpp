@@ -104,5 +104,19 @@ TEST(CompiledModules, ATransposedConvolutionHasABiasForEachOutput) {
   expect_trains_as_libtorch(transposed(20, 5));
 }
 
+TEST(CompiledModules, AShuffleMayLeaveTheNumberOfGroupsToLibTorch) {
+  expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 6));
+    const auto second = network.layer("second", pointwise(6, 5));
+    return [=](const torch::Tensor& x) {
+      const torch::Tensor y = first(x);
+      const auto shuffled = y.view({y.size(0), -1, 3, y.size(2), y.size(3)})
+                                .transpose(1, 2)
+                                .reshape({y.size(0), -1, y.size(2), y.size(3)});
+      return Maps{second(shuffled)};
+    };
+  });
+}
+
 }  // namespace
 }  // namespace portraitseg

@@ -107,7 +107,9 @@ class Translator {
     }
     const auto found = known.find(name);
     if (found == known.end()) throw NotCompiled("the operator " + name);
-    bind(call.outputs.at(0).toTensor(), (this->*found->second)(call.inputs));
+    const torch::Tensor& output = call.outputs.at(0).toTensor();
+    shape_ = output.sizes().vec();
+    bind(output, (this->*found->second)(call.inputs));
   }
 
   int map(const c10::IValue& value) const {
@@ -275,9 +277,11 @@ class Translator {
   /// The steps of a channel shuffle: [N, C, H, W] to [N, groups, C / groups, H, W], exchanged, and back.
   Value reshape(const Values& in) {
     const Value from = look_up(in[0]);
-    const auto before = in[0].toTensor().sizes().vec(), after = in[1].toIntVector();
-    if (before.size() == 4 && after.size() == 5 && after[0] == before[0] && after[3] == before[2] &&
-        after[4] == before[3] && from.form == Form::kMap) {
+    const auto before = in[0].toTensor().sizes().vec();
+    const auto& after = shape_;
+    if (before.size() == 4 && after.size() == 5 && after[0] == before[0] &&
+        after[1] * after[2] == before[1] && after[3] == before[2] && after[4] == before[3] &&
+        from.form == Form::kMap) {
       return {Form::kGrouped, from.node, after[1]};
     }
     require(from.form == Form::kExchanged && after.size() == 4 && after[0] == before[0] &&
@@ -304,6 +308,7 @@ class Translator {
     return look_up(in[0]);
   }
 
+  std::vector<std::int64_t> shape_;  ///< of the call's output
   std::unordered_map<const c10::TensorImpl*, Value> values_;
   std::unordered_map<const c10::TensorImpl*, torch::Tensor> transposed_;
 };
