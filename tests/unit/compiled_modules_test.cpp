@@ -118,5 +118,33 @@ TEST(CompiledModules, AShuffleMayLeaveTheNumberOfGroupsToLibTorch) {
   });
 }
 
+torch::Tensor mean_of(const torch::Tensor& x) {
+  return x.mean({2, 3}, /*keepdim=*/true);
+}
+
+TEST(CompiledModules, AMeanMayBeTakenTwice) {
+  expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 5));
+    const auto a = network.layer("a", pointwise(5, 5));
+    const auto b = network.layer("b", pointwise(5, 5));
+    return [=](const torch::Tensor& x) {
+      const torch::Tensor y = first(x);
+      return Maps{y * torch::relu(a(mean_of(y))), b(mean_of(y))};
+    };
+  });
+}
+
+TEST(CompiledModules, AGradientThatCameThroughAMeanAddsToOthers) {
+  expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 5));
+    const auto f = network.layer("f", pointwise(5, 5));
+    const auto gate = network.layer("gate", pointwise(5, 5));
+    return [=](const torch::Tensor& x) {
+      const torch::Tensor a = first(x), z = a + f(a);
+      return Maps{z * torch::relu(gate(mean_of(z)))};
+    };
+  });
+}
+
 }  // namespace
 }  // namespace portraitseg
