@@ -25,24 +25,36 @@ constexpr std::size_t kSizes = 4, kPrograms = 4;
 template <class T>
 class ProgramBackward : public autograd::Node {
  public:
-  ProgramBackward(std::shared_ptr<compiler::Program<T>> program, const std::vector<torch::Tensor>& parameters)
+  ProgramBackward(std::shared_ptr<compiler::Program<T>> program, const std::vector<torch::Tensor>& parameters,
+                  const torch::Tensor& image)
       : autograd::Node(autograd::collect_next_edges(parameters)),
         program_(std::move(program)),
-        parameters_(parameters) {}
+        parameters_(parameters),
+        image_(image),
+        version_(image._version()) {}
 
   std::string name() const override { return "CompiledNetworkBackward"; }
 
   autograd::variable_list apply(autograd::variable_list&& gradients) override {
     TORCH_CHECK(program_, "Trying to backward through a compiled network a second time");
+    TORCH_CHECK(image_._version() == version_,
+                "The image of a compiled network has changed since its forward");
     const torch::NoGradGuard no_grad;
-    return program_->backward(gradients, parameters_);
+    auto result = program_->backward(gradients, parameters_);
+    release_variables();  // its memory is used up, also if the graph is to be retained
+    return result;
   }
 
-  void release_variables() override { program_.reset(); }
+  void release_variables() override {
+    program_.reset();
+    image_.reset();
+  }
 
  private:
   std::shared_ptr<compiler::Program<T>> program_;
   std::vector<torch::Tensor> parameters_;
+  torch::Tensor image_;
+  std::uint32_t version_;
 };
 
 /// The buffers' values, put back when it ends.
@@ -156,7 +168,7 @@ std::vector<torch::Tensor> CompiledNetwork::run(Entry& entry, const torch::Tenso
     outputs = program->forward(image);
   }
   if (!differentiable) return outputs;
-  const std::shared_ptr<autograd::Node> backward(new ProgramBackward<T>(program, parameters_),
+  const std::shared_ptr<autograd::Node> backward(new ProgramBackward<T>(program, parameters_, image),
                                                  autograd::deleteNode);
   for (auto& output : outputs) autograd::set_history(output, backward);
   return outputs;

@@ -146,5 +146,33 @@ TEST(CompiledModules, AGradientThatCameThroughAMeanAddsToOthers) {
   });
 }
 
+Build one_convolution() {
+  return [](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 5));
+    return [=](const torch::Tensor& x) { return Maps{first(x)}; };
+  };
+}
+
+auto throws(const std::string& text) {
+  return ::testing::Throws<c10::Error>(::testing::Property(&c10::Error::msg, ::testing::HasSubstr(text)));
+}
+
+TEST(CompiledModules, ASecondBackwardIsRefused) {
+  const auto network = make(one_convolution());
+  auto fused = network->compiled();
+  const torch::Tensor loss = loss_of(fused(image()));
+  loss.backward({}, /*retain_graph=*/true);
+  EXPECT_THAT([&] { loss.backward(); }, throws("a second time"));
+}
+
+TEST(CompiledModules, AnImageThatHasChangedIsRefusedInBackward) {
+  const auto network = make(one_convolution());
+  auto fused = network->compiled();
+  torch::Tensor changed = image();
+  const torch::Tensor loss = loss_of(fused(changed));
+  changed.mul_(2);
+  EXPECT_THAT([&] { loss.backward(); }, throws("has changed"));
+}
+
 }  // namespace
 }  // namespace portraitseg

@@ -31,7 +31,8 @@ class CompiledNetwork {
   CompiledNetwork(torch::nn::Module& network, Forward forward, bool gradients);
   ~CompiledNetwork();
 
-  /// As `forward`, also for autograd: the outputs lead to the parameters, not to the image.
+  /// As `forward`, also for autograd: the outputs lead to the parameters, not to the image. A backward pass throws a c10::Error
+  /// if it is a second one through the same outputs (also with retain_graph), or if the image has been changed in between.
   /// @param image on the CPU, of the parameters' type; the first one of each size is recorded
   /// @throws NotCompiled (a std::runtime_error) naming the operator that there is no fused code for
   std::vector<torch::Tensor> operator()(const torch::Tensor& image);
