@@ -174,5 +174,18 @@ TEST(CompiledModules, AnImageThatHasChangedIsRefusedInBackward) {
   EXPECT_THAT([&] { loss.backward(); }, throws("has changed"));
 }
 
+TEST(CompiledModules, ABatchNormWhoseOutputIsNotUsedKeepsStatistics) {
+  expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 5));
+    const auto head = network.layer("head", pointwise(5, 3));
+    const auto norm = network.layer("norm", torch::nn::BatchNorm2d(3));
+    return [=](const torch::Tensor& x) {
+      const torch::Tensor y = first(x);
+      torch::relu(norm(head(y)));
+      return Maps{y};
+    };
+  });
+}
+
 }  // namespace
 }  // namespace portraitseg

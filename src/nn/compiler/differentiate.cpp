@@ -224,13 +224,11 @@ void add_sinks(Graph& graph) {
     node.begin = static_cast<std::int64_t>(i);
     graph.add_node(std::move(node));
   }
-  const std::vector<bool> live = graph.live();
   const int count = static_cast<int>(graph.nodes.size());
   std::map<const BatchNorm*, int> done;  // one may be used with and without its activation
   for (int id = 0; id < count; ++id) {
-    const Node node = graph.at(id);
-    const bool needs = live[static_cast<std::size_t>(id)] && node.op == Op::kNormalise && node.norm &&
-                       node.norm->batch_statistics;
+    const Node node = graph.at(id);  // its running statistics are wanted also where its map is not
+    const bool needs = node.op == Op::kNormalise && node.norm && node.norm->batch_statistics;
     if (!needs || !done.emplace(node.norm.get(), id).second) continue;
     Node sink{Op::kMoments, {node.inputs[0]}, node.shape};
     sink.norm = node.norm;
