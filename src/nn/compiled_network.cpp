@@ -144,7 +144,8 @@ std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& imag
     plan->graph = compiler::record(forward_, recorded, expected);
     compiler::add_sinks(plan->graph);
     if (gradients_) compiler::differentiate(plan->graph);
-    compiler::fuse(plan->graph, !gradients_);
+    plan->inference = !gradients_;
+    compiler::fuse(plan->graph, plan->inference);
     plan->schedule = compiler::make_schedule(plan->graph);
     auto made = std::make_unique<Entry>();
     made->plan = plan;

@@ -187,5 +187,21 @@ TEST(CompiledModules, ABatchNormWhoseOutputIsNotUsedKeepsStatistics) {
   });
 }
 
+TEST(CompiledModules, BiasesAloneMayBeTrained) {
+  const Build build = [](Network& network) -> CompiledNetwork::Forward {
+    const torch::nn::Conv2d convolution(torch::nn::Conv2dOptions(4, 5, 1));
+    convolution->weight.set_requires_grad(false);
+    const auto first = network.layer("first", convolution);
+    return [=](const torch::Tensor& x) { return Maps{first(x)}; };
+  };
+  expect_trains_as_libtorch(build);
+  const auto network = make(build);
+  auto fused = network->compiled();
+  fused(image());
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : network->parameters()) parameter.add_(1);
+  expect_close(fused(image())[0], network->body(image())[0], "after an update");
+}
+
 }  // namespace
 }  // namespace portraitseg
