@@ -203,5 +203,29 @@ TEST(CompiledModules, BiasesAloneMayBeTrained) {
   expect_close(fused(image())[0], network->body(image())[0], "after an update");
 }
 
+TEST(CompiledModules, AMapMayBeTwiceInAConcatenation) {
+  const auto with = [](const std::function<torch::Tensor(torch::Tensor, torch::Tensor)>& join) -> Build {
+    return [join](Network& network) -> CompiledNetwork::Forward {
+      const auto first = network.layer("first", pointwise(4, 5));
+      const auto second = network.layer("second", pointwise(4, 3));
+      return [=](const torch::Tensor& x) { return Maps{join(first(x), second(x))}; };
+    };
+  };
+  expect_trains_as_libtorch(with([](auto y, auto) { return torch::cat({y, y}, 1); }));
+  expect_trains_as_libtorch(with([](auto y, auto z) { return torch::cat({y, torch::cat({z, y}, 1)}, 1); }));
+}
+
+TEST(CompiledModules, SmallValuesAreComparedByTheirOwnSize) {
+  EXPECT_THAT(refusal([](Network& network) -> CompiledNetwork::Forward {
+                const auto first = network.layer("first", pointwise(4, 5));
+                return [=](const torch::Tensor& x) {
+                  const torch::Tensor y = first(x) * 1e-6;
+                  y.data_ptr<double>()[0] += 1e-6;  // behind LibTorch's back
+                  return Maps{y};
+                };
+              }),
+              ::testing::HasSubstr("other values"));
+}
+
 }  // namespace
 }  // namespace portraitseg
