@@ -141,6 +141,7 @@ std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& imag
     const torch::Tensor recorded = planes.slice(0, 0, 2);
     std::vector<torch::Tensor> expected;
     auto plan = std::make_shared<compiler::Plan>();
+    const torch::AutoGradMode for_record(gradients_);
     plan->graph = compiler::record(forward_, recorded, expected);
     compiler::add_sinks(plan->graph);
     if (gradients_) compiler::differentiate(plan->graph);

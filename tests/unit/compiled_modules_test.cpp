@@ -227,5 +227,62 @@ TEST(CompiledModules, SmallValuesAreComparedByTheirOwnSize) {
               ::testing::HasSubstr("other values"));
 }
 
+struct StraightThrough : torch::autograd::Function<StraightThrough> {
+  static torch::Tensor forward(torch::autograd::AutogradContext*, const torch::Tensor& x) {
+    return torch::relu(x);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 torch::autograd::variable_list gradients) {
+    return gradients;
+  }
+};
+
+Build between(const std::function<torch::Tensor(const Layer&, const torch::Tensor&)>& middle) {
+  return [middle](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 4));
+    const auto second = network.layer("second", pointwise(4, 4));
+    return [=](const torch::Tensor& x) { return Maps{second(middle(first, x))}; };
+  };
+}
+
+TEST(CompiledModules, WhatAutogradDoesNotSeeIsRefusedInTraining) {
+  const auto frozen = between([](const Layer& first, const torch::Tensor& x) {
+    const torch::NoGradGuard no_grad;
+    return first(x);
+  });
+  const auto partly = between([](const Layer& first, const torch::Tensor& x) {
+    const torch::Tensor y = first(x);
+    const torch::NoGradGuard no_grad;
+    return y + first(y);
+  });
+  const auto detached = between([](const Layer& first, const torch::Tensor& x) { return first(x).detach(); });
+  const auto custom =
+      between([](const Layer& first, const torch::Tensor& x) { return StraightThrough::apply(first(x)); });
+  const auto hooked = between([](const Layer& first, const torch::Tensor& x) {
+    torch::Tensor y = first(x);
+    if (y.requires_grad()) y.register_hook([](const torch::Tensor& gradient) { return 2 * gradient; });
+    return y;
+  });
+  EXPECT_NE(refusal(frozen), "compiled");
+  EXPECT_NE(refusal(partly), "compiled");
+  EXPECT_NE(refusal(detached), "compiled");
+  EXPECT_NE(refusal(custom), "compiled");
+  EXPECT_NE(refusal(hooked), "compiled");
+  EXPECT_EQ(refusal(frozen, /*gradients=*/false), "compiled");
+  EXPECT_EQ(refusal(custom, /*gradients=*/false), "compiled");
+}
+
+TEST(CompiledModules, GradientModeOfTheFirstCallDoesNotMatter) {
+  const auto network = make(one_convolution()), reference = make(one_convolution());
+  auto fused = network->compiled();
+  {
+    const torch::NoGradGuard no_grad;
+    fused(image());
+  }
+  loss_of(fused(image())).backward();
+  loss_of(reference->body(image())).backward();
+  expect_same_state(*network, *reference);
+}
+
 }  // namespace
 }  // namespace portraitseg

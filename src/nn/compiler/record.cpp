@@ -1,5 +1,6 @@
 #include "nn/compiler/record.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -15,28 +16,50 @@ using Values = std::vector<c10::IValue>;
 struct Call {
   std::string name;
   Values inputs, outputs;
+  bool hidden = false;  ///< from autograd
 };
 
 /// The operators that a network calls, not what LibTorch calls inside them.
 struct Recorder {
   std::vector<Call> calls;
   int depth = 0;
+  bool gradients = torch::GradMode::is_enabled();
 };
 
 thread_local Recorder* recorder =
     nullptr;  // LibTorch takes plain functions as callbacks, without any context
 
+bool any_tensor(const Values& values, const std::function<bool(const torch::Tensor&)>& is) {
+  return std::any_of(values.begin(), values.end(), [&](const c10::IValue& value) {
+    if (value.isTensor()) return value.toTensor().defined() && is(value.toTensor());
+    const auto list = value.isTensorList() ? value.toTensorVector() : std::vector<torch::Tensor>();
+    return std::any_of(list.begin(), list.end(), is);
+  });
+}
+
+/// Without a gradient though what it takes has one: in a NoGradGuard, or within an autograd::Function.
+bool is_hidden(const Call& call) {
+  const auto has_gradient = [](const torch::Tensor& tensor) { return tensor.requires_grad(); };
+  const auto lacks_gradient = [](const torch::Tensor& tensor) {
+    return tensor.is_floating_point() && !tensor.requires_grad();
+  };
+  return any_tensor(call.inputs, has_gradient) &&
+         (!torch::GradMode::is_enabled() || any_tensor(call.outputs, lacks_gradient));
+}
+
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
   if (recorder == nullptr || recorder->depth++ > 0) return nullptr;
   const auto inputs = function.inputs();
-  recorder->calls.push_back({function.name(), Values(inputs.begin(), inputs.end()), {}});
+  recorder->calls.push_back({function.name(), Values(inputs.begin(), inputs.end()), {}, false});
   return nullptr;
 }
 
 void end(const at::RecordFunction& function, at::ObserverContext*) {
   if (recorder == nullptr || --recorder->depth > 0) return;
   const auto outputs = function.outputs();
-  recorder->calls.back().outputs.assign(outputs.begin(), outputs.end());
+  Call& call = recorder->calls.back();
+  call.outputs.assign(outputs.begin(), outputs.end());
+  call.hidden = recorder->gradients && is_hidden(call);
 }
 
 std::vector<Call> record_calls(const std::function<void()>& run) {
@@ -107,6 +130,11 @@ class Translator {
     }
     const auto found = known.find(name);
     if (found == known.end()) throw NotCompiled("the operator " + name);
+    if (call.hidden) throw NotCompiled("the operator " + name + " where autograd does not see it");
+    const auto hooked = [](const torch::Tensor& tensor) {
+      return !torch::autograd::impl::hooks(tensor).empty();
+    };
+    require(!any_tensor(call.outputs, hooked), "a hook on a gradient");
     const torch::Tensor& output = call.outputs.at(0).toTensor();
     shape_ = output.sizes().vec();
     bind(output, (this->*found->second)(call.inputs));
@@ -317,7 +345,6 @@ class Translator {
 
 Graph record(const std::function<std::vector<torch::Tensor>(const torch::Tensor&)>& forward,
              const torch::Tensor& image, std::vector<torch::Tensor>& outputs) {
-  const torch::NoGradGuard no_grad;
   const std::vector<Call> calls =
       record_calls([&] { outputs = forward(image); });  // they keep all tensors alive
   Translator translator;
