@@ -284,5 +284,47 @@ TEST(CompiledModules, GradientModeOfTheFirstCallDoesNotMatter) {
   expect_same_state(*network, *reference);
 }
 
+TEST(CompiledModules, AnIllConditionedNetworkIsCompiledForEveryBatch) {
+  int refused = 0;
+  for (int seed = 0; seed < 12; ++seed) {
+    torch::manual_seed(seed);
+    const auto network = testing::build_model("{name: portraitnet}");
+    CompiledNetwork fused(
+        *network, [&](const torch::Tensor& x) { return Maps{network->forward(x).mask}; }, /*gradients=*/true);
+    try {
+      fused(torch::randn({2, 3, 32, 32}));
+    } catch (const NotCompiled&) {
+      ++refused;
+    }
+  }
+  EXPECT_EQ(refused, 0);
+}
+
+TEST(CompiledModules, TheFirstImageMayHaveNaN) {
+  const auto network = make([](Network& made) -> CompiledNetwork::Forward {
+    const auto first = made.layer("first", pointwise(4, 5));
+    return [=](const torch::Tensor& x) { return Maps{torch::relu(first(x))}; };
+  });
+  auto fused = network->compiled();
+  torch::Tensor broken = image();
+  broken[0][0][0][0] = std::nan("");
+  EXPECT_NO_THROW(fused(broken));
+  expect_close(fused(image())[0], network->body(image())[0], "output");
+}
+
+TEST(CompiledModules, RecordingDrawsNoRandomNumbers) {
+  const auto network = make([](Network& made) -> CompiledNetwork::Forward {
+    const auto first = made.layer("first", pointwise(4, 5));
+    return [=](const torch::Tensor& x) { return Maps{torch::dropout(first(x), 0.5, true)}; };
+  });
+  auto fused = network->compiled();
+  const torch::Tensor x = image();
+  torch::manual_seed(7);
+  const torch::Tensor expected = torch::rand({3});
+  torch::manual_seed(7);
+  EXPECT_THROW(fused(x), NotCompiled);
+  EXPECT_TRUE(torch::rand({3}).equal(expected));
+}
+
 }  // namespace
 }  // namespace portraitseg
