@@ -326,5 +326,17 @@ TEST(CompiledModules, RecordingDrawsNoRandomNumbers) {
   EXPECT_TRUE(torch::rand({3}).equal(expected));
 }
 
+TEST(CompiledModules, ABufferOfOneNumberIsNoConstant) {
+  const auto scaled = [](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 4));
+    const auto scale = network.register_buffer("scale", torch::tensor(2.0));
+    return
+        [=, &network](const torch::Tensor& x) { return Maps{first(x) * network.named_buffers()["scale"]}; };
+  };
+  EXPECT_NE(refusal(scaled), "compiled");
+  EXPECT_EQ(refusal(between([](const Layer& first, const torch::Tensor& x) { return 2 * first(x) + 1; })),
+            "compiled");
+}
+
 }  // namespace
 }  // namespace portraitseg

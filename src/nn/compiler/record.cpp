@@ -242,11 +242,12 @@ class Translator {
     return {Form::kMap, graph.add(map(a), second)};
   }
 
-  /// A tensor of one number that is no part of the network, such as a literal that LibTorch has wrapped.
+  /// A literal that LibTorch has wrapped as a tensor.
   c10::IValue number(const c10::IValue& value) const {
     if (!value.isTensor() || values_.count(value.toTensor().unsafeGetTensorImpl()) > 0) return value;
     const torch::Tensor& constant = value.toTensor();
-    require(constant.dim() == 0 && !constant.requires_grad(), "a tensor that does not come from the image");
+    require(constant.unsafeGetTensorImpl()->is_wrapped_number(),
+            "a tensor that does not come from the image");
     return constant.item();
   }
 
