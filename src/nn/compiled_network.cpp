@@ -146,11 +146,7 @@ struct CompiledNetwork::Entry {
 };
 
 CompiledNetwork::CompiledNetwork(torch::nn::Module& network, Forward forward, bool gradients)
-    : network_(network), forward_(std::move(forward)), gradients_(gradients) {
-  for (const auto& parameter : network.parameters()) {
-    if (gradients && parameter.requires_grad()) parameters_.push_back(parameter);
-  }
-}
+    : network_(network), forward_(std::move(forward)), gradients_(gradients) {}
 
 CompiledNetwork::~CompiledNetwork() = default;
 
@@ -158,10 +154,7 @@ std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& imag
   const bool is_float = image.scalar_type() == torch::kFloat32;
   if (!image.is_cpu() || image.dim() != 4 || (!is_float && image.scalar_type() != torch::kFloat64))
     throw NotCompiled("an image that is no batch of float or double planes on the CPU");
-  for (const auto& parameter : network_.parameters()) {
-    if (!parameter.is_cpu() || parameter.scalar_type() != image.scalar_type())
-      throw NotCompiled("a parameter of another type or device than the image");
-  }
+  find_parameters(image.scalar_type());
   const torch::Tensor planes = image.detach().contiguous();
   const std::vector<std::int64_t> size = {image.size(1), image.size(2), image.size(3)};
   if (entries_.size() >= kSizes && entries_.count(size) == 0)
@@ -189,6 +182,20 @@ std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& imag
     entry = std::move(made);
   }
   return is_float ? run<float>(*entry, planes) : run<double>(*entry, planes);
+}
+
+/// What was recorded holds which parameters are trained: it is forgotten when that changes.
+void CompiledNetwork::find_parameters(torch::Dtype dtype) {
+  std::vector<torch::Tensor> trained;
+  for (const auto& parameter : network_.parameters()) {
+    if (!parameter.is_cpu() || parameter.scalar_type() != dtype)
+      throw NotCompiled("a parameter of another type or device than the image");
+    if (gradients_ && parameter.requires_grad()) trained.push_back(parameter);
+  }
+  const auto is_same = [](const torch::Tensor& a, const torch::Tensor& b) { return a.is_same(b); };
+  if (!std::equal(trained.begin(), trained.end(), parameters_.begin(), parameters_.end(), is_same))
+    entries_.clear();
+  parameters_ = std::move(trained);
 }
 
 template <class T>

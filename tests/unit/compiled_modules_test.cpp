@@ -338,5 +338,21 @@ TEST(CompiledModules, ABufferOfOneNumberIsNoConstant) {
             "compiled");
 }
 
+TEST(CompiledModules, AParameterMayBeFrozenAndUnfrozen) {
+  const Build build =
+      between([](const Layer& first, const torch::Tensor& x) { return torch::relu(first(x)); });
+  const auto network = make(build), reference = make(build);
+  auto fused = network->compiled();
+  for (const bool trained : {false, true, false}) {
+    for (const auto& made : {network, reference}) {
+      made->zero_grad();
+      made->named_parameters()["first.weight"].set_requires_grad(trained);
+    }
+    loss_of(fused(image())).backward();
+    loss_of(reference->body(image())).backward();
+    expect_same_state(*network, *reference);
+  }
+}
+
 }  // namespace
 }  // namespace portraitseg

@@ -20,7 +20,8 @@ using OperatorSeconds = std::map<std::string, double>;
 /// and gradients come from vector code on channels-last maps, image by image. Same parameters, same results but for rounding; the
 /// network's code is not called again, so it must not decide anything by the values of the image.
 ///
-/// What is recorded follows the network's mode (train() or eval()): make another one after changing it.
+/// What is recorded follows the network's mode (train() or eval()): make another one after changing it. Parameters may be frozen
+/// and unfrozen; the network is recorded again then.
 class CompiledNetwork {
  public:
   /// [N, C, H, W] to maps [N, c, h, w]
@@ -46,6 +47,7 @@ class CompiledNetwork {
  private:
   struct Entry;  ///< for one size of input
 
+  void find_parameters(torch::Dtype dtype);
   template <class T>
   std::vector<torch::Tensor> run(Entry& entry, const torch::Tensor& image);
 
