@@ -354,5 +354,18 @@ TEST(CompiledModules, AParameterMayBeFrozenAndUnfrozen) {
   }
 }
 
+TEST(CompiledModules, ABatchNormAppliedTwiceKeepsStatisticsInTheOrderOfTheCalls) {
+  expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 5));
+    const auto norm = network.layer("norm", torch::nn::BatchNorm2d(5));
+    const auto other = network.layer("other", torch::nn::BatchNorm2d(5));
+    return [=](const torch::Tensor& x) {
+      const torch::Tensor y = first(x);
+      const torch::Tensor late = norm(torch::relu(other(y)));  // in a later stage than the next one
+      return Maps{late + norm(y)};
+    };
+  });
+}
+
 }  // namespace
 }  // namespace portraitseg

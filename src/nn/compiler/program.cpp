@@ -74,6 +74,7 @@ std::vector<torch::Tensor> Program<T>::forward(const torch::Tensor& image) {
         torch::empty({images_, shape.channels, shape.height, shape.width}, torch::dtype(dtype_of<T>())));
   }
   run(0, plan_->schedule.backward);
+  sums_.update_running();
   for (const auto& counter : graph.batch_counters) torch::Tensor(counter).add_(1);
   return std::move(outputs_);
 }
