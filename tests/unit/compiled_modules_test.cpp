@@ -367,5 +367,29 @@ TEST(CompiledModules, ABatchNormAppliedTwiceKeepsStatisticsInTheOrderOfTheCalls)
   });
 }
 
+TEST(CompiledModules, ArgumentsThatChangeResultsAreNotIgnored) {
+  const auto mean = between([](const Layer& first, const torch::Tensor& x) {
+    const torch::Tensor y = first(x);
+    return y * y.mean({2, 3}, true, torch::kFloat64);
+  });
+  const auto softmax = between([](const Layer& first, const torch::Tensor& x) {
+    const torch::Tensor y = first(x);
+    return y * std::get<0>(torch::softmax(y, 1, torch::kFloat64).max(1, true));
+  });
+  const auto resized = [](double factor) {
+    return between([factor](const Layer& first, const torch::Tensor& x) {
+      namespace F = torch::nn::functional;
+      return F::interpolate(first(x), F::InterpolateFuncOptions()
+                                          .scale_factor(std::vector<double>{factor, factor})
+                                          .mode(torch::kBilinear)
+                                          .align_corners(false));
+    });
+  };
+  EXPECT_THAT(refusal(mean), ::testing::HasSubstr("type"));
+  EXPECT_THAT(refusal(softmax), ::testing::HasSubstr("type"));
+  EXPECT_THAT(refusal(resized(1.3)), ::testing::HasSubstr("scale"));
+  expect_trains_as_libtorch(resized(1.5));
+}
+
 }  // namespace
 }  // namespace portraitseg

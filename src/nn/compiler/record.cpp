@@ -273,11 +273,13 @@ class Translator {
   Value mean(const Values& in) {  // input, dimensions, keep, type
     require(in.size() == 4 && in[1].isIntList() && in[1].toIntVector() == std::vector<std::int64_t>({2, 3}),
             "a mean over other than height and width");
+    require(in[3].isNone(), "a mean of another type");
     return {Form::kMap, graph.mean(map(in[0]))};
   }
 
   Value softmax(const Values& in) {  // input, dimension, type
     require(in[1].toInt() == 1, "a softmax over other than channels");
+    require(in[2].isNone(), "a softmax of another type");
     return {Form::kSoftmax, map(in[0])};
   }
 
@@ -300,6 +302,13 @@ class Translator {
   Value upsample_bilinear2d(const Values& in) {  // input, size or none, aligned, scales
     require(in[1].isIntList(), "an up-sampling by a factor");
     const auto size = in[1].toIntVector();
+    for (std::size_t axis = 0; axis + 3 < in.size(); ++axis) {  // a scale goes before the sizes
+      const auto before = static_cast<double>(in[0].toTensor().size(static_cast<std::int64_t>(axis) + 2));
+      const c10::IValue& scale = in[axis + 3];
+      const bool agrees = scale.isDouble() && scale.toDouble() * before == static_cast<double>(size.at(axis));
+      require(scale.isNone() || agrees || in[2].toBool(),
+              "an up-sampling whose scale is not output over input");
+    }
     return {Form::kMap, graph.upsample(map(in[0]), size.at(0), size.at(1), in[2].toBool())};
   }
 
