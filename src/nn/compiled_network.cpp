@@ -117,6 +117,7 @@ void check_equal(const std::vector<torch::Tensor>& outputs, const std::vector<to
 
 struct CompiledNetwork::Entry {
   std::shared_ptr<const compiler::Plan> plan;
+  std::int64_t last_call = 0;
   std::vector<std::pair<std::int64_t, std::shared_ptr<compiler::Program<float>>>> of_float;  ///< by images
   std::vector<std::pair<std::int64_t, std::shared_ptr<compiler::Program<double>>>> of_double;
 
@@ -156,32 +157,51 @@ std::vector<torch::Tensor> CompiledNetwork::operator()(const torch::Tensor& imag
     throw NotCompiled("an image that is no batch of float or double planes on the CPU");
   find_parameters(image.scalar_type());
   const torch::Tensor planes = image.detach().contiguous();
+  Entry& entry = entry_for(planes);
+  return is_float ? run<float>(entry, planes) : run<double>(entry, planes);
+}
+
+CompiledNetwork::Entry& CompiledNetwork::entry_for(const torch::Tensor& image) {
   const std::vector<std::int64_t> size = {image.size(1), image.size(2), image.size(3)};
-  if (entries_.size() >= kSizes && entries_.count(size) == 0)
-    entries_.clear();  // of images at their own sizes
-  auto& entry = entries_[size];
-  if (!entry) {
-    const StateGuard unchanged(network_);
-    const torch::Tensor recorded =
-        torch::nan_to_num(planes.slice(0, 0, 2), 0, 0, 0);  // NaN compares with nothing
-    std::vector<torch::Tensor> expected;
-    auto plan = std::make_shared<compiler::Plan>();
-    const torch::AutoGradMode for_record(gradients_);
-    plan->graph = compiler::record(forward_, recorded, expected);
-    compiler::add_sinks(plan->graph);
-    if (gradients_) compiler::differentiate(plan->graph);
-    plan->inference = !gradients_;
-    compiler::fuse(plan->graph, plan->inference);
-    plan->schedule = compiler::make_schedule(plan->graph);
-    auto made = std::make_unique<Entry>();
-    made->plan = plan;
-    const torch::NoGradGuard no_grad;
-    check_equal(is_float ? compiler::Program<float>(plan, recorded.size(0)).forward(recorded)
-                         : compiler::Program<double>(plan, recorded.size(0)).forward(recorded),
-                expected, [&] { return forward_(jitter(recorded)); });
-    entry = std::move(made);
+  auto found = entries_.find(size);
+  if (found == entries_.end()) {
+    auto made = record(image);
+    const auto earlier = [](const auto& a, const auto& b) {
+      return a.second->last_call < b.second->last_call;
+    };
+    if (entries_.size() >= kSizes)  // of images at their own sizes
+      entries_.erase(std::min_element(entries_.begin(), entries_.end(), earlier));
+    found = entries_.emplace(size, std::move(made)).first;
   }
-  return is_float ? run<float>(*entry, planes) : run<double>(*entry, planes);
+  found->second->last_call = ++calls_;
+  return *found->second;
+}
+
+std::unique_ptr<CompiledNetwork::Entry> CompiledNetwork::record(const torch::Tensor& image) {
+  const StateGuard unchanged(network_);
+  const torch::Tensor recorded =
+      torch::nan_to_num(image.slice(0, 0, 2), 0, 0, 0);  // NaN compares with nothing
+  std::vector<torch::Tensor> expected;
+  auto plan = std::make_shared<compiler::Plan>();
+  {
+    const torch::AutoGradMode as_used(gradients_);
+    plan->graph = compiler::record(forward_, recorded, expected);
+  }
+  compiler::add_sinks(plan->graph);
+  if (gradients_) compiler::differentiate(plan->graph);
+  plan->inference = !gradients_;
+  compiler::fuse(plan->graph, plan->inference);
+  plan->schedule = compiler::make_schedule(plan->graph);
+  auto made = std::make_unique<Entry>();
+  made->plan = plan;
+  if (checked_) return made;
+  const torch::NoGradGuard no_grad;
+  check_equal(image.scalar_type() == torch::kFloat32
+                  ? compiler::Program<float>(plan, recorded.size(0)).forward(recorded)
+                  : compiler::Program<double>(plan, recorded.size(0)).forward(recorded),
+              expected, [&] { return forward_(jitter(recorded)); });
+  checked_ = true;
+  return made;
 }
 
 /// What was recorded holds which parameters are trained: it is forgotten when that changes.
@@ -218,7 +238,6 @@ std::vector<torch::Tensor> CompiledNetwork::run(Entry& entry, const torch::Tenso
 std::int64_t CompiledNetwork::bytes() const {
   std::int64_t sum = 0;
   for (const auto& [size, entry] : entries_) {
-    if (!entry) continue;
     for (const auto& [images, program] : entry->of_float) sum += program->bytes();
     for (const auto& [images, program] : entry->of_double) sum += program->bytes();
   }

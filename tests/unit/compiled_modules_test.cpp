@@ -391,5 +391,22 @@ TEST(CompiledModules, ArgumentsThatChangeResultsAreNotIgnored) {
   expect_trains_as_libtorch(resized(1.5));
 }
 
+TEST(CompiledModules, TheSizeThatWasNotUsedForLongestIsForgotten) {
+  int recorded = 0;
+  const auto network = make(one_convolution());
+  const auto body = network->body;
+  network->body = [&](const torch::Tensor& x) {
+    ++recorded;
+    return body(x);
+  };
+  auto fused = network->compiled();
+  for (const std::int64_t width : {1, 2, 3, 4, 1, 5}) fused(image(6, width));
+  EXPECT_EQ(recorded, 5);
+  for (const std::int64_t width : {1, 3, 4, 5}) fused(image(6, width));
+  EXPECT_EQ(recorded, 5);
+  fused(image(6, 2));
+  EXPECT_EQ(recorded, 6);
+}
+
 }  // namespace
 }  // namespace portraitseg

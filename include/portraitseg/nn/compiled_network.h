@@ -48,6 +48,8 @@ class CompiledNetwork {
   struct Entry;  ///< for one size of input
 
   void find_parameters(torch::Dtype dtype);
+  Entry& entry_for(const torch::Tensor& image);
+  std::unique_ptr<Entry> record(const torch::Tensor& image);
   template <class T>
   std::vector<torch::Tensor> run(Entry& entry, const torch::Tensor& image);
 
@@ -56,6 +58,8 @@ class CompiledNetwork {
   bool gradients_;
   std::vector<torch::Tensor> parameters_;                                ///< those that require a gradient
   std::map<std::vector<std::int64_t>, std::unique_ptr<Entry>> entries_;  ///< by channels, height, width
+  std::int64_t calls_ = 0;
+  bool checked_ = false;  ///< against LibTorch's values, for one size
   OperatorSeconds* profile_ = nullptr;
 };
 
