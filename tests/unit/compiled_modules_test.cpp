@@ -382,6 +382,7 @@ TEST(CompiledModules, ArgumentsThatChangeResultsAreNotIgnored) {
       return F::interpolate(first(x), F::InterpolateFuncOptions()
                                           .scale_factor(std::vector<double>{factor, factor})
                                           .mode(torch::kBilinear)
+                                          .recompute_scale_factor(false)
                                           .align_corners(false));
     });
   };
