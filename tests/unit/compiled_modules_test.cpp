@@ -409,5 +409,16 @@ TEST(CompiledModules, TheSizeThatWasNotUsedForLongestIsForgotten) {
   EXPECT_EQ(recorded, 6);
 }
 
+TEST(CompiledModules, InferenceWithABatchsStatisticsFoldsNoOthers) {
+  const auto network = make([](Network& made) -> CompiledNetwork::Forward {
+    const auto first = made.layer("first", pointwise(4, 5));
+    const auto norm = made.layer("norm", torch::nn::BatchNorm2d(5));
+    return [=](const torch::Tensor& x) { return Maps{torch::relu(norm(first(x)))}; };
+  });
+  auto fused = network->compiled(/*gradients=*/false);  // but in training mode
+  const torch::NoGradGuard no_grad;
+  expect_close(fused(image())[0], network->body(image())[0], "output");
+}
+
 }  // namespace
 }  // namespace portraitseg
