@@ -58,7 +58,7 @@ class ProgramBackward : public autograd::Node {
   std::shared_ptr<compiler::Program<T>> program_;
   std::vector<torch::Tensor> parameters_;
   torch::Tensor image_;
-  std::uint32_t version_;
+  std::int64_t version_;
 };
 
 /// What recording must not change, put back when it ends: the buffers' values, the random numbers to come.
@@ -110,6 +110,18 @@ void check_equal(const std::vector<torch::Tensor>& outputs, const std::vector<to
     if (moved.empty()) moved = jittered();
     if (!(apart <= kOfJitter * distance(moved[i], expected[i])))
       throw NotCompiled("something that gives other values when recorded");
+  }
+}
+
+/// Gradients are for parameters: where a weight is computed from others, or is no parameter, they would be lost.
+/// @throws NotCompiled
+void check_parameters(const compiler::Graph& graph, const std::vector<torch::Tensor>& trained) {
+  for (const auto& node : graph.nodes) {
+    for (const auto& tensor : compiler::parameters_of(node)) {
+      const auto is_it = [&](const torch::Tensor& parameter) { return parameter.is_same(tensor); };
+      if (tensor.requires_grad() && std::none_of(trained.begin(), trained.end(), is_it))
+        throw NotCompiled("a trained weight that is no parameter of the network");
+    }
   }
 }
 
@@ -187,6 +199,7 @@ std::unique_ptr<CompiledNetwork::Entry> CompiledNetwork::record(const torch::Ten
     const torch::AutoGradMode as_used(gradients_);
     plan->graph = compiler::record(forward_, recorded, expected);
   }
+  if (gradients_) check_parameters(plan->graph, parameters_);
   compiler::add_sinks(plan->graph);
   if (gradients_) compiler::differentiate(plan->graph);
   plan->inference = !gradients_;
