@@ -297,13 +297,13 @@ TEST(CompiledModules, GradientModeOfTheFirstCallDoesNotMatter) {
 
 TEST(CompiledModules, AnIllConditionedNetworkIsCompiledForEveryBatch) {
   int refused = 0;
-  for (int seed = 0; seed < 12; ++seed) {
+  for (int seed = 130; seed < 142; ++seed) {
     torch::manual_seed(seed);
     const auto network = testing::build_model("{name: portraitnet}");
     CompiledNetwork fused(
         *network, [&](const torch::Tensor& x) { return Maps{network->forward(x).mask}; }, /*gradients=*/true);
     try {
-      fused(torch::randn({2, 3, 32, 32}));
+      fused(torch::randn({2 + seed % 3, 3, 32, 32}));
     } catch (const NotCompiled&) {
       ++refused;
     }
