@@ -18,7 +18,7 @@ using OperatorSeconds = std::map<std::string, double>;
 
 /// Runs a network on the CPU with fused operators, in place of LibTorch's: one forward is recorded, and from then on its values
 /// and gradients come from vector code on channels-last maps, image by image. Same parameters, same results but for rounding; the
-/// network's code is not called again, so it must not decide anything by the values of the image.
+/// network's code is not called again for images of that size, so it must not decide anything by the values of the image.
 ///
 /// What is recorded follows the network's mode (train() or eval()): make another one after changing it. Parameters may be frozen
 /// and unfrozen; the network is recorded again then.

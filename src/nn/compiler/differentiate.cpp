@@ -55,9 +55,8 @@ class Differentiator {
     trained_.resize(static_cast<std::size_t>(forward_));
     for (int id = 0; id < forward_; ++id) {
       const Node& node = graph_.at(id);
-      bool trained = wants_gradient(node.bias) || (node.weight && wants_gradient(node.weight->tensor)) ||
-                     (node.norm && (wants_gradient(node.norm->weight) || wants_gradient(node.norm->bias))) ||
-                     (node.activation && wants_gradient(node.activation->slope));
+      const std::vector<torch::Tensor> parameters = parameters_of(node);
+      bool trained = std::any_of(parameters.begin(), parameters.end(), wants_gradient);
       for (const int input : node.inputs) trained = trained || trained_[static_cast<std::size_t>(input)];
       trained_[static_cast<std::size_t>(id)] = trained;
     }

@@ -111,6 +111,9 @@ inline const ChannelMap& output_channels(const Node& node) {
   return node.from_first ? node.weight->second : node.weight->first;
 }
 
+/// What a node reads of the network, as far as it has it.
+std::vector<torch::Tensor> parameters_of(const Node& node);
+
 /// Of a convolution's kernel.
 inline std::int64_t taps(const Node& node) {
   return node.window.kernel[0] * node.window.kernel[1];
