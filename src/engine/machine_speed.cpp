@@ -23,13 +23,19 @@ struct FloatsOf {
 template <int kBytes>
 __attribute__((always_inline)) inline float add_products(std::int64_t rounds, float factor) {
   using Floats = typename FloatsOf<kBytes>::type;
-  Floats sums[kSums] = {}, factors = Floats{} + factor;
+  Floats sums[kSums], factors = Floats{} + factor;
+  for (int i = 0; i < kSums; ++i) {  // all different, or the compiler adds up one for all
+    for (std::size_t lane = 0; lane < sizeof(Floats) / sizeof(float); ++lane)
+      sums[i][lane] = factor * static_cast<float>(i + kSums * static_cast<int>(lane));
+  }
   for (std::int64_t round = 0; round < rounds; ++round) {
     for (int i = 0; i < kSums; ++i) sums[i] = sums[i] * factors + factors;
   }
-  float total = 0;
-  for (const Floats& sum : sums) total += sum[0];
-  return total;
+  Floats total = sums[0];
+  for (int i = 1; i < kSums; ++i) total += sums[i];
+  float all = 0;
+  for (std::size_t lane = 0; lane < sizeof(Floats) / sizeof(float); ++lane) all += total[lane];
+  return all;
 }
 
 struct Products {

@@ -65,18 +65,23 @@ std::vector<T> padded_values(int64_t channels, Numbers& numbers) {
   return values;
 }
 
-/// Dense weights [kernel y][kernel x][in][padded(out)].
+/// Dense weights, or their gradient [kernel y][kernel x][in][padded(out)], whose one panel holds all outputs.
 template <class T>
 struct Weights {
-  int64_t kernel_x, in, out;
+  int64_t kernel_y, kernel_x, in, out, panel;
   std::vector<T> values;
 
-  Weights(const Window& window, int64_t in_channels, int64_t out_channels)
-      : kernel_x(window.kernel[1]), in(in_channels), out(out_channels) {
+  Weights(const Window& window, int64_t in_channels, int64_t out_channels, int64_t panel_outputs = 16)
+      : kernel_y(window.kernel[0]),
+        kernel_x(window.kernel[1]),
+        in(in_channels),
+        out(out_channels),
+        panel(panel_outputs) {
     values.assign(static_cast<std::size_t>(window.kernel[0] * kernel_x * in * padded(out)), T(0));
   }
   T& at(int64_t ky, int64_t kx, int64_t i, int64_t o) {
-    return values[static_cast<std::size_t>(((ky * kernel_x + kx) * in + i) * padded(out) + o)];
+    const int64_t row = ((o / panel * kernel_y + ky) * kernel_x + kx) * in + i;
+    return values[static_cast<std::size_t>(row * panel + o % panel)];
   }
   void fill(const Window& window, Numbers& numbers) {
     for (int64_t i = 0; i < window.kernel[0] * kernel_x * in * out; ++i) {
@@ -237,7 +242,7 @@ void expect_weight_gradient(const Kernels<T>& table, const Case& c, bool sliced)
   const int64_t fine[2] = {c.height, c.width}, coarse[2] = {coarse_size(c, 0), coarse_size(c, 1)};
   Call<T> call(c.in, c.out, fine, coarse, sliced, 0);
   call.out.fill(call.numbers);
-  Weights<T> gradient(c.window, c.in, c.out), expected = gradient;
+  Weights<T> gradient(c.window, c.in, c.out, padded(c.out)), expected = gradient;
   gradient.fill(c.window, call.numbers);
   std::vector<double> sums(gradient.values.begin(), gradient.values.end());
   for_each_meeting(

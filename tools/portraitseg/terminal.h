@@ -46,6 +46,7 @@ class TrainingDisplay final : public TrainingObserver {
   void waited(double seconds) override { waited_ += seconds; }
   void epoch_finished(const Progress& progress, bool best) override;
   void skipped(const std::string& reason) override;
+  void not_fused(const std::string& reason) override;
 
  private:
   void show(const std::string& title, std::int64_t done, std::int64_t total, const std::string& note);

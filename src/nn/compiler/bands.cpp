@@ -9,7 +9,7 @@ namespace {
 
 using kernels::Rows;
 
-constexpr std::int64_t kFewestRows = 8;        ///< of a band, of the largest map
+constexpr std::int64_t kFewestRows = 4;        ///< of a band, of the largest map
 constexpr std::int64_t kMapsOverWeights = 16;  ///< weights are read again for each band
 
 std::int64_t size_of(const Shape& shape) {

@@ -11,6 +11,22 @@
 
 namespace portraitseg::compiler {
 
+/// Memory for a std::vector that begins with a cache line: no vector of weights lies in two of them.
+template <class T>
+struct CacheLines {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+
+  CacheLines() = default;
+  template <class U>
+  CacheLines(const CacheLines<U>&) {}
+
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+  void deallocate(T* values, std::size_t) { ::operator delete(values, kLine); }
+  bool operator==(const CacheLines&) const { return true; }
+  bool operator!=(const CacheLines&) const { return false; }
+};
+
 /// Values without a beginning, in huge pages where the system has them: maps are read in rows of kilobytes, and with pages of
 /// 4 KiB the processor spends its time on looking up where they are.
 template <class T>

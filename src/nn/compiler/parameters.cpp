@@ -33,9 +33,9 @@ bool has_weight(Op op) {
          op == Op::kDepthwiseTransposed;
 }
 
-/// A weight as the kernels want it: [ky][kx][in][padded(out)].
+/// A weight as the kernels want it.
 template <class T>
-void pack(const Node& node, std::vector<T>& packed) {
+void pack(const Node& node, typename Parameters<T>::Weights& packed) {
   const Weight& weight = *node.weight;
   const torch::Tensor all = weight.tensor.detach();
   const bool planar = all.dim() == 4;  // else a linear layer's
@@ -50,14 +50,19 @@ void pack(const Node& node, std::vector<T>& packed) {
   const std::int64_t out_stride = depthwise || !node.from_first ? first_stride : second_stride;
   const auto width = static_cast<std::size_t>(kernels::padded(static_cast<std::int64_t>(out.size())));
   packed.resize(static_cast<std::size_t>(taps(node)) * in.size() * width);
+  const std::size_t panel = depthwise ? width : std::size_t{kernels::padded(1)};
   T* to = packed.data();
-  for (std::int64_t y = 0; y < node.window.kernel[0]; ++y) {
-    for (std::int64_t x = 0; x < node.window.kernel[1]; ++x) {
-      for (const std::int64_t i : in) {
-        const T* from = values + y * y_stride + x * x_stride + i * in_stride;
-        for (std::size_t o = 0; o < out.size(); ++o) to[o] = from[out[o] * out_stride];
-        for (std::size_t o = 0; o < node.scale.size(); ++o) to[o] *= static_cast<T>(node.scale[o]);
-        to += width;
+  for (std::size_t first = 0; first < out.size(); first += panel) {
+    const std::size_t count = std::min(panel, out.size() - first);
+    for (std::int64_t y = 0; y < node.window.kernel[0]; ++y) {
+      for (std::int64_t x = 0; x < node.window.kernel[1]; ++x) {
+        for (const std::int64_t i : in) {
+          const T* from = values + y * y_stride + x * x_stride + i * in_stride;
+          for (std::size_t o = 0; o < count; ++o) to[o] = from[out[first + o] * out_stride];
+          for (std::size_t o = 0; o < count && !node.scale.empty(); ++o)
+            to[o] *= static_cast<T>(node.scale[first + o]);
+          to += panel;
+        }
       }
     }
   }
@@ -111,9 +116,9 @@ void Parameters<T>::read() {
 
 template <class T>
 void Parameters<T>::read_layer(const Node& node, Layer& layer) const {
-  if (has_weight(node.op)) pack(node, layer.weight);
+  if (has_weight(node.op)) pack<T>(node, layer.weight);
   if (node.bias.defined() && has_weight(node.op)) {
-    layer.bias = channel_values<T>(node.bias, node.weight->first);
+    layer.bias = channel_values<T>(node.bias, output_channels(node));
     for (std::size_t c = 0; c < node.scale.size(); ++c) layer.bias[c] *= static_cast<T>(node.scale[c]);
   }
   if (node.op == Op::kPermute && layer.channels.empty())

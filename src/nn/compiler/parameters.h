@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/compiler/graph.h"
+#include "nn/compiler/memory.h"
 
 namespace portraitseg::compiler {
 
@@ -12,9 +13,12 @@ namespace portraitseg::compiler {
 template <class T>
 class Parameters {
  public:
+  using Weights = std::vector<T, CacheLines<T>>;
+
   /// Of a node; what is empty is left out.
   struct Layer {
-    std::vector<T> weight, bias, residual_scale, slope;
+    Weights weight;
+    std::vector<T> bias, residual_scale, slope;
     std::vector<std::int32_t> channels;  ///< kPermute
   };
 

@@ -39,13 +39,12 @@ template <int kHeight, int kWidth, class T>
   }
 }
 
-/// `finish` for a tile: what it asks is asked once, not for each vector.
+/// `finish` for a tile whose sums began with the bias: what it asks is asked once, not for each vector.
 template <int kHeight, int kWidth, class T>
 [[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile,
                                                const TilePixels<T, kHeight>& pixels,
                                                const Epilogue<T>& epilogue, Map<T> out, int64_t c,
                                                int64_t tail) {
-  if (epilogue.bias) tile.each([&](Vec<T> sum, Vec<T> bias) { return sum + bias; }, epilogue.bias + c);
   if (epilogue.residual) add_residual(tile, pixels, epilogue, c, tail);
   if (epilogue.slope)
     tile.each([&](Vec<T> sum, Vec<T> slope) { return activate<T>(sum, slope); }, epilogue.slope + c);
@@ -61,7 +60,9 @@ template <int kHeight, int kWidth, class T>
 [[gnu::noinline]] void convolve_tile(const Patch<T>& patch, const TilePixels<T, kHeight>& pixels,
                                      const Epilogue<T>& epilogue, Map<T> out, int64_t c) {
   Tile<T, kHeight, kWidth> tile{};
-  tile.add(pixels.in, patch.weight + c, patch.walk, 0);
+  if (epilogue.bias) tile.each([](Vec<T>, Vec<T> bias) { return bias; }, epilogue.bias + c);
+  tile.add(pixels.in, patch.weight + c / kPanel * patch.panel + c % kPanel, patch.walk, 0,
+           kLanes<T> == kPanel ? patch.panel : kLanes<T>);
   const int64_t last = out.channels - c - (kWidth - 1) * kLanes<T>;
   finish_tile(tile, pixels, epilogue, out, c, last < kLanes<T> ? last : 0);
 }
@@ -97,9 +98,10 @@ void convolve_patch(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> o
   const int64_t pixels = patch.rows * patch.columns, block = pixels_in_block(patch.walk, out);
   for (int64_t first = 0; first < pixels; first += block) {
     const int64_t end = smaller(first + block, pixels);
-    for_each_width<T>(out.channels, [&](auto width, int64_t c) {
+    const auto tiles = [&](auto width, int64_t c) {
       convolve_tiles<kHeights[width - 1], width>(patch, epilogue, out, c, first, end);
-    });
+    };
+    for_each_width<T>(out.channels, tiles, kLanes<T> == kPanel ? 3 : 2);  // vectors are panels, or lie in one
   }
 }
 

@@ -47,6 +47,7 @@ struct PixelGroups {
 
   Vec<T> spread(int row, std::int64_t step) const { return load_repeated<kGroup>(at[row] + offsets[step]); }
   static std::int64_t step(const Walk&) { return 1; }
+  static std::int64_t right_step(const Walk&) { return kLanes<T>; }
 };
 
 /// How a patch is met in groups.

@@ -60,7 +60,8 @@ template <class T>
 struct Kernels {
   const char* instruction_set;
 
-  // Convolutions. Dense weights are [kernel y][kernel x][in][padded(out)], depthwise ones [kernel y][kernel x][padded(channels)].
+  // Convolutions. Dense weights are [padded(out) / 16][kernel y][kernel x][in][16], panels of 16 outputs; depthwise ones
+  // [kernel y][kernel x][padded(channels)].
 
   void (*convolve)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&, Map<T> out, Rows);
   /// out(Y, X) = sum of in(y, x) weight(ky, kx) over Y = y stride - padding + ky dilation, X alike: what ConvTranspose2d does, and

@@ -10,9 +10,10 @@ namespace portraitseg::kernels::PORTRAITSEG_ISA {
 /// Output pixels that meet the same taps: borders are patches of their own, so that no sum asks whether a tap is inside.
 template <class T>
 struct Patch {
-  const T* in;      ///< the first pixel's first tap
-  const T* weight;  ///< of that tap
-  Walk walk;        ///< over the taps' rows, columns and channels
+  const T* in;         ///< the first pixel's first tap
+  const T* weight;     ///< of that tap, in the first panel
+  std::int64_t panel;  ///< from one panel of weights to the next
+  Walk walk;           ///< over the taps' rows, columns and channels
   std::int64_t rows, columns;
   std::int64_t in_row, in_column;         ///< from one output pixel to the next
   std::int64_t out, out_row, out_column;  ///< counted in pixels
@@ -28,7 +29,7 @@ inline void join_columns(Walk& walk) {
 template <class T>
 Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<T> out, const Axis& y,
                     const Axis& x, const Run& rows, const Run& columns) {
-  const std::int64_t tap = in.channels * padded(out.channels), in_row = in.width * in.pitch;
+  const std::int64_t tap = in.channels * kPanel, in_row = in.width * in.pitch;
   const std::int64_t first_y = y.first_in + rows.first * y.in_step + rows.first_tap * y.tap_in_step;
   const std::int64_t first_x = x.first_in + columns.first * x.in_step + columns.first_tap * x.tap_in_step;
   const std::int64_t tap_y = y.first_tap + rows.first_tap * y.tap_step;
@@ -36,8 +37,9 @@ Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<
   Patch<T> patch;
   patch.walk = {{rows.end_tap - rows.first_tap, columns.end_tap - columns.first_tap, in.channels},
                 {y.tap_in_step * in_row, x.tap_in_step * in.pitch, 1},
-                {y.tap_step * window.kernel[1] * tap, x.tap_step * tap, padded(out.channels)}};
+                {y.tap_step * window.kernel[1] * tap, x.tap_step * tap, kPanel}};
   join_columns(patch.walk);
+  patch.panel = window.kernel[0] * window.kernel[1] * tap;
   const bool has_taps = patch.walk.count[0] > 0 && patch.walk.count[1] > 0;
   patch.in = has_taps ? in.data + first_y * in_row + first_x * in.pitch : in.data;
   patch.weight = has_taps ? weight + (tap_y * window.kernel[1] + tap_x) * tap : weight;
