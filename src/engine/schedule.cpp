@@ -6,7 +6,7 @@
 namespace portraitseg {
 namespace {
 
-const Names<Clock> kClocks = {{"epoch", Clock::kEpoch}, {"step", Clock::kStep}};
+const Names<ScheduleUnit> kUnits = {{"epoch", ScheduleUnit::kEpoch}, {"step", ScheduleUnit::kStep}};
 
 constexpr double kPi = 3.14159265358979323846;
 
@@ -66,11 +66,11 @@ double ExponentialSchedule::factor(const SchedulePosition& position) const {
 }
 
 void TimedSchedule::fields(Fields& f) {
-  f.choice("by", by, kClocks, "whether it moves on with each");
+  f.choice("by", by, kUnits, "whether it moves on with each");
 }
 
 double TimedSchedule::factor(const SchedulePosition& position) const {
-  if (by == Clock::kEpoch) return factor_at(position.epoch, position.epochs);
+  if (by == ScheduleUnit::kEpoch) return factor_at(position.epoch, position.epochs);
   return factor_at(position.epoch * position.batches + position.batch, position.epochs * position.batches);
 }
 
@@ -84,7 +84,7 @@ double PolySchedule::factor_at(std::int64_t t, std::int64_t total) const {
 }
 
 WarmupPolySchedule::WarmupPolySchedule() {
-  by = Clock::kEpoch;
+  by = ScheduleUnit::kEpoch;
   power = 0.98;
 }
 

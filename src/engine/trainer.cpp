@@ -211,12 +211,10 @@ void Trainer::save(const std::filesystem::path& path) const {
 }
 
 double Trainer::learning_rate() const {
-  SchedulePosition position;
-  position.epoch = progress_.epoch;
-  position.batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
-  position.batch =
-      std::min(progress_.current.batch, position.batches - 1);  // the epoch's record has its last
-  position.epochs = config_.trainer.epochs;
+  const std::int64_t batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
+  // Once an epoch is through, its record asks for the learning rate of its last batch.
+  const std::int64_t batch = std::min(progress_.current.batch, batches - 1);
+  const SchedulePosition position{progress_.epoch, batch, batches, config_.trainer.epochs};
   return config_.optimizer.options->lr * config_.schedule.factor(position);
 }
 

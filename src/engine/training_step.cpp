@@ -68,8 +68,7 @@ std::vector<double> TrainingStep::run(const Batch& batch, double lr) {
 }
 
 std::vector<torch::Tensor> TrainingStep::forward(const Batch& batch) {
-  for (const auto& norm : frozen_norms_)
-    norm->eval();  // whoever called train() on the network meant the rest
+  for (const auto& norm : frozen_norms_) norm->eval();  // train() of the whole network has undone it
   const SegmentationOutput output = runner_.forward(batch.image);
   SegmentationOutput deformed;
   if (losses_.needs_deformed()) deformed = runner_.forward(batch.deformed);

@@ -64,14 +64,14 @@ struct ExponentialSchedule : Schedule {
 };
 
 /// What a schedule counts: t runs from 0 to T - 1.
-enum class Clock {
+enum class ScheduleUnit {
   kEpoch,  ///< t = epoch, T = epochs
   kStep,   ///< t = epoch * batches + batch, T = epochs * batches
 };
 
 /// A schedule whose formula is of t and T.
 struct TimedSchedule : Schedule {
-  Clock by = Clock::kStep;
+  ScheduleUnit by = ScheduleUnit::kStep;
 
   void fields(Fields& f) override;
   double factor(const SchedulePosition& position) const override;
