@@ -77,8 +77,8 @@ Progress from_json(const Json& json) {
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model, const Optimizer& optimizer,
-                     const RunConfig& config, const Progress& progress) {
+void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model,
+                     const Optimizer& optimizer, const RunConfig& config, const Progress& progress) {
   TensorFile file;
   file.tensors = state_dict(model);
   optimizer.save(file);

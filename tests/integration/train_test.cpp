@@ -186,7 +186,8 @@ TEST(KilledTraining, ResumesWithGroupsMomentumAndALearningRateByStep) {
                            [&](const Ending& ending) { EXPECT_EQ(ending.signal, SIGKILL); });
   expect_same_run(place / "killed", place / "whole");
   const std::string last = lines_of(bytes_of(place / "whole/metrics.csv")).back();
-  EXPECT_NEAR(std::stod(last.substr(last.find(',') + 1)), 0.02 / 25 / 1e4, 1e-12) << "its last step's: " << last;
+  EXPECT_NEAR(std::stod(last.substr(last.find(',') + 1)), 0.02 / 25 / 1e4, 1e-12)
+      << "its last step's: " << last;
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, KilledTraining, ::testing::Values(1, 2));

@@ -50,7 +50,8 @@ TEST(Schedule, GivenMilestonesReplaceThem) {
 TEST(Schedule, StepIsPortraitNetsByDefault) {
   const auto schedule = read("{name: step}");
   for (const std::int64_t epoch : {0, 19, 20, 39, 40, 1999}) {
-    EXPECT_DOUBLE_EQ(at_epoch(schedule, epoch, 2000), std::pow(0.95, static_cast<double>(epoch / 20))) << epoch;
+    EXPECT_DOUBLE_EQ(at_epoch(schedule, epoch, 2000), std::pow(0.95, static_cast<double>(epoch / 20)))
+        << epoch;
     EXPECT_EQ(schedule.factor({epoch, 21, 22, 2000}), at_epoch(schedule, epoch, 2000)) << "within an epoch";
   }
   EXPECT_DOUBLE_EQ(at_epoch(read("{name: step, every: 3, gamma: 0.5}"), 7, 10), 0.25);

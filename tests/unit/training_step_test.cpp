@@ -98,6 +98,32 @@ TEST_P(TrainingSteps, ABatchNormWithSomethingToTrainGoesOnCountingStatistics) {
   }
 }
 
+TEST(TrainingStep, BesideAFrozenPartTheRestTrainsAlikeFusedOrNot) {
+  std::vector<std::vector<double>> losses;
+  for (const bool fused : {true, false}) {
+    DeviceOptions options;
+    options.name = "cpu";
+    options.threads = 1;
+    options.fused = fused;
+    const Device device(options);
+    torch::manual_seed(1);
+    const auto model = models().at("sinet")()->build();
+    Batch batch;
+    batch.image = torch::randn({2, 3, 64, 64});
+    batch.targets["label"] = torch::randint(0, 2, {2, 64, 64}, torch::kUInt8);
+    OptimizerOptions sgd;
+    Config::parse("{name: sgd, groups: [{keys: ['encoder.level1.*', 'encoder.level2*'], frozen: true}]}",
+                  "test")
+        .read(sgd);
+    TrainingStep step(*model, {LossTerm()}, sgd, device);
+    auto& series = losses.emplace_back();
+    for (int i = 0; i < 4; ++i) series.push_back(step.run(batch, 0.1).front());
+  }
+  EXPECT_LT(losses[1].back(), losses[1].front() - 0.01);
+  for (std::size_t i = 0; i < losses[0].size(); ++i)
+    EXPECT_NEAR(losses[0][i], losses[1][i], 1e-4) << "step " << i;
+}
+
 INSTANTIATE_TEST_SUITE_P(TrainingStep, TrainingSteps, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "fused" : "eager"; });
 
