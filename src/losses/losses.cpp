@@ -3,8 +3,11 @@
 #include "portraitseg/data/targets.h"
 #include "portraitseg/losses/consistency.h"
 #include "portraitseg/losses/cross_entropy.h"
+#include "portraitseg/losses/dice.h"
 #include "portraitseg/losses/focal.h"
 #include "portraitseg/losses/lovasz_hinge.h"
+#include "portraitseg/losses/lovasz_softmax.h"
+#include "portraitseg/losses/ohem.h"
 
 namespace portraitseg {
 namespace {
@@ -17,6 +20,9 @@ const LossRegistry& losses() {
   static const LossRegistry registry = LossRegistry("loss")
                                            .add("cross_entropy", std::make_shared<CrossEntropyOptions>)
                                            .add("lovasz_hinge", std::make_shared<LovaszHingeOptions>)
+                                           .add("lovasz_softmax", std::make_shared<LovaszSoftmaxOptions>)
+                                           .add("dice", std::make_shared<DiceOptions>)
+                                           .add("ohem", std::make_shared<OhemOptions>)
                                            .add("focal", std::make_shared<FocalOptions>)
                                            .add("consistency", std::make_shared<ConsistencyOptions>);
   return registry;

@@ -14,22 +14,13 @@
 #include "portraitseg/core/parallel.h"
 #include "portraitseg/data/sample.h"
 
+#include "losses/lovasz.h"
 #include "losses/pixel_loss.h"
 
 namespace portraitseg {
 namespace {
 
 constexpr std::int64_t kMostPixels = std::int64_t{1} << 31;  // 2 * index + truth has 32 bits
-
-/// The gradient of the Jaccard loss's Lovasz extension, Algorithm 1: by how much 1 - IoU grows with each further error.
-/// @param truth [P], 1 or 0, in the order of falling errors
-torch::Tensor lovasz_gradient(const torch::Tensor& truth) {
-  const auto positives = truth.sum();
-  const auto intersection = positives - truth.cumsum(0);
-  const auto united = positives + (1 - truth).cumsum(0);
-  const torch::Tensor jaccard = 1 - intersection / united;
-  return torch::cat({jaccard.slice(0, 0, 1), jaccard.slice(0, 1) - jaccard.slice(0, 0, -1)});
-}
 
 /// @param logits, target [P]
 torch::Tensor hinge(const torch::Tensor& all_logits, const torch::Tensor& all_target) {

@@ -47,6 +47,11 @@ std::int64_t count(const std::uint8_t* labels, std::int64_t size, std::uint8_t l
   return total;
 }
 
+[[noreturn]] void refuse_classes(std::int64_t channels) {
+  throw UserError("the labels hold classes that the network's " + std::to_string(channels) +
+                  " output channels do not have");
+}
+
 /// Sum of weights[y] over all labels y but kIgnore.
 double total_weight(const torch::Tensor& target, const std::vector<double>& weights) {
   const auto* labels = target.data_ptr<std::uint8_t>();
@@ -58,8 +63,7 @@ double total_weight(const torch::Tensor& target, const std::vector<double>& weig
     total += weights[c] * static_cast<double>(pixels);
   }
   if (known == target.numel()) return total;
-  throw UserError("the labels hold classes that the network's " + std::to_string(weights.size()) +
-                  " output channels do not have");
+  refuse_classes(static_cast<std::int64_t>(weights.size()));
 }
 
 /// Calls body(image, first pixel, pixels) for blocks of all images, on all threads. @return the sum of what it returns
@@ -124,6 +128,11 @@ torch::Tensor checked_labels(const torch::Tensor& logits, const torch::Tensor& t
   require_size(logits, target, {logits.size(0), logits.size(-2), logits.size(-1)});
   if (target.scalar_type() != torch::kUInt8) require_bytes(target);
   return target.to(torch::kUInt8).contiguous();
+}
+
+void require_classes(const torch::Tensor& logits, const torch::Tensor& labels) {
+  const auto unknown = labels.ge(logits.size(1)).logical_and(labels != kIgnore);
+  if (unknown.any().item<bool>()) refuse_classes(logits.size(1));
 }
 
 void require_same_size(const torch::Tensor& logits, const torch::Tensor& teacher) {

@@ -13,6 +13,9 @@ namespace portraitseg {
 /// @throws UserError naming the sizes if they are others, or a label that is not in 0..255.
 torch::Tensor checked_labels(const torch::Tensor& logits, const torch::Tensor& target);
 
+/// @throws UserError if a label is neither a channel nor kIgnore.
+void require_classes(const torch::Tensor& logits, const torch::Tensor& labels);
+
 /// @param logits, teacher [N, C, H, W]
 /// @throws UserError naming the sizes if they are others.
 void require_same_size(const torch::Tensor& logits, const torch::Tensor& teacher);
