@@ -1,8 +1,10 @@
 #include "portraitseg/core/file.h"
 
+#include <csignal>
 #include <fstream>
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
@@ -51,6 +53,36 @@ TEST(WriteFile, FollowsLinksAndWritesToDevicesWithoutReplacingThem) {
   EXPECT_EQ(read_file(folder.path() / "target"), "new");
   write_file("/dev/null", "x");
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+TEST(AppendFile, MakesTheFileAndAddsToItInPlace) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  append_file(path, "one,");
+  std::ifstream reader(path);
+  append_file(path, "two");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(reader), {}), "one,two");
+  EXPECT_THROW(append_file(folder.path() / "missing" / "file", "x"), DataError);
+}
+
+TEST(AppendFile, ThatFailsLeavesTheFileAsItWas) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  write_file(path, "12345");
+  const auto append_to_a_full_disk =
+      [&] {  // in a process of its own, where no file may have more than 8 bytes
+        std::signal(SIGXFSZ, SIG_IGN);
+        const rlimit limit = {8, 8};
+        if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) std::_Exit(1);
+        try {
+          append_file(path, "6789abc");
+        } catch (const DataError&) {
+          std::_Exit(2);
+        }
+        std::_Exit(0);
+      };
+  EXPECT_EXIT(append_to_a_full_disk(), ::testing::ExitedWithCode(2), "");
+  EXPECT_EQ(read_file(path), "12345");
 }
 
 TEST(ReadLines, DropsLineEndsBlanksAndEmptyLines) {
