@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -105,6 +104,23 @@ MaskEncoding encoding_of(const std::vector<SeenMask>& masks) {
   }
 }
 
+/// A mask's one value beside 0; 0: it has none, or several.
+std::size_t only_value(const SeenMask& mask) {
+  const std::size_t highest = highest_value({mask});
+  return std::count(mask.values.begin() + 1, mask.values.end(), true) == 1 ? highest : 0;
+}
+
+/// The first of those masks whose one value beside 0 occurs most often; nullptr: none has just one.
+const SeenMask* most_usual(const std::vector<SeenMask>& masks) {
+  std::array<std::size_t, 256> count{};
+  for (const auto& mask : masks) ++count[only_value(mask)];
+  count[0] = 0;
+  const auto most = std::max_element(masks.begin(), masks.end(), [&](const auto& a, const auto& b) {
+    return count[only_value(a)] < count[only_value(b)];
+  });
+  return most == masks.end() || only_value(*most) == 0 ? nullptr : &*most;
+}
+
 }  // namespace
 
 PairedDataset::PairedDataset(std::vector<ImagePair> pairs, const fs::path& list_path, OnError on_error,
@@ -164,19 +180,12 @@ MaskEncoding PairedDataset::recognise_encoding(OnError on_error) const {
   for (std::size_t i = 0; i < pairs_.size(); i += step) look_at(i);
   for (std::size_t i = 0; highest_value(masks) == 0 && i < pairs_.size(); ++i) look_at(i);
   if (highest_value(masks) == 0) refuse_all_background(unusable);
-  for (;;) {
-    try {
-      return encoding_of(masks);
-    } catch (const DataError&) {
-      if (on_error == OnError::kFail) throw;
-      // The odd ones are left to be refused by name when they are read; the others may make sense without them.
-      std::vector<SeenMask> rest;
-      const std::size_t highest = highest_value(masks);
-      std::copy_if(masks.begin(), masks.end(), std::back_inserter(rest),
-                   [&](const SeenMask& mask) { return !mask.values[highest]; });
-      if (highest_value(rest) == 0) throw;
-      masks = std::move(rest);
-    }
+  try {
+    return encoding_of(masks);
+  } catch (const DataError&) {
+    const SeenMask* usual = most_usual(masks);
+    if (on_error == OnError::kFail || usual == nullptr) throw;
+    return MaskEncoding::detect(usual->values);  // the others are refused by name when they are read
   }
 }
 

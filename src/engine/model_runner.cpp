@@ -3,6 +3,12 @@
 #include <torch/torch.h>
 
 namespace portraitseg {
+namespace {
+
+/// After so many sizes that are all refused, no other one is tried: each costs a forward pass.
+constexpr std::size_t kTries = 4;
+
+}  // namespace
 
 ModelRunner::ModelRunner(SegmentationModel& model, const Device& device, Purpose purpose)
     : model_(model), device_(device), purpose_(purpose), dtype_(model.parameters().front().scalar_type()) {
@@ -25,19 +31,25 @@ std::vector<torch::Tensor> ModelRunner::outputs(const torch::Tensor& image) {
 
 SegmentationOutput ModelRunner::forward(const torch::Tensor& image) {
   const torch::Tensor moved = device_.move(image, dtype_);
-  if (compiled_) {
+  if (compiled_ && refused_.count(moved.sizes().slice(1).vec()) == 0) {
     try {
       const std::vector<torch::Tensor> outputs = (*compiled_)(moved);
+      has_compiled_ = true;
       SegmentationOutput output{outputs[0], {}, {}};
       if (has_boundary_) output.boundary = outputs[1];
       if (has_coarse_) output.coarse = outputs.back();
       return output;
     } catch (const NotCompiled& reason) {
-      obstacle_ = reason.what();
-      compiled_.reset();
+      refuse(moved, reason.what());
     }
   }
   return model_.forward(moved);
+}
+
+void ModelRunner::refuse(const torch::Tensor& image, const std::string& reason) {
+  if (obstacle_.empty()) obstacle_ = reason;
+  refused_.insert(image.sizes().slice(1).vec());
+  if (!has_compiled_ && refused_.size() >= kTries) compiled_.reset();
 }
 
 void ModelRunner::profile(OperatorSeconds* seconds) {

@@ -179,8 +179,9 @@ class Pass {
       infer();
     }
     runner.profile(nullptr);
-    for (const auto& [kind, seconds] : fused)
-      books.add_fused(kind, seconds / static_cast<double>(device_.threads()));
+    // A compiled network has no more threads at work than images.
+    const auto threads = static_cast<double>(std::min(device_.threads(), options_.batch));
+    for (const auto& [kind, seconds] : fused) books.add_fused(kind, seconds / threads);
   }
 
   const std::string& obstacle() const {

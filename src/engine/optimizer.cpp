@@ -118,6 +118,7 @@ void Adam::step(double lr) {
 
 /// The parameters in [begin, end) of the buffers, a piece at a time that stays in the processor's cache.
 void Adam::update(std::int64_t begin, std::int64_t end, double decay, double lr) {
+  if (begin == end) return;
   const double beta1 = options_.betas[0], beta2 = options_.betas[1];
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));

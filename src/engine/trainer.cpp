@@ -115,6 +115,7 @@ bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& sto
     for (const auto& reason : batch.skipped) tell([&](auto& o) { o.skipped(reason); });
     progress_.current.skipped += static_cast<std::int64_t>(batch.skipped.size());
     if (batch.image.size(0) > 0) count(step(batch));
+    tell_obstacle();
     ++progress_.current.batch;
     tell([&](auto& o) { o.waited(waited.count()); });
     tell([&](auto& o) { o.stepped(progress_, batches); });
@@ -137,6 +138,13 @@ std::vector<double> Trainer::step(const Batch& batch) {
                     ", batch " + std::to_string(progress_.current.batch + 1) +
                     "; the last checkpoint is from before; lower optimizer.lr");
   }
+}
+
+void Trainer::tell_obstacle() {
+  const std::string& obstacle = step_->runner().obstacle();
+  if (obstacle.empty() || obstacle_told_) return;
+  obstacle_told_ = true;
+  tell([&](auto& o) { o.not_fused(obstacle); });
 }
 
 /// Adds a step's loss terms to the epoch's.

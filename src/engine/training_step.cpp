@@ -24,10 +24,9 @@ std::vector<torch::Tensor> LossSum::operator()(const SegmentationOutput& image,
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     const LossTerm& term = terms_[i];
     const torch::Tensor& logits = (term.view == View::kDeformed ? deformed : image).at(term.output);
-    const torch::Tensor target = term.options->compares_views()
-                                     ? deformed.at(term.output).detach()
-                                     : device.move(batch.targets.at(term.target), torch::kUInt8);
-    values.push_back(term.weight * losses_[i]->forward(logits, target));
+    const torch::Tensor target =
+        term.options->compares_views() ? deformed.at(term.output).detach() : batch.targets.at(term.target);
+    values.push_back(term.weight * losses_[i]->forward(logits, device.move(target, target.scalar_type())));
   }
   return values;
 }

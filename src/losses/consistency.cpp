@@ -17,6 +17,8 @@ class Consistency final : public Loss {
     if (logits.size(1) == 1)
       throw UserError(
           "consistency needs a network with at least 2 output channels; set model.num_classes to 2");
+    require_same_size(logits, teacher);
+    if (logits.numel() == 0) return logits.sum() * 0;  // a mean over nothing
     if (has_pixel_loss(logits)) return softmax_divergence(logits, teacher, 1 / temperature_);
     const auto p = torch::log_softmax(logits / temperature_, 1);
     const auto q = torch::softmax(teacher.detach() / temperature_, 1);

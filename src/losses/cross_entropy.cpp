@@ -25,10 +25,11 @@ class CrossEntropy final : public Loss {
       throw UserError("class_weights has " + std::to_string(class_weights_.size()) +
                       " numbers, the network " + std::to_string(classes) + " classes");
     }
+    const torch::Tensor labels = checked_labels(logits, target);
     const auto weights =
         class_weights_.empty() ? std::vector<double>(static_cast<std::size_t>(classes), 1.0) : class_weights_;
-    if (has_pixel_loss(logits)) return softmax_loss(logits, target, weights, /*gamma=*/0);
-    return by_operators(logits, target.to(torch::kInt64),
+    if (has_pixel_loss(logits)) return softmax_loss(logits, labels, weights, /*gamma=*/0);
+    return by_operators(logits, labels.to(torch::kInt64),
                         torch::tensor(weights, torch::kFloat64).to(logits.device(), logits.scalar_type()));
   }
 

@@ -110,9 +110,9 @@ double sorted_hinge(const T* logits, const std::uint8_t* labels, std::int64_t si
 }
 
 /// The images' mean, or one loss over all pixels. The same bits for any number of threads.
-torch::Tensor sorted_hinge(const torch::Tensor& logits, const torch::Tensor& target, bool per_image) {
+/// @param labels from checked_labels()
+torch::Tensor sorted_hinge(const torch::Tensor& logits, const torch::Tensor& labels, bool per_image) {
   const torch::Tensor values = logits.detach().contiguous();
-  const torch::Tensor labels = target.to(torch::kUInt8).contiguous();
   const torch::Tensor gradient = needs_gradient(logits) ? torch::zeros_like(values) : torch::Tensor();
   const std::int64_t sets = per_image ? logits.size(0) : 1, size = logits.numel() / sets;
   std::vector<double> losses(static_cast<std::size_t>(sets));
@@ -140,12 +140,14 @@ class LovaszHinge final : public Loss {
       throw UserError("lovasz_hinge needs a network with 1 output channel, this one has " +
                       std::to_string(logits.size(1)) + "; set model.num_classes to 1 or use cross_entropy");
     }
+    const torch::Tensor labels = checked_labels(logits, target);
+    if (logits.numel() == 0) return logits.sum() * 0;  // a mean over no images
     if (has_pixel_loss(logits) && logits.numel() <= kMostPixels)
-      return sorted_hinge(logits, target, per_image_);
-    if (!per_image_) return hinge(logits.flatten(), target.flatten());
+      return sorted_hinge(logits, labels, per_image_);
+    if (!per_image_) return hinge(logits.flatten(), labels.flatten());
     torch::Tensor sum = torch::zeros({}, logits.options());
     for (std::int64_t i = 0; i < logits.size(0); ++i) {
-      sum = sum + hinge(logits[i].flatten(), target[i].flatten());
+      sum = sum + hinge(logits[i].flatten(), labels[i].flatten());
     }
     return sum / logits.size(0);
   }

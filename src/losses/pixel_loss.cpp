@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <string>
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
@@ -88,11 +89,46 @@ torch::Tensor pixel_loss(const torch::Tensor& logits, double factor, Body body) 
     const kernels::Planes<const T> planes = {in + offset, channels, pixels, stride};
     return body(planes, image * stride + first, offset, out ? out + offset : nullptr);
   });
-  if (out) return with_gradient(sum * factor, logits, gradient);
+  if (gradient.defined()) return with_gradient(sum * factor, logits, gradient);
   return torch::full({}, sum * factor, values.options());
 }
 
+std::string size_text(torch::IntArrayRef sizes) {
+  std::string text;
+  for (const auto size : sizes) text += (text.empty() ? "" : "x") + std::to_string(size);
+  return text;
+}
+
+void require_size(const torch::Tensor& logits, const torch::Tensor& target, torch::IntArrayRef wanted) {
+  if (logits.dim() == 4 && target.sizes() == wanted) return;
+  throw UserError("the network's output is " + size_text(logits.sizes()) + ", its target " +
+                  size_text(target.sizes()) + "; wanted is " + size_text(wanted));
+}
+
+/// Other values would become some class or kIgnore when they are made bytes.
+void require_bytes(const torch::Tensor& labels) {
+  if (!torch::isIntegralType(labels.scalar_type(), /*includeBool=*/true))
+    throw UserError(std::string("the labels are ") + torch::toString(labels.scalar_type()) +
+                    "; wanted are whole numbers");
+  if (labels.numel() == 0) return;
+  for (const auto& extreme : {labels.min(), labels.max()}) {
+    const auto value = extreme.item<std::int64_t>();
+    if (value >= 0 && value <= kIgnore) continue;
+    throw UserError("a label is " + std::to_string(value) + "; wanted are 0 to 254, and 255 = ignore");
+  }
+}
+
 }  // namespace
+
+torch::Tensor checked_labels(const torch::Tensor& logits, const torch::Tensor& target) {
+  require_size(logits, target, {logits.size(0), logits.size(-2), logits.size(-1)});
+  if (target.scalar_type() != torch::kUInt8) require_bytes(target);
+  return target.to(torch::kUInt8).contiguous();
+}
+
+void require_same_size(const torch::Tensor& logits, const torch::Tensor& teacher) {
+  require_size(logits, teacher, logits.sizes());
+}
 
 bool has_pixel_loss(const torch::Tensor& logits) {
   return logits.is_cpu() &&
@@ -107,9 +143,8 @@ torch::Tensor with_gradient(double value, const torch::Tensor& logits, const tor
   return KnownGradient::apply(logits, gradient, value);
 }
 
-torch::Tensor softmax_loss(const torch::Tensor& logits, const torch::Tensor& target,
+torch::Tensor softmax_loss(const torch::Tensor& logits, const torch::Tensor& labels,
                            const std::vector<double>& weights, double gamma) {
-  const torch::Tensor labels = target.to(torch::kUInt8).contiguous();
   const double total = total_weight(labels, weights);
   const double factor = total > 0 ? 1 / total : 0;  // nothing to learn from: value and gradient are zero
   return AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "softmax_loss", [&] {

@@ -16,9 +16,9 @@ Ending benchmark(const TemporaryFolder& place, Arguments arguments) {
 }
 
 /// With --json - and as few rounds as give a median.
-Json figures(Arguments arguments) {
+Json figures(Arguments arguments, const std::string& threads = "1") {
   const TemporaryFolder place;
-  arguments.insert(arguments.end(), {"--rounds", "3", "--threads", "1", "--json", "-"});
+  arguments.insert(arguments.end(), {"--rounds", "3", "--threads", threads, "--json", "-"});
   const Ending ending = benchmark(place, arguments);
   EXPECT_EQ(ending.exit_code, 0) << ending.err;
   EXPECT_TRUE(contents(place.path()).empty());
@@ -67,6 +67,12 @@ TEST(NetworkBenchmark, ATrainingStepHasLossBackwardPassAndOptimizer) {
     EXPECT_GT(json.at("operators").at("optimizer"), 0);
     EXPECT_GT(json.at("operators").at("loss"), 0);
   }
+}
+
+TEST(NetworkBenchmark, AThreadWithoutAnImageTakesNoShareOfTheTime) {
+  const Json json = figures({"--model", "sinet", "--size", "224x224", "--batch", "1"}, "2");
+  EXPECT_EQ(json.at("threads"), 2);
+  EXPECT_LT(json.at("operators").at("other"), 0.4);
 }
 
 TEST(NetworkBenchmark, AConfigurationIsMeasuredWithoutItsData) {

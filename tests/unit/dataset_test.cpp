@@ -80,6 +80,34 @@ TEST_F(Folders, MasksOfTwoEncodingsAreNoSet) {
   EXPECT_THAT(error(FoldersOptions(), "list.txt"), HasSubstr("a.png: marks the portrait by 1, but"));
 }
 
+TEST_F(Folders, WhereOddMasksAreSkippedTheEncodingIsThatOfMost) {
+  const auto used = [&](const std::vector<int>& portraits) {
+    std::string list;
+    for (std::size_t i = 0; i < portraits.size(); ++i) {
+      const std::string name = std::to_string(i);
+      write("Images/" + name + ".png", "Labels/" + name + ".png", portraits[i]);
+      list += name + ".png\n";
+    }
+    write_list("list.txt", list);
+    const auto dataset = open(FoldersOptions(), "list.txt", OnError::kSkip);
+    std::string ids;
+    for (std::int64_t i = 0; i < dataset->size(); ++i) {
+      try {
+        expect_square(dataset->get(i), dataset->id(i));
+        ids += dataset->id(i);
+      } catch (const DataError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("does not fit the data set's encoding"));
+      }
+    }
+    return ids;
+  };
+  EXPECT_EQ(used({255, 255, 1, 255, 255, 255}), "01345");
+  EXPECT_EQ(used({1, 1, 255, 1, 1, 1}), "01345");
+  EXPECT_EQ(used({100, 100, 7, 1, 100}), "014");
+  EXPECT_EQ(used({1, 100, 1, 100}), "02") << "the first of equals";
+  EXPECT_EQ(used({255, 1, 1, 255}), "03") << "the first of equals";
+}
+
 TEST_F(Folders, AListOfTheSameNameInTheWorkingFolderIsNotTakenForTheSetsOwn) {
   write("Images/a.jpg", "Labels/a.png", 1);
   write_list("list.txt", "a.jpg\n");

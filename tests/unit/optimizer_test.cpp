@@ -1,5 +1,7 @@
 #include "portraitseg/engine/optimizer.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -109,6 +111,34 @@ TEST(Adam, AFrozenParameterStaysOutside) {
   adam.save(state);
   EXPECT_EQ(state.find("training.adam.mean.0.weight"), nullptr);
   EXPECT_NE(state.find("training.adam.mean.2.weight"), nullptr);
+}
+
+/// Two parameters that have shapes and no values: they stand for tensors that are not in main memory.
+struct Shapes : torch::nn::Module {
+  Shapes() {
+    register_parameter("first", torch::empty({4, 4}, torch::kMeta));
+    register_parameter("second", torch::empty({20}, torch::kMeta));
+  }
+};
+
+TEST(Adam, StepsOffTheProcessorWhateverTheFirstParameterHas) {
+  OptimizerOptions options;
+  options.weight_decay = 0.01;
+  for (const std::vector<std::string>& keys :
+       {std::vector<std::string>{"first", "second"}, {"second"}, std::vector<std::string>{}}) {
+    const Shapes shapes;
+    const auto parameters = shapes.named_parameters();
+    Adam adam(shapes, options);
+    adam.zero_grad();
+    for (const auto& key : keys) parameters[key].mutable_grad().add_(1);
+    std::vector<std::int64_t> before;
+    for (const auto& item : parameters) before.push_back(item.value()._version());
+    adam.step(0.1);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const bool has_gradient = std::count(keys.begin(), keys.end(), parameters[i].key()) > 0;
+      EXPECT_EQ(parameters[i].value()._version() > before[i], has_gradient) << parameters[i].key();
+    }
+  }
 }
 
 TEST(Adam, WeightsLoadedAfterItWasMadeAreThoseItUpdates) {

@@ -1,4 +1,6 @@
 // The losses' own passes over the pixels against LibTorch's operators.
+#include <map>
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -121,6 +123,94 @@ TEST(PixelLoss, ALabelWithoutItsChannelIsRefused) {
   const auto two_channels = c.logits.slice(1, 0, 2);
   EXPECT_THROW(build("{name: cross_entropy}")->forward(two_channels, c.label), UserError);
   EXPECT_THROW(build("{name: focal}")->forward(two_channels, c.label), UserError);
+}
+
+/// What the loss says to these sizes. @param type of the logits; LibTorch's operators take bfloat16
+std::string refusal(const std::string& name, torch::Dtype type, torch::IntArrayRef sizes,
+                    const torch::Tensor& target) {
+  try {
+    build("{name: " + name + "}")->forward(torch::zeros(sizes, type), target);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(PixelLoss, LabelsOfAnotherSizeAreRefused) {
+  for (const std::string name : {"cross_entropy", "focal", "lovasz_hinge"}) {
+    const std::string channels = name == "lovasz_hinge" ? "1" : "2";
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      for (const auto& [text, sizes] :
+           std::map<std::string, std::vector<std::int64_t>>{{"2x16x16", {2, 16, 16}},
+                                                            {"2x128x128", {2, 128, 128}},
+                                                            {"2x32x128", {2, 32, 128}},
+                                                            {"1x64x64", {1, 64, 64}},
+                                                            {"64x64", {64, 64}},
+                                                            {"2x1x64x64", {2, 1, 64, 64}}}) {
+        const auto label = torch::ones(sizes, torch::kUInt8);
+        EXPECT_EQ(
+            refusal(name, type, {2, std::stoll(channels), 64, 64}, label),
+            "the network's output is 2x" + channels + "x64x64, its target " + text + "; wanted is 2x64x64");
+      }
+    }
+  }
+}
+
+TEST(PixelLoss, ATeacherOfAnotherSizeIsRefused) {
+  for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+    for (const auto& [text, sizes] :
+         std::map<std::string, std::vector<std::int64_t>>{{"2x3x16x16", {2, 3, 16, 16}},
+                                                          {"2x2x64x64", {2, 2, 64, 64}},
+                                                          {"1x3x64x64", {1, 3, 64, 64}},
+                                                          {"3x64x64", {3, 64, 64}}}) {
+      EXPECT_EQ(refusal("consistency", type, {2, 3, 64, 64}, torch::zeros(sizes)),
+                "the network's output is 2x3x64x64, its target " + text + "; wanted is 2x3x64x64");
+    }
+  }
+}
+
+TEST(PixelLoss, OfNoImagesIsZeroWithZeroGradient) {
+  for (const std::string term : {"{name: cross_entropy}", "{name: focal}", "{name: consistency}",
+                                 "{name: lovasz_hinge}", "{name: lovasz_hinge, per_image: true}"}) {
+    SCOPED_TRACE(term);
+    const std::int64_t channels = term.find("lovasz") == std::string::npos ? 2 : 1;
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      const auto logits = torch::zeros({0, channels, 6, 5}, type).set_requires_grad(true);
+      const auto label = torch::zeros({0, 6, 5}, torch::kUInt8);
+      const bool views = term.find("consistency") != std::string::npos;
+      const auto loss = build(term)->forward(logits, views ? torch::zeros_like(logits) : label);
+      loss.backward();
+      EXPECT_EQ(loss.item<double>(), 0);
+      EXPECT_EQ(logits.grad().sizes(), logits.sizes());
+    }
+  }
+}
+
+TEST(PixelLoss, ALabelThatIsNoByteIsRefusedByItsValue) {
+  for (const std::string name : {"cross_entropy", "focal", "lovasz_hinge"}) {
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      for (const std::int64_t value :
+           {std::int64_t{256}, std::int64_t{-1}, std::int64_t{1} << 32, -(std::int64_t{1} << 32)}) {
+        auto label = torch::ones({1, 6, 5}, torch::kInt64);
+        label[0][2][3] = value;
+        EXPECT_EQ(refusal(name, type, {1, name == "lovasz_hinge" ? 1 : 2, 6, 5}, label),
+                  "a label is " + std::to_string(value) + "; wanted are 0 to 254, and 255 = ignore");
+      }
+    }
+    EXPECT_EQ(refusal(name, torch::kFloat32, {1, name == "lovasz_hinge" ? 1 : 2, 6, 5},
+                      torch::full({1, 6, 5}, 0.5)),
+              "the labels are Float; wanted are whole numbers");
+  }
+}
+
+TEST(PixelLoss, WideLabelsAreThoseOfBytes) {
+  for (const std::string name : {"cross_entropy", "focal", "lovasz_hinge"}) {
+    const Case c(name == "lovasz_hinge" ? 1 : 3);
+    const auto loss = build("{name: " + name + "}");
+    const auto expected = loss->forward(c.logits, c.label);
+    for (const auto type : {torch::kInt64, torch::kInt32, torch::kInt16})
+      EXPECT_TRUE(torch::equal(loss->forward(c.logits, c.label.to(type)), expected)) << name << ' ' << type;
+  }
 }
 
 TEST(PixelLoss, NotANumberStaysOne) {

@@ -4,7 +4,10 @@
 #include <opencv2/core.hpp>
 #include <torch/torch.h>
 
+#include "portraitseg/engine/run_folder.h"
+
 #include "support/memory_dataset.h"
+#include "support/temporary_folder.h"
 
 namespace portraitseg {
 namespace {
@@ -103,6 +106,40 @@ TEST(Trainer, WithoutLossesOnItTheDeformedViewIsNotMade) {
   const Trainer trainer(config, device);
   EXPECT_FALSE(trainer.loader_options().deformed);
   EXPECT_FALSE(first_batch(trainer, 0).deformed.defined());
+}
+
+struct WithDropout : SegmentationModel {
+  WithDropout() : convolution(register_module("convolution", torch::nn::Conv2d(3, 2, 1))) {}
+  SegmentationOutput forward(const torch::Tensor& image) override {
+    return {torch::dropout(convolution(image), 0.5, is_training()), {}, {}};
+  }
+  std::int64_t size_multiple() const override { return 1; }
+  torch::nn::Conv2d convolution;
+};
+
+struct WithDropoutOptions : ModelOptions {
+  void fields(Fields& /*f*/) override {}
+  std::shared_ptr<SegmentationModel> build() const override { return std::make_shared<WithDropout>(); }
+};
+
+struct Listener : TrainingObserver {
+  void not_fused(const std::string& reason) override { reasons.push_back(reason); }
+  std::vector<std::string> reasons;
+};
+
+TEST(Trainer, SaysOnceWhyItsNetworkDoesNotRunFused) {
+  RunConfig config = portraitnet_recipe();
+  config.losses.resize(1);
+  config.trainer.epochs = 2;
+  config.model.options = std::make_shared<WithDropoutOptions>();
+  const Device device(config.device);
+  Trainer trainer(config, device);
+  const testing::TemporaryFolder folder;
+  Listener listener;
+  trainer.train(RunFolder::create(folder.path() / "run", trainer.config(), device), {&listener},
+                [] { return false; });
+  ASSERT_EQ(listener.reasons.size(), 1u);
+  EXPECT_NE(listener.reasons[0].find("dropout"), std::string::npos);
 }
 
 }  // namespace

@@ -161,4 +161,9 @@ void TrainingDisplay::skipped(const std::string& reason) {
   say("skipped: " + reason);
 }
 
+void TrainingDisplay::not_fused(const std::string& reason) {
+  if (bar_ != nullptr) bar_->clear();
+  say("not fused: " + reason);
+}
+
 }  // namespace portraitseg

@@ -51,6 +51,7 @@ class TrainingDisplay final : public TrainingObserver {
   void waited(double seconds) override { waited_ += seconds; }
   void epoch_finished(const Progress& progress, bool best) override;
   void skipped(const std::string& reason) override;
+  void not_fused(const std::string& reason) override;
 
  private:
   ProgressBar& bar(const std::string& title);

@@ -31,7 +31,8 @@ class PairedDataset : public Dataset {
  public:
   /// @param list the list file as find_list() gives it, or the name of a split, see Dataset::list.
   /// @param read_mask how masks are read; without it they are binary: their encoding (0/1, 0/200, 0/255 ...) is
-  ///   recognised from a sample of them, and every mask that is read must then fit it.
+  ///   recognised from a sample of them, and every mask that is read must then fit it. Where masks that cannot be used
+  ///   are skipped and the sample fits no encoding, it is that of most of its masks.
   /// @param mirrored_classes of every sample, see Sample.
   /// @throws DataError as DatasetOptions::open says; `list` names the set in messages.
   PairedDataset(std::vector<ImagePair> pairs, const std::filesystem::path& list, OnError on_error,

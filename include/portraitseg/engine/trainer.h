@@ -32,6 +32,9 @@ class TrainingObserver {
   /// After the validation and the checkpoint of an epoch.
   virtual void epoch_finished(const Progress& /*progress*/, bool /*best*/) {}
   virtual void skipped(const std::string& /*reason*/) {}
+
+  /// Once, after the first step that LibTorch's operators ran where fused ones were wanted.
+  virtual void not_fused(const std::string& /*reason*/) {}
 };
 
 /// Trains the network of a configuration and keeps the run folder's checkpoints.
@@ -75,6 +78,7 @@ class Trainer {
   void finish_epoch(const RunFolder& run);
   void save(const std::filesystem::path& path) const;
   double learning_rate() const;
+  void tell_obstacle();
 
   template <class Call>
   void tell(Call call) const {
@@ -90,6 +94,7 @@ class Trainer {
   Progress progress_;
   std::int64_t stride_ = 1;  ///< input size over logits size
   bool ready_ = false;       ///< initialised or resumed
+  bool obstacle_told_ = false;
 };
 
 }  // namespace portraitseg

@@ -45,7 +45,7 @@ class TrainingStep {
                const OptimizerOptions& optimizer, const Device& device);
 
   /// @return each loss term's weighted value, in the list's order
-  /// @throws LossNotFinite; nothing is updated then
+  /// @throws LossNotFinite; no parameter is updated then, but running statistics have seen the batch
   std::vector<double> run(const Batch& batch, double lr);
 
   /// The two halves of run().

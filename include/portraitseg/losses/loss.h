@@ -14,9 +14,10 @@ class Loss {
   virtual ~Loss() = default;
 
   /// @param logits [N, C, H, W]
-  /// @param target [N, H, W] class index, kIgnore = ignore, uint8 or int64; of a loss that compares views,
+  /// @param target [N, H, W] class index, kIgnore = ignore, of any whole type; of a loss that compares views,
   ///               [N, C, H, W]: the logits of the deformed view
   /// @return scalar
+  /// @throws UserError if channels or sizes do not fit, or a label is not in 0..255
   virtual torch::Tensor forward(const torch::Tensor& logits, const torch::Tensor& target) const = 0;
 };
 

@@ -18,9 +18,10 @@ using OperatorSeconds = std::map<std::string, double>;
 
 /// Runs a network on the CPU with fused operators, in place of LibTorch's: one forward is recorded, and from then on its values
 /// and gradients come from vector code on channels-last maps, image by image. Same parameters, same results but for rounding; the
-/// network's code is not called again, so it must not decide anything by the values of the image.
+/// network's code is not called again for images of that size, so it must not decide anything by the values of the image.
 ///
-/// What is recorded follows the network's mode (train() or eval()): make another one after changing it.
+/// What is recorded follows the network's mode (train() or eval()): make another one after changing it. Parameters may be frozen
+/// and unfrozen; the network is recorded again then.
 class CompiledNetwork {
  public:
   /// [N, C, H, W] to maps [N, c, h, w]
@@ -31,7 +32,8 @@ class CompiledNetwork {
   CompiledNetwork(torch::nn::Module& network, Forward forward, bool gradients);
   ~CompiledNetwork();
 
-  /// As `forward`, also for autograd: the outputs lead to the parameters, not to the image.
+  /// As `forward`, also for autograd: the outputs lead to the parameters, not to the image. A backward pass throws a c10::Error
+  /// if it is a second one through the same outputs (also with retain_graph), or if the image has been changed in between.
   /// @param image on the CPU, of the parameters' type; the first one of each size is recorded
   /// @throws NotCompiled (a std::runtime_error) naming the operator that there is no fused code for
   std::vector<torch::Tensor> operator()(const torch::Tensor& image);
@@ -45,6 +47,9 @@ class CompiledNetwork {
  private:
   struct Entry;  ///< for one size of input
 
+  void find_parameters(torch::Dtype dtype);
+  Entry& entry_for(const torch::Tensor& image);
+  std::unique_ptr<Entry> record(const torch::Tensor& image);
   template <class T>
   std::vector<torch::Tensor> run(Entry& entry, const torch::Tensor& image);
 
@@ -53,6 +58,8 @@ class CompiledNetwork {
   bool gradients_;
   std::vector<torch::Tensor> parameters_;                                ///< those that require a gradient
   std::map<std::vector<std::int64_t>, std::unique_ptr<Entry>> entries_;  ///< by channels, height, width
+  std::int64_t calls_ = 0;
+  bool checked_ = false;  ///< against LibTorch's values, for one size
   OperatorSeconds* profile_ = nullptr;
 };
 

@@ -23,9 +23,11 @@ void BatchSums<T>::finish_moments(int id, Parameters<T>& parameters) {
   const BatchNorm& layer = *node.norm;
   const std::size_t channels = layer.channels.size();
   const auto pixels = static_cast<double>(node.shape.height * node.shape.width);
-  const double count = pixels * static_cast<double>(images_);
+  const double count = values_per_channel(node);
   TORCH_CHECK(count > 1, "Expected more than 1 value per channel when training");
-  std::vector<double> mean(channels), variance(channels);
+  auto& [mean, variance] = statistics_[id];
+  mean.assign(channels, 0.0);
+  variance.assign(channels, 0.0);
   for (std::int64_t n = 0; n < images_; ++n) {
     for (std::size_t c = 0; c < channels; ++c) mean[c] += of(id, n)[c] / static_cast<double>(images_);
   }
@@ -36,14 +38,22 @@ void BatchSums<T>::finish_moments(int id, Parameters<T>& parameters) {
     }
   }
   parameters.set_statistics(layer, mean, variance);
-  T* const running_mean = layer.running_mean.data_ptr<T>();
-  T* const running_var = layer.running_var.data_ptr<T>();
-  const auto blend = [&](T& running, double value) {
-    running = static_cast<T>((1 - layer.momentum) * static_cast<double>(running) + layer.momentum * value);
-  };
-  for (std::size_t c = 0; c < channels; ++c) {
-    blend(running_mean[layer.channels[c]], mean[c]);
-    blend(running_var[layer.channels[c]], variance[c] * count / (count - 1));
+}
+
+template <class T>
+void BatchSums<T>::update_running() {
+  for (const auto& [id, statistics] : statistics_) {
+    const BatchNorm& layer = *graph_.at(id).norm;
+    const double count = values_per_channel(graph_.at(id));
+    T* const running_mean = layer.running_mean.data_ptr<T>();
+    T* const running_var = layer.running_var.data_ptr<T>();
+    const auto blend = [&](T& running, double value) {
+      running = static_cast<T>((1 - layer.momentum) * static_cast<double>(running) + layer.momentum * value);
+    };
+    for (std::size_t c = 0; c < layer.channels.size(); ++c) {
+      blend(running_mean[layer.channels[c]], statistics.mean[c]);
+      blend(running_var[layer.channels[c]], statistics.variance[c] * count / (count - 1));
+    }
   }
 }
 

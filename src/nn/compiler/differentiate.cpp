@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <utility>
 
 #include <torch/torch.h>
@@ -44,10 +43,11 @@ class Differentiator {
   }
 
  private:
-  /// A gradient for some channels of a node.
+  /// A gradient for some channels of a node; or of its mean, which total() spreads over the pixels.
   struct Share {
     std::int64_t begin, count;
     int gradient;
+    bool of_mean = false;
   };
 
   /// Nodes with something to learn at or before them; the others' gradients are nobody's business.
@@ -55,9 +55,8 @@ class Differentiator {
     trained_.resize(static_cast<std::size_t>(forward_));
     for (int id = 0; id < forward_; ++id) {
       const Node& node = graph_.at(id);
-      bool trained = wants_gradient(node.bias) || (node.weight && wants_gradient(node.weight->tensor)) ||
-                     (node.norm && (wants_gradient(node.norm->weight) || wants_gradient(node.norm->bias))) ||
-                     (node.activation && wants_gradient(node.activation->slope));
+      const std::vector<torch::Tensor> parameters = parameters_of(node);
+      bool trained = std::any_of(parameters.begin(), parameters.end(), wants_gradient);
       for (const int input : node.inputs) trained = trained || trained_[static_cast<std::size_t>(input)];
       trained_[static_cast<std::size_t>(id)] = trained;
     }
@@ -74,12 +73,8 @@ class Differentiator {
   /// The sum of all that was given; -1: nothing. Parts of the channels must tile the node.
   int total(int id) {
     std::map<std::pair<std::int64_t, std::int64_t>, int> sums;  // by channels
-    std::optional<int> mean;
     for (const Share& share : shares_[id]) {
-      if (graph_.at(share.gradient).op == Op::kSpreadMean) {
-        mean = share.gradient;
-        continue;
-      }
+      if (share.of_mean) continue;
       const auto [sum, is_new] = sums.emplace(std::pair(share.begin, share.count), share.gradient);
       if (!is_new) sum->second = graph_.add(sum->second, share.gradient);
     }
@@ -101,10 +96,13 @@ class Differentiator {
       const int joined = graph_.concat(parts);
       whole = whole < 0 ? joined : graph_.add(whole, joined);
     }
-    if (!mean) return whole;
-    Node spread = graph_.at(*mean);
-    if (whole >= 0) spread.inputs.push_back(whole);
-    return graph_.add_node(std::move(spread));
+    for (const Share& share : shares_[id]) {
+      if (!share.of_mean) continue;
+      Node spread{Op::kSpreadMean, {share.gradient}, graph_.shape(id)};
+      if (whole >= 0) spread.inputs.push_back(whole);
+      whole = graph_.add_node(std::move(spread));
+    }
+    return whole;
   }
 
   void hand_on(int id, int gradient) {
@@ -138,7 +136,9 @@ class Differentiator {
       case Op::kUpsample:
         return give(node.inputs[0], of_input(node, Op::kUpsampleGradient, {gradient}));
       case Op::kMean:
-        return give(node.inputs[0], of_input(node, Op::kSpreadMean, {gradient}));
+        if (trained(node.inputs[0]))
+          shares_[node.inputs[0]].push_back({0, node.shape.channels, gradient, /*of_mean=*/true});
+        return;
       case Op::kMultiplyChannels:
       case Op::kMultiplyPixels: {
         const bool channels = node.op == Op::kMultiplyChannels;
@@ -223,13 +223,11 @@ void add_sinks(Graph& graph) {
     node.begin = static_cast<std::int64_t>(i);
     graph.add_node(std::move(node));
   }
-  const std::vector<bool> live = graph.live();
   const int count = static_cast<int>(graph.nodes.size());
   std::map<const BatchNorm*, int> done;  // one may be used with and without its activation
   for (int id = 0; id < count; ++id) {
-    const Node node = graph.at(id);
-    const bool needs = live[static_cast<std::size_t>(id)] && node.op == Op::kNormalise && node.norm &&
-                       node.norm->batch_statistics;
+    const Node node = graph.at(id);  // its running statistics are wanted also where its map is not
+    const bool needs = node.op == Op::kNormalise && node.norm && node.norm->batch_statistics;
     if (!needs || !done.emplace(node.norm.get(), id).second) continue;
     Node sink{Op::kMoments, {node.inputs[0]}, node.shape};
     sink.norm = node.norm;

@@ -32,6 +32,11 @@ bool is_convolution(const Node& node) {
          node.op == Op::kDepthwiseTransposed;
 }
 
+/// A normalisation that does not depend on the batch.
+bool has_constants(const Node& node) {
+  return node.op == Op::kNormalise && !(node.norm && node.norm->batch_statistics);
+}
+
 std::vector<int> count_uses(const Graph& graph, const std::vector<bool>& live) {
   std::vector<int> uses(graph.nodes.size());
   for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
@@ -94,7 +99,7 @@ class Fuser {
     for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
       if (!live_[id]) continue;
       if (graph_.nodes[id].op == Op::kAdd) join_addition(id);
-      if (graph_.nodes[id].op == Op::kNormalise && inference) fold(id);
+      if (inference && has_constants(graph_.nodes[id])) fold(id);
     }
   }
 

@@ -13,10 +13,9 @@ std::int64_t padded_count(const ChannelMap& channels) {
 
 /// Values of a sink's sums.
 std::int64_t size_of(const Node& node) {
-  const std::int64_t first = padded_count(node.weight->first);
-  if (node.op == Op::kBiasGradient) return first;
+  if (node.op == Op::kBiasGradient) return padded_count(output_channels(node));
   return taps(node) * std::max<std::int64_t>(1, static_cast<std::int64_t>(node.weight->second.size())) *
-         first;
+         padded_count(node.weight->first);
 }
 
 }  // namespace
@@ -66,7 +65,7 @@ T Gradients<T>::sum(std::int64_t i) const {
 template <class T>
 void Gradients<T>::gather_bias(const Node& node, std::int64_t begin) {
   T* const to = of(node.bias).template data_ptr<T>();
-  for (const std::int64_t channel : node.weight->first) to[channel] += sum(begin++);
+  for (const std::int64_t channel : output_channels(node)) to[channel] += sum(begin++);
 }
 
 template <class T>

@@ -121,6 +121,16 @@ bool is_sink(Op op) {
          op == Op::kNormaliseSums;
 }
 
+std::vector<torch::Tensor> parameters_of(const Node& node) {
+  std::vector<torch::Tensor> all = {node.bias};
+  if (node.weight) all.push_back(node.weight->tensor);
+  if (node.norm) all.insert(all.end(), {node.norm->weight, node.norm->bias});
+  if (node.activation) all.push_back(node.activation->slope);
+  const auto is_none = [](const torch::Tensor& tensor) { return !tensor.defined(); };
+  all.erase(std::remove_if(all.begin(), all.end(), is_none), all.end());
+  return all;
+}
+
 std::vector<bool> Graph::live() const {
   std::vector<bool> live(nodes.size());
   for (std::size_t id = nodes.size(); id-- > 0;) {

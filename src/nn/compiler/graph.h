@@ -106,6 +106,14 @@ struct Node {
   std::vector<double> scale = {}, shift = {}, residual_scale = {}, slope = {};
 };
 
+/// Which of a bias' values belong to the channels of a convolution's output.
+inline const ChannelMap& output_channels(const Node& node) {
+  return node.from_first ? node.weight->second : node.weight->first;
+}
+
+/// What a node reads of the network, as far as it has it.
+std::vector<torch::Tensor> parameters_of(const Node& node);
+
 /// Of a convolution's kernel.
 inline std::int64_t taps(const Node& node) {
   return node.window.kernel[0] * node.window.kernel[1];

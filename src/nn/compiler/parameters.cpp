@@ -118,7 +118,7 @@ template <class T>
 void Parameters<T>::read_layer(const Node& node, Layer& layer) const {
   if (has_weight(node.op)) pack<T>(node, layer.weight);
   if (node.bias.defined() && has_weight(node.op)) {
-    layer.bias = channel_values<T>(node.bias, node.weight->first);
+    layer.bias = channel_values<T>(node.bias, output_channels(node));
     for (std::size_t c = 0; c < node.scale.size(); ++c) layer.bias[c] *= static_cast<T>(node.scale[c]);
   }
   if (node.op == Op::kPermute && layer.channels.empty())

@@ -34,16 +34,6 @@ kernels::Map<T> rows_of(kernels::Map<T> map, kernels::Rows rows) {
   return map;
 }
 
-bool has_sink_of_training(const Graph& graph) {
-  const std::vector<bool> live = graph.live();
-  for (std::size_t id = 0; id < live.size(); ++id) {
-    const Op op = graph.nodes[id].op;
-    if (live[id] && (op == Op::kMoments || op == Op::kWeightGradient || op == Op::kNormaliseSums))
-      return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 template <class T>
@@ -54,8 +44,7 @@ Program<T>::Program(std::shared_ptr<const Plan> plan, std::int64_t images)
       parameters_(plan_->graph),
       workers_(static_cast<std::size_t>(std::min<std::int64_t>(at::get_num_threads(), images))),
       gradients_(plan_->graph, workers_.size()),
-      sums_(plan_->graph, images),
-      trains_(has_sink_of_training(plan_->graph)) {
+      sums_(plan_->graph, images) {
   kept_.resize(static_cast<std::size_t>(plan_->schedule.kept * images));
   std::int64_t scratch = 0;
   for (const auto& stage : plan_->schedule.stages) scratch = std::max(scratch, stage.scratch);
@@ -76,7 +65,7 @@ std::int64_t Program<T>::bytes() const {
 template <class T>
 std::vector<torch::Tensor> Program<T>::forward(const torch::Tensor& image) {
   const Graph& graph = plan_->graph;
-  if (trains_) parameters_.read();
+  if (!plan_->inference) parameters_.read();
   image_ = image;
   outputs_.clear();
   for (const int output : graph.outputs) {
@@ -85,6 +74,7 @@ std::vector<torch::Tensor> Program<T>::forward(const torch::Tensor& image) {
         torch::empty({images_, shape.channels, shape.height, shape.width}, torch::dtype(dtype_of<T>())));
   }
   run(0, plan_->schedule.backward);
+  sums_.update_running();
   for (const auto& counter : graph.batch_counters) torch::Tensor(counter).add_(1);
   return std::move(outputs_);
 }

@@ -20,6 +20,7 @@ namespace portraitseg::compiler {
 struct Plan {
   Graph graph;
   Schedule schedule;
+  bool inference = false;  ///< parameters are read once, when a program is made; else at each forward()
 };
 
 /// Runs a plan for batches of one size. Its memory is laid out once. T: float or double, as the parameters are.
@@ -37,9 +38,6 @@ class Program {
   /// @return the gradient of each of `parameters`; undefined where the network does not use it
   std::vector<torch::Tensor> backward(const std::vector<torch::Tensor>& gradients,
                                       const std::vector<torch::Tensor>& parameters);
-
-  /// Parameters are read when a program is made and, in training, at each forward().
-  void read_parameters() { parameters_.read(); }
 
   std::int64_t bytes() const;  ///< of the memory for maps
   void profile(OperatorSeconds* seconds) { profile_ = seconds; }
@@ -70,7 +68,6 @@ class Program {
   std::vector<Worker> workers_;
   Gradients<T> gradients_;
   BatchSums<T> sums_;
-  bool trains_;
   torch::Tensor image_;
   std::vector<torch::Tensor> outputs_, output_gradients_;
   OperatorSeconds* profile_ = nullptr;

@@ -1,5 +1,6 @@
 #include "nn/compiler/record.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -15,28 +16,50 @@ using Values = std::vector<c10::IValue>;
 struct Call {
   std::string name;
   Values inputs, outputs;
+  bool hidden = false;  ///< from autograd
 };
 
 /// The operators that a network calls, not what LibTorch calls inside them.
 struct Recorder {
   std::vector<Call> calls;
   int depth = 0;
+  bool gradients = torch::GradMode::is_enabled();
 };
 
 thread_local Recorder* recorder =
     nullptr;  // LibTorch takes plain functions as callbacks, without any context
 
+bool any_tensor(const Values& values, const std::function<bool(const torch::Tensor&)>& is) {
+  return std::any_of(values.begin(), values.end(), [&](const c10::IValue& value) {
+    if (value.isTensor()) return value.toTensor().defined() && is(value.toTensor());
+    const auto list = value.isTensorList() ? value.toTensorVector() : std::vector<torch::Tensor>();
+    return std::any_of(list.begin(), list.end(), is);
+  });
+}
+
+/// Without a gradient though what it takes has one: in a NoGradGuard, or within an autograd::Function.
+bool is_hidden(const Call& call) {
+  const auto has_gradient = [](const torch::Tensor& tensor) { return tensor.requires_grad(); };
+  const auto lacks_gradient = [](const torch::Tensor& tensor) {
+    return tensor.is_floating_point() && !tensor.requires_grad();
+  };
+  return any_tensor(call.inputs, has_gradient) &&
+         (!torch::GradMode::is_enabled() || any_tensor(call.outputs, lacks_gradient));
+}
+
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
   if (recorder == nullptr || recorder->depth++ > 0) return nullptr;
   const auto inputs = function.inputs();
-  recorder->calls.push_back({function.name(), Values(inputs.begin(), inputs.end()), {}});
+  recorder->calls.push_back({function.name(), Values(inputs.begin(), inputs.end()), {}, false});
   return nullptr;
 }
 
 void end(const at::RecordFunction& function, at::ObserverContext*) {
   if (recorder == nullptr || --recorder->depth > 0) return;
   const auto outputs = function.outputs();
-  recorder->calls.back().outputs.assign(outputs.begin(), outputs.end());
+  Call& call = recorder->calls.back();
+  call.outputs.assign(outputs.begin(), outputs.end());
+  call.hidden = recorder->gradients && is_hidden(call);
 }
 
 std::vector<Call> record_calls(const std::function<void()>& run) {
@@ -107,7 +130,14 @@ class Translator {
     }
     const auto found = known.find(name);
     if (found == known.end()) throw NotCompiled("the operator " + name);
-    bind(call.outputs.at(0).toTensor(), (this->*found->second)(call.inputs));
+    if (call.hidden) throw NotCompiled("the operator " + name + " where autograd does not see it");
+    const auto hooked = [](const torch::Tensor& tensor) {
+      return !torch::autograd::impl::hooks(tensor).empty();
+    };
+    require(!any_tensor(call.outputs, hooked), "a hook on a gradient");
+    const torch::Tensor& output = call.outputs.at(0).toTensor();
+    shape_ = output.sizes().vec();
+    bind(output, (this->*found->second)(call.inputs));
   }
 
   int map(const c10::IValue& value) const {
@@ -212,11 +242,12 @@ class Translator {
     return {Form::kMap, graph.add(map(a), second)};
   }
 
-  /// A tensor of one number that is no part of the network, such as a literal that LibTorch has wrapped.
+  /// A literal that LibTorch has wrapped as a tensor.
   c10::IValue number(const c10::IValue& value) const {
     if (!value.isTensor() || values_.count(value.toTensor().unsafeGetTensorImpl()) > 0) return value;
     const torch::Tensor& constant = value.toTensor();
-    require(constant.dim() == 0 && !constant.requires_grad(), "a tensor that does not come from the image");
+    require(constant.unsafeGetTensorImpl()->is_wrapped_number(),
+            "a tensor that does not come from the image");
     return constant.item();
   }
 
@@ -242,11 +273,13 @@ class Translator {
   Value mean(const Values& in) {  // input, dimensions, keep, type
     require(in.size() == 4 && in[1].isIntList() && in[1].toIntVector() == std::vector<std::int64_t>({2, 3}),
             "a mean over other than height and width");
+    require(in[3].isNone(), "a mean of another type");
     return {Form::kMap, graph.mean(map(in[0]))};
   }
 
   Value softmax(const Values& in) {  // input, dimension, type
     require(in[1].toInt() == 1, "a softmax over other than channels");
+    require(in[2].isNone(), "a softmax of another type");
     return {Form::kSoftmax, map(in[0])};
   }
 
@@ -269,15 +302,24 @@ class Translator {
   Value upsample_bilinear2d(const Values& in) {  // input, size or none, aligned, scales
     require(in[1].isIntList(), "an up-sampling by a factor");
     const auto size = in[1].toIntVector();
+    for (std::size_t axis = 0; axis + 3 < in.size(); ++axis) {  // a scale goes before the sizes
+      const auto before = static_cast<double>(in[0].toTensor().size(static_cast<std::int64_t>(axis) + 2));
+      const c10::IValue& scale = in[axis + 3];
+      const bool agrees = scale.isDouble() && scale.toDouble() * before == static_cast<double>(size.at(axis));
+      require(scale.isNone() || agrees || in[2].toBool(),
+              "an up-sampling whose scale is not output over input");
+    }
     return {Form::kMap, graph.upsample(map(in[0]), size.at(0), size.at(1), in[2].toBool())};
   }
 
   /// The steps of a channel shuffle: [N, C, H, W] to [N, groups, C / groups, H, W], exchanged, and back.
   Value reshape(const Values& in) {
     const Value from = look_up(in[0]);
-    const auto before = in[0].toTensor().sizes().vec(), after = in[1].toIntVector();
-    if (before.size() == 4 && after.size() == 5 && after[0] == before[0] && after[3] == before[2] &&
-        after[4] == before[3] && from.form == Form::kMap) {
+    const auto before = in[0].toTensor().sizes().vec();
+    const auto& after = shape_;
+    if (before.size() == 4 && after.size() == 5 && after[0] == before[0] &&
+        after[1] * after[2] == before[1] && after[3] == before[2] && after[4] == before[3] &&
+        from.form == Form::kMap) {
       return {Form::kGrouped, from.node, after[1]};
     }
     require(from.form == Form::kExchanged && after.size() == 4 && after[0] == before[0] &&
@@ -304,6 +346,7 @@ class Translator {
     return look_up(in[0]);
   }
 
+  std::vector<std::int64_t> shape_;  ///< of the call's output
   std::unordered_map<const c10::TensorImpl*, Value> values_;
   std::unordered_map<const c10::TensorImpl*, torch::Tensor> transposed_;
 };
@@ -312,7 +355,6 @@ class Translator {
 
 Graph record(const std::function<std::vector<torch::Tensor>(const torch::Tensor&)>& forward,
              const torch::Tensor& image, std::vector<torch::Tensor>& outputs) {
-  const torch::NoGradGuard no_grad;
   const std::vector<Call> calls =
       record_calls([&] { outputs = forward(image); });  // they keep all tensors alive
   Translator translator;

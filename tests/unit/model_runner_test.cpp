@@ -1,0 +1,60 @@
+#include "portraitseg/engine/model_runner.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+namespace portraitseg {
+namespace {
+
+/// Two classes at half the size; `forwards` counts how often LibTorch's operators run.
+struct Pooled : SegmentationModel {
+  Pooled() : convolution(register_module("convolution", torch::nn::Conv2d(3, 2, 1))) { eval(); }
+
+  SegmentationOutput forward(const torch::Tensor& image) override {
+    ++forwards;
+    const torch::Tensor logits = torch::avg_pool2d(convolution(image), 2);
+    return {drops ? torch::dropout(logits, 0.5, /*train=*/false).flatten(2).unsqueeze(3) : logits, {}, {}};
+  }
+  std::int64_t size_multiple() const override { return 1; }
+
+  torch::nn::Conv2d convolution;
+  bool drops = false;
+  int forwards = 0;
+};
+
+class ModelRunnerTest : public ::testing::Test {
+ protected:
+  /// How often LibTorch's operators run for an image of this width.
+  int forwards(std::int64_t width) {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor image = torch::randn({1, 3, 4, width});
+    const int before = model.forwards;
+    const torch::Tensor mask = runner.forward(image).mask;
+    const int run = model.forwards - before;
+    EXPECT_TRUE(torch::allclose(mask, model.forward(image).mask, 1e-5, 1e-5)) << width;
+    return run;
+  }
+
+  Device device{DeviceOptions{"cpu", 1}};
+  Pooled model;
+  ModelRunner runner{model, device, ModelRunner::Purpose::kInference};
+};
+
+TEST_F(ModelRunnerTest, ASizeThatIsRefusedLeavesTheOthersFused) {
+  EXPECT_EQ(forwards(5), 2);  // recorded, and run
+  EXPECT_THAT(runner.obstacle(), ::testing::HasSubstr("pooling"));
+  EXPECT_EQ(forwards(5), 1);
+  EXPECT_EQ(forwards(6), 1);  // recorded
+  EXPECT_EQ(forwards(6), 0);
+  EXPECT_EQ(forwards(5), 1);
+  EXPECT_EQ(forwards(6), 0);
+}
+
+TEST_F(ModelRunnerTest, ANetworkThatIsRefusedAtEverySizeIsNotTriedForEver) {
+  model.drops = true;
+  for (const std::int64_t width : {2, 4, 6, 8}) EXPECT_EQ(forwards(width), 2) << width;
+  EXPECT_EQ(forwards(10), 1);
+}
+
+}  // namespace
+}  // namespace portraitseg
