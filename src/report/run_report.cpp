@@ -1,6 +1,5 @@
 #include "portraitseg/report/run_report.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "portraitseg/core/file.h"
@@ -86,8 +85,8 @@ void RunReport::add_events(const EpochRecord& record, double images_per_second,
 }
 
 bool has_pictures(std::int64_t epoch, std::int64_t epochs) {
-  return epoch == 1 || epoch == epochs ||
-         epoch % std::max<std::int64_t>(epochs / kEpochsWithPictures, 1) == 0;
+  const std::int64_t every = (epochs + kEpochsWithPictures - 1) / kEpochsWithPictures;
+  return epoch == 1 || epoch == epochs || epoch % every == 0;
 }
 
 }  // namespace portraitseg

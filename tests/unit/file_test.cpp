@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
@@ -69,19 +71,21 @@ TEST(AppendFile, ThatFailsLeavesTheFileAsItWas) {
   const testing::TemporaryFolder folder;
   const auto path = folder.path() / "file";
   write_file(path, "12345");
-  const auto append_to_a_full_disk =
-      [&] {  // in a process of its own, where no file may have more than 8 bytes
-        std::signal(SIGXFSZ, SIG_IGN);
-        const rlimit limit = {8, 8};
-        if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) std::_Exit(1);
-        try {
-          append_file(path, "6789abc");
-        } catch (const DataError&) {
-          std::_Exit(2);
-        }
-        std::_Exit(0);
-      };
-  EXPECT_EXIT(append_to_a_full_disk(), ::testing::ExitedWithCode(2), "");
+  const pid_t child = ::fork();
+  if (child == 0) {  // here no file may have more than 8 bytes
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit = {8, 8};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(1);
+    try {
+      append_file(path, "6789abc");
+    } catch (const DataError&) {
+      ::_exit(2);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << status;
   EXPECT_EQ(read_file(path), "12345");
 }
 
