@@ -57,8 +57,7 @@ ProgressBar::~ProgressBar() {
   clear();
 }
 
-void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string& note,
-                       const std::string& unit) {
+void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string& note) {
   if (!terminal_) return;
   if (first_ < 0) {
     first_ = done - 1;
@@ -70,8 +69,8 @@ void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string&
   const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
   const auto filled = static_cast<std::size_t>(kBarWidth * done / std::max<std::int64_t>(total, 1));
   const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  const std::string line = fmt::format("{} [{}] {}/{}{}  {:.2f}/s  {} left  {}", title_, bar, done, total,
-                                       unit, rate, duration(static_cast<double>(total - done) / rate), note);
+  const std::string line = fmt::format("{} [{}] {}/{}  {:.2f}/s  {} left  {}", title_, bar, done, total, rate,
+                                       duration(static_cast<double>(total - done) / rate), note);
   std::fputs(("\r" + fitting(line) + "\033[K").c_str(), stderr);
   shown_ = true;
 }
@@ -122,16 +121,15 @@ ProgressBar& TrainingDisplay::bar(const std::string& title) {
 
 void TrainingDisplay::stepped(const Progress& progress, std::int64_t /*batches*/) {
   const auto steps = static_cast<double>(std::max<std::int64_t>(progress.current.steps, 1));
-  bar(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_))
+  bar(fmt::format("epoch {}/{}, images", progress.epoch + 1, epochs_))
       .show(clock_.images(), progress.train_images,
             fmt::format("run {} left  loss {:.4f}", duration(clock_.run_left()),
-                        progress.current.loss_sum / steps),
-            " images");
+                        progress.current.loss_sum / steps));
 }
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {
   if (bar_ == nullptr || title_ != "validation") training_end_ = Clock::now();
-  bar("validation").show(done, total, "", " images");
+  bar("validation").show(done, total);
 }
 
 void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {

@@ -19,9 +19,7 @@ class ProgressBar {
   ~ProgressBar();
 
   /// @param note text behind the bar, e.g. the loss
-  /// @param unit of what is counted, with a blank before it
-  void show(std::int64_t done, std::int64_t total, const std::string& note = "",
-            const std::string& unit = "");
+  void show(std::int64_t done, std::int64_t total, const std::string& note = "");
   void clear();
 
  private:
