@@ -14,6 +14,7 @@ namespace {
 // px of the drawing, which the page scales
 constexpr double kWidth = 400, kHeight = 240, kLeft = 50, kRight = 10, kTop = 16, kBottom = 36;
 constexpr std::size_t kColors = 8;
+constexpr std::size_t kMany = 20;  // values of a curve
 
 std::size_t length(const Chart& chart) {
   std::size_t longest = 0;
@@ -30,7 +31,7 @@ struct Frame {
     low = std::numeric_limits<double>::infinity();
     high = -low;
     for (const Curve& curve : chart.curves) {
-      for (std::size_t i = count / 10; i < curve.values.size(); ++i) {
+      for (std::size_t i = count < kMany ? 0 : count / 10; i < curve.values.size(); ++i) {
         if (!std::isfinite(curve.values[i])) continue;
         low = std::min(low, curve.values[i]);
         high = std::max(high, curve.values[i]);

@@ -27,13 +27,14 @@ constexpr const char* kHead = R"(<!DOCTYPE html>
     --mark: #f0b849; --curve-0: #56b4e9; --curve-1: #f28e4b; --curve-2: #2fc79a; --curve-3: #e39cc6; --curve-4: #aa9cf0;
     --curve-5: #d9bf3a; --curve-6: #f2777f; --curve-7: #b5bec8; } }
   * { box-sizing: border-box; }
-  body { margin: 0 auto; max-width: 1240px; padding: 16px; font: 15px/1.45 system-ui, sans-serif;
+  body { margin: 0 auto; max-width: 1020px; padding: 16px; font: 15px/1.45 system-ui, sans-serif;
     background: var(--back); color: var(--text); }
   h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; }
   h2 { font-size: 17px; margin: 28px 0 8px; }
   p { margin: 4px 0; }
   .quiet { color: var(--quiet); }
-  .grid2 { display: grid; gap: 20px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 380px), 1fr)); }
+  .quiet span { white-space: nowrap; }
+  .grid2 { display: grid; gap: 20px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); }
   figure { margin: 0; min-width: 0; }
   figcaption { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; overflow-wrap: anywhere; }
   figcaption b { width: 100%; font-size: 15px; }
@@ -48,10 +49,8 @@ constexpr const char* kHead = R"(<!DOCTYPE html>
   rect.tip { fill: transparent; }
   rect.tip:hover { fill: var(--quiet); fill-opacity: .15; }
   img { display: block; width: 100%; max-width: 576px; height: auto; }
-  .panels { display: flex; max-width: 576px; font-size: 13px; }
-  .panels span { flex: 1; }
-  table { border-collapse: collapse; font-size: 14px; }
-  th, td { padding: 3px 14px 3px 0; text-align: left; vertical-align: top; overflow-wrap: anywhere; border-bottom: 1px solid var(--grid); }
+  table { border-collapse: collapse; font-size: 13px; }
+  th, td { padding: 3px 14px 3px 0; text-align: left; vertical-align: bottom; border-bottom: 1px solid var(--grid); }
   td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
   .scroll { overflow-x: auto; }
   summary { cursor: pointer; font-size: 17px; font-weight: bold; }
@@ -62,8 +61,8 @@ constexpr const char* kHead = R"(<!DOCTYPE html>
 
 constexpr const char* kLegend =
     R"(<p class="quiet">Left the image, in the middle its label, right the prediction:
-<span><i style="background:#3cc85a"></i>agreed</span>, <span><i style="background:#1e5ae6"></i>missed portrait</span>,
-<span><i style="background:#e62828"></i>wrong portrait</span>.</p>
+<span><i style="background:#3cc85a"></i>agreed,</span> <span><i style="background:#1e5ae6"></i>missed portrait,</span>
+<span><i style="background:#e62828"></i>wrong portrait.</span></p>
 )";
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
@@ -148,7 +147,7 @@ class Writer {
     for (auto& one : series_of(history_, &EpochRecord::validation))
       (one.name.rfind("boundary", 0) == 0 ? boundaries : regions).push_back(std::move(one));
     return "<h2>Curves</h2>\n<div class=\"grid2\">\n" +
-           chart("Training loss (weighted terms, mean of the epoch)", losses_of(history_)) +
+           chart("Training loss: weighted terms", losses_of(history_)) +
            chart("Validation: IoU, percent", regions) + chart("Validation: boundary, percent", boundaries) +
            chart("Learning rate", {learning_rate()}) + "</div>\n";
   }
@@ -172,9 +171,9 @@ class Writer {
     for (const Series& one : series_of(history_, &EpochRecord::validation)) add("validation ", one);
     add("", learning_rate());
     return fmt::format(
-        "<h2>Figures</h2>\n<div class=\"scroll\"><table>\n<tr><th></th><th class=\"figure\">epoch {} "
-        "(best)</th>"
-        "<th class=\"figure\">epoch {} (last)</th></tr>\n{}</table></div>\n",
+        "<h2>Figures</h2>\n<div class=\"scroll\"><table>\n<tr><th></th><th class=\"figure\">best<br>epoch "
+        "{}</th>"
+        "<th class=\"figure\">last<br>epoch {}</th></tr>\n{}</table></div>\n",
         progress_.best_epoch, progress_.epoch, rows);
   }
 

@@ -27,17 +27,20 @@ RunReport::RunReport(RunFolder run, Trainer& trainer, const Device& device, cons
       device_(device),
       clock_(clock),
       samples_(trainer.val_set(), kSamples),
-      events_(run_.events()) {}
+      events_(run_.events()),
+      log_(run_.epoch_log()) {}
 
 void RunReport::started(const Progress& progress) {
   write_file(run_.metrics(), metrics_csv(progress.history));
   const std::int64_t shown = events_.cut_behind(progress.epoch, wall_time());
+  const std::int64_t logged = log_.cut_behind(progress.epoch);
   // Within an epoch the network is no longer that of the last record, and the page is there already.
   const bool between_epochs = progress.epoch > 0 && progress.current.batch == 0;
   const auto pictures = between_epochs ? draw() : std::vector<SamplePicture>();
   for (const EpochRecord& record : progress.history) {
     const bool last = record.epoch == progress.epoch;
     if (record.epoch > shown) add_events(record, 0, last ? pictures : std::vector<SamplePicture>());
+    if (record.epoch > logged) log_.append(record, {});
   }
   if (between_epochs) write_page(progress, pictures);
 }
@@ -45,6 +48,7 @@ void RunReport::started(const Progress& progress) {
 void RunReport::epoch_finished(const Progress& progress, bool /*best*/) {
   write_file(run_.metrics(), metrics_csv(progress.history));
   const auto pictures = draw();
+  log_.append(progress.history.back(), {clock_.epoch_seconds(), clock_.images_per_second()});
   add_events(progress.history.back(), clock_.images_per_second(), pictures);
   write_page(progress, pictures);
 }

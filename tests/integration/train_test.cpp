@@ -89,7 +89,7 @@ TEST(Train, WritesACompleteRunFolder) {
   EXPECT_THAT(files,
               ElementsAre("checkpoints/", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
                           "config.yaml", "environment.json", "events.out.tfevents.0000000000.portraitseg",
-                          "log.txt", "metrics.csv", "report.html"));
+                          "log.jsonl", "log.txt", "metrics.csv", "report.html"));
 
   const auto metrics = lines_of(bytes_of(place / "run/metrics.csv"));
   ASSERT_EQ(metrics.size(), 1 + kEpochs);

@@ -1,4 +1,4 @@
-// What one watches a training by: TensorBoard's events and report.html.
+// What one watches a training by: TensorBoard's events, log.jsonl and report.html.
 #include <algorithm>
 #include <filesystem>
 #include <regex>
@@ -47,13 +47,17 @@ std::string tag_of(const std::string& column) {
   return figure ? "validation/" + column.substr(4) : "";
 }
 
-/// Each epoch once, with every figure of metrics.csv.
+/// Each epoch once in both logs, and in the event file every figure of metrics.csv.
 void expect_events_as_in_metrics_csv(const fs::path& run, std::size_t epochs) {
   const Events events = Events::parse(bytes_of(run / kEvents));
   EXPECT_EQ(events.version, "brain.Event:2");
   const auto lines = lines_of(bytes_of(run / "metrics.csv"));
   ASSERT_EQ(lines.size(), 1 + epochs);
   ASSERT_EQ(events.steps.size(), epochs);
+  const auto log = lines_of(bytes_of(run / "log.jsonl"));
+  ASSERT_EQ(log.size(), epochs);
+  for (std::size_t i = 0; i < epochs; ++i)
+    EXPECT_EQ(nlohmann::json::parse(log[i]).at("epoch").get<std::size_t>(), i + 1);
   const auto columns = cells_of(lines[0]);
   for (std::size_t i = 1; i < lines.size(); ++i) {
     const auto cells = cells_of(lines[i]);

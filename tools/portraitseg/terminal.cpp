@@ -15,7 +15,7 @@
 namespace portraitseg {
 namespace {
 
-constexpr int kBarWidth = 24;
+constexpr std::int64_t kShortestBar = 4, kLongestBar = 24;
 constexpr double kNoticeableWaiting = 0.2;
 
 using Clock = std::chrono::steady_clock;
@@ -30,11 +30,11 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
-/// The text cut to one line of the terminal: the rest of a longer one would stay when it is drawn anew.
-std::string fitting(const std::string& text) {
+/// Characters in a line of the terminal.
+std::int64_t columns() {
   winsize size = {};
-  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-  return known ? text.substr(0, size.ws_col - 1U) : text;
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 120;
 }
 
 spdlog::logger& logger() {
@@ -67,11 +67,18 @@ void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string&
   }
   last_ = Clock::now();
   const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
-  const auto filled = static_cast<std::size_t>(kBarWidth * done / std::max<std::int64_t>(total, 1));
-  const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  const std::string line = fmt::format("{} [{}] {}/{}  {:.2f}/s  {} left  {}", title_, bar, done, total, rate,
-                                       duration(static_cast<double>(total - done) / rate), note);
-  std::fputs(("\r" + fitting(line) + "\033[K").c_str(), stderr);
+  const std::string start = title_ + " [";
+  const std::string end = fmt::format("] {}/{}  {:.2f}/s  {} left  {}", done, total, rate,
+                                      duration(static_cast<double>(total - done) / rate), note);
+  // A line that is longer than the terminal's would be left behind when it is drawn anew.
+  const std::int64_t room = columns() - 1;
+  const std::int64_t width =
+      std::clamp(room - static_cast<std::int64_t>(start.size() + end.size()), kShortestBar, kLongestBar);
+  const auto filled = static_cast<std::size_t>(width * done / std::max<std::int64_t>(total, 1));
+  std::string line =
+      start + std::string(filled, '#') + std::string(static_cast<std::size_t>(width) - filled, '.') + end;
+  line.resize(std::min(line.size(), static_cast<std::size_t>(room)));
+  std::fputs(("\r" + line + "\033[K").c_str(), stderr);
   shown_ = true;
 }
 
@@ -121,10 +128,10 @@ ProgressBar& TrainingDisplay::bar(const std::string& title) {
 
 void TrainingDisplay::stepped(const Progress& progress, std::int64_t /*batches*/) {
   const auto steps = static_cast<double>(std::max<std::int64_t>(progress.current.steps, 1));
-  bar(fmt::format("epoch {}/{}, images", progress.epoch + 1, epochs_))
-      .show(clock_.images(), progress.train_images,
-            fmt::format("run {} left  loss {:.4f}", duration(clock_.run_left()),
-                        progress.current.loss_sum / steps));
+  bar(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_))
+      .show(
+          clock_.images(), progress.train_images,
+          fmt::format("run {}  loss {:.4f}", duration(clock_.run_left()), progress.current.loss_sum / steps));
 }
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {

@@ -12,7 +12,7 @@
 
 namespace portraitseg {
 
-/// A bar on stderr with rate and time left, where stderr is a terminal; nothing elsewhere.
+/// A bar on stderr with rate and time left, as wide as the terminal allows; nothing where stderr is none.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string title);
@@ -37,8 +37,8 @@ void refuse_to_overwrite(const std::filesystem::path& input, const std::filesyst
 void say(const std::string& line);
 void say_to_file(const std::filesystem::path& log);
 
-/// Tells a person how a training goes: a progress bar within an epoch, a line after it. Both say how many images a second
-/// it takes and how long it will go on.
+/// Tells a person how a training goes: a progress bar of the images within an epoch, a line after it. Both
+/// say how many images a second it takes, and how long the run will go on.
 class TrainingDisplay final : public TrainingObserver {
  public:
   /// @param clock has to live as long as this, and comes before it among the observers

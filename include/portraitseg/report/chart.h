@@ -22,8 +22,8 @@ struct Chart {
 
 /// The chart as <figure>: legend, then axes and curves as inline SVG, with every x's values as tooltip.
 ///
-/// The vertical axis fits the values behind the first tenth, so that how a training began does not flatten the rest;
-/// what lies outside is cut off. Colours are the page's CSS variables --curve-0 ... --curve-7, --grid and --mark.
+/// Of 20 values and more the vertical axis fits those behind the first tenth, so that how a training began does not
+/// flatten the rest; what lies outside is cut off. Colours are the page's CSS variables --curve-0 ... --curve-7, --grid and --mark.
 std::string chart_html(const Chart& chart);
 
 /// Round numbers in [low, high], 1, 2 or 5 times a power of ten apart, at most `most` of them. low < high.

@@ -4,17 +4,18 @@
 
 #include "portraitseg/engine/run_folder.h"
 #include "portraitseg/engine/trainer.h"
+#include "portraitseg/report/epoch_log.h"
 #include "portraitseg/report/sample_pictures.h"
 #include "portraitseg/report/tensorboard.h"
 #include "portraitseg/report/training_clock.h"
 
 namespace portraitseg {
 
-/// Keeps what a person watches a run by: metrics.csv, the event file and report.html.
+/// Keeps what a person watches a run by: metrics.csv, log.jsonl, the event file and report.html.
 ///
-/// All follow the checkpoint: metrics.csv and report.html are written whole from its history, the event file gets an
-/// epoch after its checkpoint and is cut back to it when a run is resumed. A run that was killed has neither a gap nor a
-/// double step; only the images per second of an epoch can be missing.
+/// All follow the checkpoint: metrics.csv and report.html are written whole from its history, the others get an
+/// epoch after its checkpoint and are cut back to it when a run is resumed. A run that was killed has neither a gap nor a
+/// double step; only the times of an epoch can be missing.
 class RunReport final : public TrainingObserver {
  public:
   /// @param trainer, device, clock have to live as long as this; `clock` comes before this among the observers
@@ -35,6 +36,7 @@ class RunReport final : public TrainingObserver {
   const TrainingClock& clock_;
   SamplePictures samples_;
   EventFile events_;
+  EpochLog log_;
 };
 
 /// Whether the event file gets pictures after this epoch: evenly after at most 21 of a training's, the first and the last
