@@ -160,6 +160,21 @@ void write_file(const fs::path& given, std::string_view bytes) {
   if (directory.get() >= 0) ::fsync(directory.get());
 }
 
+void append_file(const fs::path& path, std::string_view bytes) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (file.get() < 0) fail(path, "open");
+  struct stat before = {};
+  if (::fstat(file.get(), &before) != 0) fail(path, "write");
+  try {
+    write_all(file.get(), bytes, path);
+    if (S_ISREG(before.st_mode) && ::fsync(file.get()) != 0) fail(path, "write");
+  } catch (...) {
+    [[maybe_unused]] const int on_a_device = ::ftruncate(file.get(), before.st_size);
+    throw;
+  }
+  if (file.close() != 0) fail(path, "write");
+}
+
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);

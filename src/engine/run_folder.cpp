@@ -36,7 +36,7 @@ RunFolder RunFolder::create(const fs::path& path, const RunConfig& config, const
   nlohmann::ordered_json environment = versions();
   environment["device"] = device.description();
   environment["threads"] = device.threads();
-  write_file(path / "environment.json", environment.dump(2) + "\n");
+  write_file(folder.environment(), environment.dump(2) + "\n");
   write_file(folder.config(), config.yaml());  // last: its presence says that the folder is complete
   return folder;
 }

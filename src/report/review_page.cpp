@@ -121,16 +121,6 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text;
 }
 
-std::string html(std::string text) {
-  for (const auto& [character, entity] : {std::pair<const char*, const char*>{"&", "&amp;"},
-                                          {"<", "&lt;"},
-                                          {">", "&gt;"},
-                                          {"\"", "&quot;"},
-                                          {"'", "&#39;"}})
-    text = replaced(std::move(text), character, entity);
-  return text;
-}
-
 /// A value of JavaScript that no text in it can end: "</script>" neither.
 std::string javascript(const Json& value) {
   return replaced(value.dump(-1, ' ', true, Json::error_handler_t::replace), "<", "\\u003c");
@@ -150,8 +140,9 @@ std::string review_page(const std::string& title, const std::string& key,
                          {"share", entry.quality.share}}) +
              ",\n";
   }
-  return replaced(kHead, "@TITLE@", html(title)) + "const key = " + javascript("portraitseg review " + key) +
-         ";\nconst entries = [\n" + lines + "];\n" + kScript;
+  return replaced(kHead, "@TITLE@", html_text(title)) +
+         "const key = " + javascript("portraitseg review " + key) + ";\nconst entries = [\n" + lines +
+         "];\n" + kScript;
 }
 
 cv::Mat review_overlay(const cv::Mat& image, const cv::Mat& mask, int longest) {

@@ -88,7 +88,8 @@ TEST(Train, WritesACompleteRunFolder) {
   for (const auto& [name, unused] : contents(place / "run")) files.push_back(name);
   EXPECT_THAT(files,
               ElementsAre("checkpoints/", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
-                          "config.yaml", "environment.json", "log.txt", "metrics.csv"));
+                          "config.yaml", "environment.json", "events.out.tfevents.0000000000.portraitseg",
+                          "log.jsonl", "log.txt", "metrics.csv", "report.html"));
 
   const auto metrics = lines_of(bytes_of(place / "run/metrics.csv"));
   ASSERT_EQ(metrics.size(), 1 + kEpochs);

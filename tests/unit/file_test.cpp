@@ -1,8 +1,12 @@
 #include "portraitseg/core/file.h"
 
+#include <csignal>
 #include <fstream>
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
@@ -51,6 +55,38 @@ TEST(WriteFile, FollowsLinksAndWritesToDevicesWithoutReplacingThem) {
   EXPECT_EQ(read_file(folder.path() / "target"), "new");
   write_file("/dev/null", "x");
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+TEST(AppendFile, MakesTheFileAndAddsToItInPlace) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  append_file(path, "one,");
+  std::ifstream reader(path);
+  append_file(path, "two");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(reader), {}), "one,two");
+  EXPECT_THROW(append_file(folder.path() / "missing" / "file", "x"), DataError);
+}
+
+TEST(AppendFile, ThatFailsLeavesTheFileAsItWas) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  write_file(path, "12345");
+  const pid_t child = ::fork();
+  if (child == 0) {  // here no file may have more than 8 bytes
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit = {8, 8};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(1);
+    try {
+      append_file(path, "6789abc");
+    } catch (const DataError&) {
+      ::_exit(2);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << status;
+  EXPECT_EQ(read_file(path), "12345");
 }
 
 TEST(ReadLines, DropsLineEndsBlanksAndEmptyLines) {

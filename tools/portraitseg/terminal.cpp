@@ -7,6 +7,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "portraitseg/core/error.h"
@@ -14,7 +15,7 @@
 namespace portraitseg {
 namespace {
 
-constexpr int kBarWidth = 24;
+constexpr std::int64_t kShortestBar = 4, kLongestBar = 24;
 constexpr double kNoticeableWaiting = 0.2;
 
 using Clock = std::chrono::steady_clock;
@@ -27,6 +28,13 @@ std::string duration(double seconds) {
   const auto s = static_cast<std::int64_t>(seconds + 0.5);
   if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
+
+/// Characters in a line of the terminal.
+std::int64_t columns() {
+  winsize size = {};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 120;
 }
 
 spdlog::logger& logger() {
@@ -59,11 +67,18 @@ void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string&
   }
   last_ = Clock::now();
   const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
-  const auto filled = static_cast<std::size_t>(kBarWidth * done / std::max<std::int64_t>(total, 1));
-  const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  const std::string line = fmt::format("\r{} [{}] {}/{}  {:.2f}/s  {} left  {}\033[K", title_, bar, done,
-                                       total, rate, duration(static_cast<double>(total - done) / rate), note);
-  std::fputs(line.c_str(), stderr);
+  const std::string start = title_ + " [";
+  const std::string end = fmt::format("] {}/{}  {:.2f}/s  {} left  {}", done, total, rate,
+                                      duration(static_cast<double>(total - done) / rate), note);
+  // A line that is longer than the terminal's would be left behind when it is drawn anew.
+  const std::int64_t room = columns() - 1;
+  const std::int64_t width =
+      std::clamp(room - static_cast<std::int64_t>(start.size() + end.size()), kShortestBar, kLongestBar);
+  const auto filled = static_cast<std::size_t>(width * done / std::max<std::int64_t>(total, 1));
+  std::string line =
+      start + std::string(filled, '#') + std::string(static_cast<std::size_t>(width) - filled, '.') + end;
+  line.resize(std::min(line.size(), static_cast<std::size_t>(room)));
+  std::fputs(("\r" + line + "\033[K").c_str(), stderr);
   shown_ = true;
 }
 
@@ -93,7 +108,8 @@ void say_to_file(const std::filesystem::path& log) {
   }
 }
 
-TrainingDisplay::TrainingDisplay(std::int64_t epochs) : epochs_(epochs) {}
+TrainingDisplay::TrainingDisplay(const TrainerOptions& options, const TrainingClock& clock)
+    : epochs_(options.epochs), clock_(clock) {}
 
 void TrainingDisplay::started(const Progress& progress) {
   epoch_start_ = Clock::now();
@@ -102,34 +118,38 @@ void TrainingDisplay::started(const Progress& progress) {
   }
 }
 
-void TrainingDisplay::show(const std::string& title, std::int64_t done, std::int64_t total,
-                           const std::string& note) {
+ProgressBar& TrainingDisplay::bar(const std::string& title) {
   if (bar_ == nullptr || title != title_) {
     title_ = title;
     bar_ = std::make_unique<ProgressBar>(title);
   }
-  bar_->show(done, total, note);
+  return *bar_;
 }
 
-void TrainingDisplay::stepped(const Progress& progress, std::int64_t batches) {
-  show(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_), progress.current.batch, batches,
-       fmt::format("loss {:.4f}", progress.current.loss_sum / static_cast<double>(std::max<std::int64_t>(
-                                                                  progress.current.steps, 1))));
+void TrainingDisplay::stepped(const Progress& progress, std::int64_t /*batches*/) {
+  const auto steps = static_cast<double>(std::max<std::int64_t>(progress.current.steps, 1));
+  bar(fmt::format("epoch {}/{}", progress.epoch + 1, epochs_))
+      .show(
+          clock_.images(), progress.train_images,
+          fmt::format("run {}  loss {:.4f}", duration(clock_.run_left()), progress.current.loss_sum / steps));
 }
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {
   if (bar_ == nullptr || title_ != "validation") training_end_ = Clock::now();
-  show("validation", done, total, "");
+  bar("validation").show(done, total);
 }
 
 void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {
   bar_.reset();
   const EpochRecord& record = progress.history.back();
+  const double left = clock_.run_left();
   say(fmt::format(
-      "epoch {}/{}  loss {:.4f}  val foreground IoU {:.2f}  mIoU {:.2f}  boundary F1 {:.2f}  lr {:.3g}  {}{}",
+      "epoch {}/{}  loss {:.4f}  val foreground IoU {:.2f}  mIoU {:.2f}  boundary F1 {:.2f}  lr {:.3g}  {}  "
+      "{:.1f} images/s{}{}",
       record.epoch, epochs_, record.train_loss, record.validation.at("iou_foreground"),
       record.validation.at("miou"), record.validation.at("boundary_f1_15"), record.lr,
-      duration(seconds_since(epoch_start_)), best ? "  best" : ""));
+      duration(clock_.epoch_seconds()), clock_.images_per_second(),
+      left > 0 ? fmt::format("  {} left", duration(left)) : "", best ? "  best" : ""));
   const double waiting = waited_ / std::chrono::duration<double>(training_end_ - epoch_start_).count();
   if (waiting > kNoticeableWaiting)
     say(fmt::format(

@@ -8,10 +8,11 @@
 #include <string>
 
 #include "portraitseg/engine/trainer.h"
+#include "portraitseg/report/training_clock.h"
 
 namespace portraitseg {
 
-/// A bar on stderr with rate and time left, where stderr is a terminal; nothing elsewhere.
+/// A bar on stderr with rate and time left, as wide as the terminal allows; nothing where stderr is none.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string title);
@@ -36,10 +37,12 @@ void refuse_to_overwrite(const std::filesystem::path& input, const std::filesyst
 void say(const std::string& line);
 void say_to_file(const std::filesystem::path& log);
 
-/// Tells a person how a training goes: a progress bar within an epoch, a line after it.
+/// Tells a person how a training goes: a progress bar of the images within an epoch, a line after it. Both
+/// say how many images a second it takes, and how long the run will go on.
 class TrainingDisplay final : public TrainingObserver {
  public:
-  explicit TrainingDisplay(std::int64_t epochs);
+  /// @param clock has to live as long as this, and comes before it among the observers
+  TrainingDisplay(const TrainerOptions& options, const TrainingClock& clock);
   void started(const Progress& progress) override;
   void stepped(const Progress& progress, std::int64_t batches) override;
   void validating(std::int64_t done, std::int64_t total) override;
@@ -49,9 +52,10 @@ class TrainingDisplay final : public TrainingObserver {
   void not_fused(const std::string& reason) override;
 
  private:
-  void show(const std::string& title, std::int64_t done, std::int64_t total, const std::string& note);
+  ProgressBar& bar(const std::string& title);
 
   std::int64_t epochs_;
+  const TrainingClock& clock_;
   std::set<std::string> skipped_;
   std::unique_ptr<ProgressBar> bar_;
   std::string title_;

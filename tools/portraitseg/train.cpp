@@ -76,9 +76,10 @@ int train(const TrainArguments& arguments) {
   say("run folder " + run.path().string());
   if (start) say_start(config.model.init_from, *start);
   catch_signals();
-  RunReport report(run);
-  TrainingDisplay display(config.trainer.epochs);
-  const bool finished = trainer.train(run, {&report, &display}, [] { return stop_signal != 0; });
+  TrainingClock clock(config.trainer);
+  RunReport report(run, trainer, device, clock);
+  TrainingDisplay display(config.trainer, clock);
+  const bool finished = trainer.train(run, {&clock, &report, &display}, [] { return stop_signal != 0; });
   if (!finished) {
     say(fmt::format("stopped by a signal in epoch {}; continue with: portraitseg train --resume {}",
                     trainer.progress().epoch + 1, run.path().string()));

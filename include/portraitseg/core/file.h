@@ -19,6 +19,11 @@ std::vector<std::string> read_lines(const std::filesystem::path& path);
 /// @throws DataError naming path and reason (disk full, no permission ...).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// Adds `bytes` to the end of the file, which is made where there is none; a program that has it open reads on.
+/// What a killed program wrote of them stays; a write that fails leaves the file as it was.
+/// @throws DataError naming path and reason.
+void append_file(const std::filesystem::path& path, std::string_view bytes);
+
 /// Makes the folder and those above it. @throws DataError if it cannot be made.
 void make_folder(const std::filesystem::path& path);
 

@@ -2,11 +2,18 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace portraitseg {
 
 /// The text as a cell of a CSV file: in double quotes, its own doubled, where it needs them (RFC 4180).
 std::string csv_cell(const std::string& text);
+
+/// The text as it stands between HTML's tags or in an attribute in quotes.
+std::string html_text(const std::string& text);
+
+/// RFC 4648, section 4.
+std::string base64(std::string_view bytes);
 
 bool is_utf8(const std::string& text);
 

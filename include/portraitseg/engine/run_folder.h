@@ -15,6 +15,9 @@ namespace portraitseg {
 ///     environment.json               versions, git commit, device, thread count
 ///     log.txt                        what was printed
 ///     metrics.csv                    one line an epoch
+///     log.jsonl                      the same with times, one JSON object an epoch
+///     events.out.tfevents.*          the same figures and predictions of a few images, for TensorBoard
+///     report.html                    the same as a page, with the predictions after the last epoch
 ///     checkpoints/last.safetensors   after the last finished epoch or on a signal: network, optimiser, position
 ///     checkpoints/best.safetensors   the same at the best validation
 class RunFolder {
@@ -32,7 +35,13 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config() const { return path_ / "config.yaml"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
+  std::filesystem::path epoch_log() const { return path_ / "log.jsonl"; }
   std::filesystem::path metrics() const { return path_ / "metrics.csv"; }
+  std::filesystem::path environment() const { return path_ / "environment.json"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
+
+  /// TensorFlow has the time and the host in this name; a run that is resumed elsewhere goes on in the same file.
+  std::filesystem::path events() const { return path_ / "events.out.tfevents.0000000000.portraitseg"; }
   std::filesystem::path last() const { return path_ / "checkpoints" / "last.safetensors"; }
   std::filesystem::path best() const { return path_ / "checkpoints" / "best.safetensors"; }
 

@@ -64,6 +64,7 @@ class Trainer {
 
   const Progress& progress() const { return progress_; }
   const Dataset& train_set() const { return *train_set_; }
+  const Dataset& val_set() const { return *val_set_; }
   LoaderOptions loader_options() const;  ///< of the training
 
   /// The configuration with the lists as absolute paths, so that a resumed run reads the same ones from anywhere.

@@ -1,0 +1,218 @@
+#include "portraitseg/report/run_page.h"
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include "portraitseg/core/text.h"
+#include "portraitseg/report/chart.h"
+
+namespace portraitseg {
+namespace {
+
+constexpr const char* kHead = R"(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<style>
+  :root { color-scheme: light dark; --back: #fff; --text: #1c1e21; --quiet: #5c626b; --grid: #d9dce1; --mark: #8a5a00;
+    --curve-0: #0067a8; --curve-1: #c44e00; --curve-2: #00795a; --curve-3: #a63a80; --curve-4: #6b55b8;
+    --curve-5: #806600; --curve-6: #a8232f; --curve-7: #4a5560; }
+  @media (prefers-color-scheme: dark) { :root { --back: #17191c; --text: #e8eaed; --quiet: #a2a8b1; --grid: #373b41;
+    --mark: #f0b849; --curve-0: #56b4e9; --curve-1: #f28e4b; --curve-2: #2fc79a; --curve-3: #e39cc6; --curve-4: #aa9cf0;
+    --curve-5: #d9bf3a; --curve-6: #f2777f; --curve-7: #b5bec8; } }
+  * { box-sizing: border-box; }
+  body { margin: 0 auto; max-width: 1020px; padding: 16px; font: 15px/1.45 system-ui, sans-serif;
+    background: var(--back); color: var(--text); }
+  h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; }
+  h2 { font-size: 17px; margin: 28px 0 8px; }
+  p { margin: 4px 0; }
+  .quiet { color: var(--quiet); }
+  .quiet span { white-space: nowrap; }
+  .grid2 { display: grid; gap: 20px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); }
+  figure { margin: 0; min-width: 0; }
+  figcaption { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; overflow-wrap: anywhere; }
+  figcaption b { width: 100%; font-size: 15px; }
+  i { display: inline-block; width: 12px; height: 12px; margin-right: 5px; border-radius: 2px; vertical-align: -1px; }
+  svg { display: block; width: 100%; height: auto; }
+  svg text { font-size: 12px; fill: var(--quiet); }
+  svg text.mark { fill: var(--mark); }
+  line.grid { stroke: var(--grid); }
+  path.axis { stroke: var(--quiet); fill: none; }
+  line.mark { stroke: var(--mark); stroke-dasharray: 4 3; }
+  path.curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+  rect.tip { fill: transparent; }
+  rect.tip:hover { fill: var(--quiet); fill-opacity: .15; }
+  img { display: block; width: 100%; max-width: 576px; height: auto; }
+  table { border-collapse: collapse; font-size: 13px; }
+  th, td { padding: 3px 14px 3px 0; text-align: left; vertical-align: bottom; border-bottom: 1px solid var(--grid); }
+  td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+  .scroll { overflow-x: auto; }
+  summary { cursor: pointer; font-size: 17px; font-weight: bold; }
+  details { margin-top: 28px; }
+  pre { overflow-x: auto; font-size: 13px; }
+</style>
+)";
+
+constexpr const char* kLegend =
+    R"(<p class="quiet">Left the image, in the middle its label, right the prediction:
+<span><i style="background:#3cc85a"></i>agreed,</span> <span><i style="background:#1e5ae6"></i>missed portrait,</span>
+<span><i style="background:#e62828"></i>wrong portrait.</span></p>
+)";
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+using History = std::vector<EpochRecord>;
+
+/// A figure of the records, at every epoch.
+struct Series {
+  std::string name;
+  std::vector<double> values;
+};
+
+template <class Get>
+Series series(const std::string& name, const History& history, Get get) {
+  Series one{name, {}};
+  for (const EpochRecord& record : history) one.values.push_back(get(record));
+  return one;
+}
+
+/// One series for each name in a map of the records; a record may lack some.
+std::vector<Series> series_of(const History& history, std::map<std::string, double> EpochRecord::*figures) {
+  std::set<std::string> names;
+  for (const EpochRecord& record : history) {
+    for (const auto& [name, unused] : record.*figures) names.insert(name);
+  }
+  std::vector<Series> all;
+  for (const auto& name : names) {
+    all.push_back(series(name, history, [&](const EpochRecord& record) {
+      const auto found = (record.*figures).find(name);
+      return found == (record.*figures).end() ? kNone : found->second;
+    }));
+  }
+  return all;
+}
+
+std::vector<Series> losses_of(const History& history) {
+  std::vector<Series> all = series_of(history, &EpochRecord::loss_terms);
+  if (all.size() != 1)  // a single term is the total
+    all.insert(all.begin(), series("total", history, [](const EpochRecord& r) { return r.train_loss; }));
+  return all;
+}
+
+class Writer {
+ public:
+  explicit Writer(const RunPage& page) : page_(page), progress_(page.progress), history_(progress_.history) {}
+
+  std::string text() const {
+    const std::string name = html_text(page_.name);
+    return kHead + fmt::format("<title>{}</title>\n</head>\n<body>\n<h1>{}</h1>\n", name, name) + state() +
+           charts() + figures() + samples() + environment() +
+           fmt::format("<details>\n<summary>Configuration</summary>\n<pre>{}</pre>\n</details>\n",
+                       html_text(page_.config)) +
+           "</body>\n</html>\n";
+  }
+
+ private:
+  std::string state() const {
+    if (history_.empty()) return "<p>No epoch is finished yet.</p>\n";
+    const EpochRecord& last = history_.back();
+    return fmt::format(
+        "<p>Epoch {} of {}. Best: epoch {} with <b>{} {:.2f}</b>.</p>\n"
+        "<p class=\"quiet\">Validation by protocol {}, n = {}, list sha256 {:.8}. Training on {} "
+        "images.</p>\n",
+        progress_.epoch, page_.epochs, progress_.best_epoch, html_text(page_.selected_by),
+        progress_.best_value, html_text(last.val_protocol), last.val_images, last.val_list_sha256,
+        progress_.train_images);
+  }
+
+  std::string chart(const std::string& title, const std::vector<Series>& all) const {
+    Chart chart;
+    chart.title = title;
+    chart.x_title = "epoch";
+    for (const auto& [name, values] : all) chart.curves.push_back({name, values});
+    chart.marked = static_cast<std::size_t>(progress_.best_epoch);
+    chart.mark_title = fmt::format("best {}", progress_.best_epoch);
+    return chart_html(chart);
+  }
+
+  std::string charts() const {
+    if (history_.empty()) return "";
+    std::vector<Series> regions, boundaries;
+    for (auto& one : series_of(history_, &EpochRecord::validation))
+      (one.name.rfind("boundary", 0) == 0 ? boundaries : regions).push_back(std::move(one));
+    return "<h2>Curves</h2>\n<div class=\"grid2\">\n" +
+           chart("Training loss: weighted terms", losses_of(history_)) +
+           chart("Validation: IoU, percent", regions) + chart("Validation: boundary, percent", boundaries) +
+           chart("Learning rate", {learning_rate()}) + "</div>\n";
+  }
+
+  Series learning_rate() const {
+    return series("lr", history_, [](const EpochRecord& r) { return r.lr; });
+  }
+
+  std::string figures() const {
+    if (history_.empty()) return "";
+    std::string rows;
+    const auto add = [&](const std::string& group, const Series& one) {
+      const double best = progress_.best_epoch > 0
+                              ? one.values.at(static_cast<std::size_t>(progress_.best_epoch) - 1)
+                              : kNone;
+      rows += fmt::format(
+          "<tr><td>{}{}</td><td class=\"figure\">{:.6g}</td><td class=\"figure\">{:.6g}</td></tr>\n", group,
+          html_text(one.name), best, one.values.back());
+    };
+    for (const Series& one : losses_of(history_)) add("loss ", one);
+    for (const Series& one : series_of(history_, &EpochRecord::validation)) add("validation ", one);
+    add("", learning_rate());
+    return fmt::format(
+        "<h2>Figures</h2>\n<div class=\"scroll\"><table>\n<tr><th></th><th class=\"figure\">best<br>epoch "
+        "{}</th>"
+        "<th class=\"figure\">last<br>epoch {}</th></tr>\n{}</table></div>\n",
+        progress_.best_epoch, progress_.epoch, rows);
+  }
+
+  std::string samples() const {
+    if (page_.samples.empty()) return "";
+    std::string pictures;
+    for (const SamplePicture& sample : page_.samples) {
+      const std::string id = html_text(sample.id);
+      pictures += fmt::format(
+          "<figure><img alt=\"{0}: image, label, prediction\" width=\"{1}\" height=\"{2}\" "
+          "src=\"data:image/png;base64,{3}\"><figcaption>{0}</figcaption></figure>\n",
+          id, sample.width, sample.height, base64(sample.png));
+    }
+    return fmt::format("<h2>Predictions on the validation list after epoch {}</h2>\n", progress_.epoch) +
+           kLegend + "<div class=\"grid2\">\n" + pictures + "</div>\n";
+  }
+
+  std::string environment() const {
+    const auto json = nlohmann::ordered_json::parse(page_.environment, nullptr, false);
+    if (!json.is_object()) return "";
+    std::string rows;
+    for (const auto& [key, value] : json.items()) {
+      const std::string text = value.is_string()
+                                   ? value.get<std::string>()
+                                   : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      rows += fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", html_text(key), html_text(text));
+    }
+    return "<h2>Environment</h2>\n<div class=\"scroll\"><table>\n" + rows + "</table></div>\n";
+  }
+
+  const RunPage& page_;
+  const Progress& progress_;
+  const History& history_;
+};
+
+}  // namespace
+
+std::string run_page(const RunPage& page) {
+  return Writer(page).text();
+}
+
+}  // namespace portraitseg
