@@ -34,6 +34,12 @@ void dilations_field(Fields& f, const char* name, Dilations& dilations, const ch
   f.check(dilations.size() == 3, name, "expected three rates, one a branch");
 }
 
+/// Logits at the full size from the joined branches at 1/2.
+nn::Sequential head(std::int64_t classes) {
+  return nn::Sequential(BnPRelu(kFine, kEps), nn::Functional(upsample_aligned, 2),
+                        nn::Conv2d(same_conv(kFine, classes, 1)));
+}
+
 }  // namespace
 
 void ExtremeC3NetCoarseOptions::fields(Fields& f) {
@@ -59,6 +65,7 @@ void ExtremeC3NetOptions::fields(Fields& f) {
   ExtremeC3NetCoarseOptions::fields(f);
   f("fine_branch", fine_branch, "false: the coarse branch alone reaches the classifier");
   dilations_field(f, "fine_dilations", fine_dilations, "of the fine branch's block");
+  f("boundary_head", boundary_head, "second head for the boundary, of use in training only");
 }
 
 std::shared_ptr<SegmentationModel> ExtremeC3NetOptions::build() const {
@@ -156,15 +163,16 @@ ExtremeC3NetImpl::ExtremeC3NetImpl(const ExtremeC3NetOptions& options)
     Fine = register_module("Fine", nn::Sequential(PlainConv(kImage, kFine, 3, 2),
                                                   AdvancedC3(kFine, kFine, options.fine_dilations, true)));
   }
-  classifier =
-      register_module("classifier", nn::Sequential(BnPRelu(kFine, kEps), nn::Functional(upsample_aligned, 2),
-                                                   nn::Conv2d(same_conv(kFine, options.num_classes, 1))));
+  classifier = register_module("classifier", head(options.num_classes));
+  if (options.boundary_head) boundary = register_module("boundary", head(2));
 }
 
 SegmentationOutput ExtremeC3NetImpl::forward(const torch::Tensor& image) {
   const auto coarse = upsample->forward(encoder->features(image));    // [N, 24, 112, 112]
   const auto joined = Fine ? coarse + Fine->forward(image) : coarse;  // [N, 24, 112, 112]
-  return {classifier->forward(joined), {}, {}};                       // [N, classes, 224, 224]
+  return {classifier->forward(joined),                                // [N, classes, 224, 224]
+          boundary ? boundary->forward(joined) : torch::Tensor(),
+          {}};
 }
 
 }  // namespace portraitseg

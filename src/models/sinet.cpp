@@ -53,6 +53,11 @@ void s2_field(Fields& f, const char* name, S2Table& table, const char* doc) {
   }
 }
 
+/// Logits at the full size from the decoder's map at 1/2.
+nn::Sequential head(std::int64_t in, std::int64_t out) {
+  return nn::Sequential(nn::Functional(upsample_aligned, 2), nn::Conv2d(same_conv(in, out, 3)));
+}
+
 }  // namespace
 
 void SinetEncoderOptions::fields(Fields& f) {
@@ -86,6 +91,7 @@ ModelCard SinetEncoderOptions::card() const {
 void SinetOptions::fields(Fields& f) {
   SinetEncoderOptions::fields(f);
   f.choice("decoder", decoder, kDecoders, "how the detail of the 1/4 map enters (Table 4)");
+  f("boundary_head", boundary_head, "second head for the boundary, of use in training only");
   f.check(num_classes >= 2 || decoder == SinetDecoder::kNone || decoder == SinetDecoder::kGau, "num_classes",
           "must be at least 2 with this decoder: the confidence of a single class is always 1");
 }
@@ -157,14 +163,13 @@ SinetImpl::SinetImpl(const SinetOptions& options)
       bn_3(register_module("bn_3", batch_norm(options.num_classes, kEps))),
       level2_C(register_module("level2_C", ConvBnPRelu(kQuarter, options.num_classes, 1, 1, kEps))),
       bn_2(register_module("bn_2", batch_norm(options.num_classes, kEps))),
-      classifier(register_module(
-          "classifier", nn::Sequential(nn::Functional(upsample_aligned, 2),
-                                       nn::Conv2d(same_conv(options.num_classes, options.num_classes, 3))))),
+      classifier(register_module("classifier", head(options.num_classes, options.num_classes))),
       decoder_(options.decoder) {
   if (decoder_ == SinetDecoder::kGau) {
     gau = register_module("gau",
                           nn::Conv2d(nn::Conv2dOptions(options.num_classes, options.num_classes, 1)));  // D3
   }
+  if (options.boundary_head) boundary = register_module("boundary", head(options.num_classes, 2));
 }
 
 SegmentationOutput SinetImpl::forward(const torch::Tensor& image) {
@@ -172,7 +177,9 @@ SegmentationOutput SinetImpl::forward(const torch::Tensor& image) {
   const auto coarse = bn_3(upsample_aligned(eighth, 2));                         // [N, classes,  56,  56]
   const auto detail = level2_C(quarter);                                         // [N, classes,  56,  56]
   const auto fused = bn_2(upsample_aligned(gated(detail, coarse) + coarse, 2));  // [N, classes, 112, 112]
-  return {classifier->forward(fused), {}, {}};                                   // [N, classes, 224, 224]
+  return {classifier->forward(fused),                                            // [N, classes, 224, 224]
+          boundary ? boundary->forward(fused) : torch::Tensor(),
+          {}};
 }
 
 /// What of the detail passes. Information blocking (Fig. 4) lets it in only where the coarse map is unsure.

@@ -25,6 +25,8 @@ const std::vector<Case> kCases = {
     {"sinet_reverse", "{name: sinet, decoder: reverse}", 64, 64},
     {"sinet_none", "{name: sinet, decoder: none}", 64, 64},
     {"sinet_encoder", "{name: sinet_encoder}", 96, 64},
+    {"sinet_boundary", "{name: sinet, boundary_head: true}", 64, 64},
+    {"extremec3net_boundary", "{name: extremec3net, boundary_head: true}", 64, 64},
     {"extremec3net", "{name: extremec3net}", 64, 96},
     {"extremec3net_2_classes", "{name: extremec3net, num_classes: 2}", 64, 64},
     {"extremec3net_coarse", "{name: extremec3net_coarse}", 64, 64},

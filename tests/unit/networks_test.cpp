@@ -130,12 +130,22 @@ TEST(PortraitNetInitialisation, GroupedKernelsAreFrozenBilinearInterpolation) {
       << "away from the border, which interpolation repeats and a convolution takes for zero";
 }
 
-TEST(PortraitNetOptions, HeadsAreOptional) {
+TEST(BoundaryHeads, AreOptionalAndLeaveTheMaskAlone) {
   const torch::NoGradGuard no_grad;
   const auto x = torch::rand({2, 3, 64, 64});
-  EXPECT_TRUE(build_model("{name: portraitnet}")->forward(x).boundary.defined());
-  EXPECT_THROW(build_model("{name: portraitnet, boundary_head: false}")->forward(x).at("boundary"),
-               UserError);
+  for (const std::string name : {"sinet", "extremec3net", "portraitnet"}) {
+    const auto made = [&](const std::string& head) {
+      const auto model = build_model("{name: " + name + ", num_classes: 2, boundary_head: " + head + "}");
+      model->eval();
+      return model;
+    };
+    const auto with = made("true"), without = made("false");
+    auto shared = with->named_parameters();
+    for (const auto& item : without->named_parameters()) shared[item.key()].copy_(item.value());
+    EXPECT_EQ(with->forward(x).at("boundary").sizes(), torch::IntArrayRef({2, 2, 64, 64})) << name;
+    EXPECT_THROW(without->forward(x).at("boundary"), UserError) << name;
+    EXPECT_TRUE(torch::equal(with->forward(x).mask, without->forward(x).mask)) << name;
+  }
 }
 
 TEST(LoadMatching, TakesAnEncoderIntoTheWholeNetworkAndSaysWhatItLeft) {

@@ -93,6 +93,7 @@ TORCH_MODULE(ExtremeC3NetCoarse);
 struct ExtremeC3NetOptions : ExtremeC3NetCoarseOptions {
   bool fine_branch = true;
   Dilations fine_dilations = {2, 4, 8};
+  bool boundary_head = false;  ///< training only, for PortraitNet's boundary loss; not in the paper
 
   void fields(Fields& f) override;
   std::shared_ptr<SegmentationModel> build() const override;
@@ -105,7 +106,8 @@ struct ExtremeC3NetOptions : ExtremeC3NetCoarseOptions {
 ///            C3-modules", arXiv 1908.03093; code clovaai/ext_portrait_segmentation, models/extremeC3.py.
 /// Input      [N, 3, H, W], H and W multiples of 4.
 /// Output     mask: logits [N, classes, H, W]; of the coarse branch alone [N, classes, H / 4, W / 4]. The released
-///            network has one class and is trained by the Lovasz hinge: portrait where the logit is above 0.
+///            network has one class and is trained by the Lovasz hinge: portrait where the logit is above 0. With
+///            boundary_head, boundary: [N, 2, H, W], from the map that the mask is made of.
 /// Size       37,738 parameters (1 class), the coarse branch 33,178.
 class ExtremeC3NetImpl : public SegmentationModel {
  public:
@@ -117,6 +119,7 @@ class ExtremeC3NetImpl : public SegmentationModel {
   torch::nn::Sequential upsample{nullptr};
   torch::nn::Sequential Fine{nullptr};  ///< only with fine_branch
   torch::nn::Sequential classifier{nullptr};
+  torch::nn::Sequential boundary{nullptr};  ///< only with boundary_head
 };
 TORCH_MODULE(ExtremeC3Net);
 

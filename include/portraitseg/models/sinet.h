@@ -100,6 +100,7 @@ enum class SinetDecoder {
 /// `num_classes` is at least 2 where confidence gates: over one channel it is always 1.
 struct SinetOptions : SinetEncoderOptions {
   SinetDecoder decoder = SinetDecoder::kInformationBlocking;
+  bool boundary_head = false;  ///< training only, for PortraitNet's boundary loss; not in the paper
 
   void fields(Fields& f) override;
   std::shared_ptr<SegmentationModel> build() const override;
@@ -113,7 +114,8 @@ struct SinetOptions : SinetEncoderOptions {
 ///            code clovaai/ext_portrait_segmentation, models/SINet.py.
 /// Input      [N, 3, H, W], H and W multiples of size_multiple(): 32 with Table 2, whose blocks pool the 1/8 map by up
 ///            to 4.
-/// Output     mask: logits [N, classes, H, W]; of the encoder alone [N, classes, H / 8, W / 8].
+/// Output     mask: logits [N, classes, H, W]; of the encoder alone [N, classes, H / 8, W / 8]. With boundary_head,
+///            boundary: [N, 2, H, W], from the map that the mask is made of.
 /// Size       86,910 parameters (2 classes), the encoder 86,764.
 /// Deviations from the paper, all to match the reference code:
 ///   D1  an S2 block normalises after up-sampling, and up-samples with aligned corners.
@@ -133,6 +135,7 @@ class SinetImpl : public SegmentationModel {
   torch::nn::Conv2d gau{nullptr};  ///< only with that decoder
   torch::nn::BatchNorm2d bn_2{nullptr};
   torch::nn::Sequential classifier{nullptr};
+  torch::nn::Sequential boundary{nullptr};  ///< only with boundary_head
 
  private:
   torch::Tensor gated(const torch::Tensor& detail, const torch::Tensor& coarse);
