@@ -70,6 +70,7 @@ class Ledger {
 
 /// "ConvolutionBackward0" -> "convolution backward", "aten::batch_norm" -> "batch norm".
 std::string kind_of(std::string name) {
+  if (name.back() == '>') name.pop_back();     // "CppNode<portraitseg::LossGradient>"
   name.erase(0, name.find_last_of(": ") + 1);  // npos + 1 is 0
   const std::size_t backward = name.find("Backward");
   name = name.substr(0, backward);
@@ -164,8 +165,11 @@ class Pass {
     ModelRunner& runner = options_.train ? step_->runner() : *runner_;
     runner.profile(&fused);
     if (options_.train) {
+      const SegmentationOutput output = runner.forward(batch_.image);
+      const bool two_views = step_->losses().needs_deformed();
+      const SegmentationOutput deformed = two_views ? runner.forward(batch_.deformed) : SegmentationOutput();
       books.phase("loss");
-      const std::vector<torch::Tensor> terms = step_->forward(batch_);
+      const std::vector<torch::Tensor> terms = step_->losses()(output, deformed, batch_, device_);
       torch::Tensor total = terms.front();
       for (std::size_t i = 1; i < terms.size(); ++i) total = total + terms[i];
       books.phase("optimizer");
@@ -275,7 +279,7 @@ void measure(Pass& pass, const NetworkBenchmarkOptions& options, NetworkBenchmar
     if (options.progress) options.progress(round + 1, options.rounds);
   }
   std::sort(rounds.begin(), rounds.end());
-  result.ms = rounds[rounds.size() / 2];
+  result.ms = (rounds[(rounds.size() - 1) / 2] + rounds[rounds.size() / 2]) / 2;
   result.ms_min = rounds.front();
   result.ms_max = rounds.back();
   result.peak_memory_mib = peak_memory_mib();  // before the floor's arrays

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::int64_t kBlock = 16384;  // pixels; the sums of blocks are added in their order
 
-class KnownGradient : public torch::autograd::Function<KnownGradient> {
+class LossGradient : public torch::autograd::Function<LossGradient> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& logits,
                                const torch::Tensor& gradient, double value) {
@@ -149,7 +149,7 @@ bool needs_gradient(const torch::Tensor& logits) {
 }
 
 torch::Tensor with_gradient(double value, const torch::Tensor& logits, const torch::Tensor& gradient) {
-  return KnownGradient::apply(logits, gradient, value);
+  return LossGradient::apply(logits, gradient, value);
 }
 
 torch::Tensor softmax_loss(const torch::Tensor& logits, const torch::Tensor& labels,
