@@ -144,7 +144,7 @@ class Pass {
     batch_.image = random_images();
     if (options.train) {
       step_ = std::make_unique<TrainingStep>(*model_, config.losses, config.optimizer, device);
-      if (step_->losses().needs_deformed()) batch_.deformed = random_images();
+      if (step_->loss_sum().needs_deformed()) batch_.deformed = random_images();
       draw_targets(stride);
     } else {
       runner_ = std::make_unique<ModelRunner>(*model_, device, ModelRunner::Purpose::kInference);
@@ -165,11 +165,9 @@ class Pass {
     ModelRunner& runner = options_.train ? step_->runner() : *runner_;
     runner.profile(&fused);
     if (options_.train) {
-      const SegmentationOutput output = runner.forward(batch_.image);
-      const bool two_views = step_->losses().needs_deformed();
-      const SegmentationOutput deformed = two_views ? runner.forward(batch_.deformed) : SegmentationOutput();
+      const TrainingStep::Outputs outputs = step_->outputs(batch_);
       books.phase("loss");
-      const std::vector<torch::Tensor> terms = step_->losses()(output, deformed, batch_, device_);
+      const std::vector<torch::Tensor> terms = step_->losses(outputs, batch_);
       torch::Tensor total = terms.front();
       for (std::size_t i = 1; i < terms.size(); ++i) total = total + terms[i];
       books.phase("optimizer");

@@ -56,7 +56,7 @@ TrainingStep::TrainingStep(SegmentationModel& model, const std::vector<LossTerm>
       runner_(model, device, ModelRunner::Purpose::kTraining) {}
 
 std::vector<double> TrainingStep::run(const Batch& batch, double lr) {
-  const std::vector<torch::Tensor> terms = forward(batch);
+  const std::vector<torch::Tensor> terms = losses(outputs(batch), batch);
   torch::Tensor total = terms.front();
   for (std::size_t i = 1; i < terms.size(); ++i) total = total + terms[i];
   const double loss = total.item<double>();
@@ -67,12 +67,16 @@ std::vector<double> TrainingStep::run(const Batch& batch, double lr) {
   return values;
 }
 
-std::vector<torch::Tensor> TrainingStep::forward(const Batch& batch) {
+TrainingStep::Outputs TrainingStep::outputs(const Batch& batch) {
   for (const auto& norm : frozen_norms_) norm->eval();  // train() of the whole network has undone it
-  const SegmentationOutput output = runner_.forward(batch.image);
-  SegmentationOutput deformed;
-  if (losses_.needs_deformed()) deformed = runner_.forward(batch.deformed);
-  return losses_(output, deformed, batch, device_);
+  Outputs outputs;
+  outputs.image = runner_.forward(batch.image);
+  if (losses_.needs_deformed()) outputs.deformed = runner_.forward(batch.deformed);
+  return outputs;
+}
+
+std::vector<torch::Tensor> TrainingStep::losses(const Outputs& outputs, const Batch& batch) const {
+  return losses_(outputs.image, outputs.deformed, batch, device_);
 }
 
 void TrainingStep::backward(const torch::Tensor& total, double lr) {

@@ -49,11 +49,15 @@ class TrainingStep {
   /// @throws LossNotFinite; no parameter is updated then, but running statistics have seen the batch
   std::vector<double> run(const Batch& batch, double lr);
 
-  /// The two halves of run().
-  std::vector<torch::Tensor> forward(const Batch& batch);
+  /// The parts of run(): the network's outputs on both views (deformed only if a loss asks for it), the loss terms, the rest.
+  struct Outputs {
+    SegmentationOutput image, deformed;
+  };
+  Outputs outputs(const Batch& batch);
+  std::vector<torch::Tensor> losses(const Outputs& outputs, const Batch& batch) const;
   void backward(const torch::Tensor& total, double lr);
 
-  const LossSum& losses() const { return losses_; }
+  const LossSum& loss_sum() const { return losses_; }
   Optimizer& optimizer() { return optimizer_; }
   ModelRunner& runner() { return runner_; }
 
