@@ -187,6 +187,7 @@ const ConfigNode* ConfigNode::find(const std::string& key) const {
 Config Config::load(const fs::path& file, const std::vector<std::string>& overrides) {
   Config config;
   config.root_ = load_with_bases(file, {});
+  config.overrides_ = overrides;
   for (const auto& text : overrides) apply_override(config.root_, text);
   return config;
 }
@@ -198,8 +199,24 @@ Config Config::parse(const std::string& yaml, const std::string& source,
   if (config.root_.kind == Kind::kNull) config.root_.kind = Kind::kMap;
   if (config.root_.kind != Kind::kMap)
     throw ConfigError(config.root_.place, "a configuration is a map of keys");
+  config.overrides_ = overrides;
   for (const auto& text : overrides) apply_override(config.root_, text);
   return config;
+}
+
+Config Config::spread(const std::string& name) const {
+  Config spread = *this;
+  ConfigNode list = take(spread.root_, name);
+  for (auto& item : list.items) {
+    ConfigNode whole = spread.root_;
+    merge(whole, std::move(item));
+    for (const auto& text : overrides_) {
+      if (text.rfind(name + ".", 0) != 0 && text.rfind(name + "=", 0) != 0) apply_override(whole, text);
+    }
+    item = std::move(whole);
+  }
+  spread.root_.entries = {{name, list.place, std::move(list)}};
+  return spread;
 }
 
 std::string suggestion(const std::string& wrong, const std::vector<std::string>& known) {

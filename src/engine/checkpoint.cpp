@@ -21,6 +21,14 @@ std::string generator_key() {
   return std::string(kTrainingPrefix) + "generator.cpu";
 }
 
+Json to_json(const Best& best) {
+  return {{"epoch", best.epoch}, {"value", best.value}};
+}
+
+Best best_from_json(const Json& json) {
+  return {json.at("epoch").get<std::int64_t>(), json.at("value").get<double>()};
+}
+
 Json to_json(const Progress& progress) {
   Json history = Json::array();
   for (const auto& record : progress.history) {
@@ -40,8 +48,8 @@ Json to_json(const Progress& progress) {
           {"loss_sum", progress.current.loss_sum},
           {"term_sums", progress.current.term_sums},
           {"skipped", progress.current.skipped},
-          {"best_epoch", progress.best_epoch},
-          {"best_value", progress.best_value},
+          {"best", to_json(progress.best)},
+          {"best_ema", to_json(progress.best_ema)},
           {"history", history},
           {"train_list_sha256", progress.train_list_sha256},
           {"train_images", progress.train_images}};
@@ -55,8 +63,8 @@ Progress from_json(const Json& json) {
   json.at("loss_sum").get_to(progress.current.loss_sum);
   json.at("term_sums").get_to(progress.current.term_sums);
   json.at("skipped").get_to(progress.current.skipped);
-  json.at("best_epoch").get_to(progress.best_epoch);
-  json.at("best_value").get_to(progress.best_value);
+  progress.best = best_from_json(json.at("best"));
+  progress.best_ema = best_from_json(json.at("best_ema"));
   json.at("train_list_sha256").get_to(progress.train_list_sha256);
   json.at("train_images").get_to(progress.train_images);
   for (const auto& item : json.at("history")) {
@@ -77,25 +85,27 @@ Progress from_json(const Json& json) {
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model,
-                     const Optimizer& optimizer, const RunConfig& config, const Progress& progress) {
+void save_checkpoint(const std::filesystem::path& path, const TrainingState& state, const RunConfig& config,
+                     const Progress& progress) {
   TensorFile file;
-  file.tensors = state_dict(model);
-  optimizer.save(file);
+  file.tensors = state_dict(state.model);
+  state.optimizer.save(file);
+  if (state.average != nullptr) state.average->save(file);
   file.tensors.emplace_back(generator_key(), at::detail::getDefaultCPUGenerator().get_state());
   store_config(file, config);
   file.metadata[kProgressKey] = to_json(progress).dump(-1, ' ', false, Json::error_handler_t::replace);
   write_safetensors(path, file);
 }
 
-Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path, SegmentationModel& model,
-                         Optimizer& optimizer) {
+Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path,
+                         const TrainingState& state) {
   const auto text = file.metadata.find(kProgressKey);
   const torch::Tensor* generator = file.find(generator_key());
   if (text == file.metadata.end() || generator == nullptr)
     throw DataError(path, "holds weights but no checkpoint");
-  load_state_dict(model, file, path);
-  optimizer.load(file, path);
+  load_state_dict(state.model, file, path);
+  state.optimizer.load(file, path);
+  if (state.average != nullptr) state.average->load(file, path);
   auto cpu = at::detail::getDefaultCPUGenerator();
   try {
     cpu.set_state(*generator);

@@ -2,16 +2,13 @@
 
 #include <set>
 
+#include "portraitseg/engine/stage.h"
 #include "portraitseg/metrics/protocol.h"
 
 namespace portraitseg {
 namespace {
 
-RunConfig read(const Config& config) {
-  RunConfig run;
-  config.read(run);
-  return run;
-}
+const Names<OnNan> kOnNan = {{"stop", OnNan::kStop}, {"skip", OnNan::kSkip}};
 
 }  // namespace
 
@@ -24,12 +21,17 @@ void TrainerOptions::fields(Fields& f) {
   f.check(edge_kernel % 2 == 1, "edge_kernel", "must be odd");
   f("checkpoint_every", checkpoint_every, "batches between checkpoints within an epoch; 0: at its end only",
     {0, 1e9});
+  f("accumulate", accumulate, "batches whose gradients' mean makes one update", {1, 65536});
+  f("ema_decay", ema_decay, "of the weights' moving average, evaluated beside them; 0: none", {0, 0.999999});
+  f("patience", patience, "epochs without a better one after which it ends; 0: it never does", {0, 1e6});
+  f.choice("on_nan", on_nan, kOnNan, "a loss or gradient that is not finite: stop, or skip the step");
 }
 
 void EvaluationOptions::fields(Fields& f) {
   f.choice("protocol", protocol, protocols().names(), "of the validation after each epoch");
   f.choice("select_by", select_by, {"iou_foreground", "miou", "miou_per_image"},
            "the best checkpoint has the highest");
+  f("best_from", best_from, "share of the epochs before the first that can be the best; clova: 0.6", {0, 1});
   f("batch_size", batch_size, "images a forward pass", {1, 65536});
 }
 
@@ -59,12 +61,14 @@ void RunConfig::fields(Fields& f) {
 }
 
 RunConfig RunConfig::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  return read(Config::load(file, overrides));
+  return TrainingPlan::load(file, overrides).stages.back().config;
 }
 
 RunConfig RunConfig::parse(const std::string& yaml, const std::string& source,
                            const std::vector<std::string>& overrides) {
-  return read(Config::parse(yaml, source, overrides));
+  RunConfig run;
+  Config::parse(yaml, source, overrides).read(run);
+  return run;
 }
 
 std::string RunConfig::yaml() const {

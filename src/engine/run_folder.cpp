@@ -41,10 +41,34 @@ RunFolder RunFolder::create(const fs::path& path, const RunConfig& config, const
   return folder;
 }
 
+void RunFolder::create(const fs::path& path, const TrainingPlan& plan) {
+  refuse_if_taken(path);
+  make_folder(path);
+  write_file(path / "config.yaml", plan.yaml());
+}
+
+TrainingPlan RunFolder::plan(const fs::path& path) {
+  const RunFolder folder(path);
+  folder.require_config();
+  return TrainingPlan::load(folder.config());
+}
+
 RunFolder RunFolder::open(const fs::path& path) {
   const RunFolder folder(path);
-  if (!fs::is_regular_file(folder.config())) throw DataError(path, "holds no run: config.yaml is missing");
-  return folder;
+  folder.require_config();
+  const ConfigNode plan = Config::load(folder.config()).root();
+  const ConfigNode* stages = plan.find("stages");
+  if (stages == nullptr || stages->items.empty()) return folder;
+  const ConfigNode* name = stages->items.back().find("name");
+  if (name == nullptr) throw DataError(folder.config(), "its last stage has no name");
+  const RunFolder last(path / name->scalar);
+  if (!fs::is_regular_file(last.config()))
+    throw DataError(path, "its stage " + name->scalar + " has not begun");
+  return last;
+}
+
+void RunFolder::require_config() const {
+  if (!fs::is_regular_file(config())) throw DataError(path_, "holds no run: config.yaml is missing");
 }
 
 }  // namespace portraitseg

@@ -12,6 +12,18 @@
 #include "portraitseg/weights/weights_file.h"
 
 namespace portraitseg {
+namespace {
+
+constexpr const char* kEma = "ema_";  // before a figure of the averaged weights
+
+void add_figures(std::map<std::string, double>& figures, const std::string& prefix, const Metrics& metrics) {
+  for (const char* name : {"iou_foreground", "iou_background", "miou", "miou_per_image"})
+    figures[prefix + name] = metrics.at(name);
+  for (const auto& [kernel, value] : metrics.boundary_f1)
+    figures[prefix + "boundary_f1_" + std::to_string(kernel)] = value;
+}
+
+}  // namespace
 
 Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(config)), device_(device) {
   if (config_.model.options->input_channels() == 4 && config_.augment.prior.probability == 0) {
@@ -31,6 +43,8 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
   model_->to(device.torch_device());
   model_->train();
   step_ = std::make_unique<TrainingStep>(*model_, config_.losses, config_.optimizer, device);
+  if (config_.trainer.ema_decay > 0)
+    average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
   progress_.train_list_sha256 = train_set_->list_sha256;
   progress_.train_images = train_set_->size();
 }
@@ -66,6 +80,7 @@ std::optional<PartialLoad> Trainer::initialise() {
   const std::string& file = config_.model.init_from;
   std::optional<PartialLoad> load;
   if (!file.empty()) load = load_matching(*model_, read_weights(file), file);
+  if (average_ && load) average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
   ready_ = true;
   return load;
 }
@@ -77,7 +92,7 @@ std::optional<PartialLoad> Trainer::resume(const RunFolder& run) {
     throw DataError(run.config(), "is not the configuration of " + run.last().string() +
                                       "; a run is continued as it began");
   }
-  progress_ = load_checkpoint(file, run.last(), *model_, step_->optimizer());
+  progress_ = load_checkpoint(file, run.last(), state());
   if (progress_.train_list_sha256 != train_set_->list_sha256 ||
       progress_.train_images != train_set_->size()) {
     throw DataError(train_set_->list, "is not what the run began with: " +
@@ -96,47 +111,77 @@ bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& 
   for (const auto& set : {std::cref(*train_set_), std::cref(*val_set_)}) {
     for (const auto& reason : set.get().skipped) tell([&](auto& o) { o.skipped(reason); });
   }
-  while (progress_.epoch < config_.trainer.epochs) {
+  while (!finished()) {
     if (!train_epoch(run, stop)) return false;
     finish_epoch(run);
-    if (stop() && progress_.epoch < config_.trainer.epochs) return false;
+    if (stop() && !finished()) return false;
   }
   return true;
+}
+
+bool Trainer::finished() const {
+  if (progress_.epoch >= config_.trainer.epochs) return true;
+  const std::int64_t last_better = std::max(progress_.best.epoch, progress_.best_ema.epoch);
+  return config_.trainer.patience > 0 && last_better > 0 &&
+         progress_.epoch - last_better >= config_.trainer.patience;
 }
 
 bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& stop) {
   const std::int64_t batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
   EpochLoader loader(*train_set_, loader_options(), progress_.epoch, progress_.current.batch);
   model_->train();
+  const std::int64_t every = config_.trainer.checkpoint_every;
   while (progress_.current.batch < batches) {
-    const auto start = std::chrono::steady_clock::now();
-    const Batch batch = *loader.next();
-    const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
-    for (const auto& reason : batch.skipped) tell([&](auto& o) { o.skipped(reason); });
-    progress_.current.skipped += static_cast<std::int64_t>(batch.skipped.size());
-    if (batch.image.size(0) > 0) count(step(batch));
+    const std::int64_t first = progress_.current.batch;
+    const std::int64_t last = std::min(first + config_.trainer.accumulate, batches);
+    update(next_batches(loader, last - first));
     tell_obstacle();
-    ++progress_.current.batch;
-    tell([&](auto& o) { o.waited(waited.count()); });
+    progress_.current.batch = last;
     tell([&](auto& o) { o.stepped(progress_, batches); });
     if (stop()) {
       save(run.last());
       return false;
     }
-    const std::int64_t every = config_.trainer.checkpoint_every;
-    if (every > 0 && progress_.current.batch % every == 0 && progress_.current.batch < batches)
-      save(run.last());
+    if (every > 0 && last / every > first / every && last < batches) save(run.last());
   }
   return true;
 }
 
-std::vector<double> Trainer::step(const Batch& batch) {
+/// The batches of one update, without those whose images were all skipped.
+std::vector<Batch> Trainer::next_batches(EpochLoader& loader, std::int64_t count) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < count; ++i) {
+    Batch batch = *loader.next();
+    for (const auto& reason : batch.skipped) tell([&](auto& o) { o.skipped(reason); });
+    progress_.current.skipped += static_cast<std::int64_t>(batch.skipped.size());
+    if (batch.image.size(0) > 0) batches.push_back(std::move(batch));
+  }
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+  tell([&](auto& o) { o.waited(waited.count()); });
+  return batches;
+}
+
+/// One step, or what trainer.on_nan says in place of it.
+void Trainer::update(const std::vector<Batch>& batches) {
+  if (batches.empty()) return;
   try {
-    return step_->run(batch, learning_rate());
+    count(step(batches));
+    if (average_) average_->update();
   } catch (const LossNotFinite& error) {
-    throw UserError(std::string(error.what()) + " in epoch " + std::to_string(progress_.epoch + 1) +
-                    ", batch " + std::to_string(progress_.current.batch + 1) +
-                    "; the last checkpoint is from before; lower optimizer.lr");
+    if (config_.trainer.on_nan == OnNan::kStop)
+      throw UserError(std::string(error.what()) + "; the last checkpoint is from before; lower optimizer.lr");
+    for (const auto& batch : batches) progress_.current.skipped += batch.image.size(0);
+    tell([&](auto& o) { o.skipped(std::string(error.what()) + "; the network stays as it was"); });
+  }
+}
+
+std::vector<double> Trainer::step(const std::vector<Batch>& batches) {
+  try {
+    return step_->run(batches, learning_rate());
+  } catch (const LossNotFinite& error) {
+    throw LossNotFinite(std::string(error.what()) + " in epoch " + std::to_string(progress_.epoch + 1) +
+                        ", batch " + std::to_string(progress_.current.batch + 1));
   }
 }
 
@@ -163,8 +208,7 @@ LoaderOptions Trainer::loader_options() const {
   return options;
 }
 
-void Trainer::finish_epoch(const RunFolder& run) {
-  if (progress_.current.steps == 0) throw DataError(train_set_->list, "no image of the list could be used");
+Evaluation Trainer::validate() const {
   EvaluatorOptions options;
   options.batch_size = config_.evaluation.batch_size;
   options.workers = config_.data.workers;
@@ -172,42 +216,72 @@ void Trainer::finish_epoch(const RunFolder& run) {
   options.progress = [&](std::int64_t done, std::int64_t total) {
     tell([&](auto& o) { o.validating(done, total); });
   };
-  const Evaluation evaluation = evaluate(*model_, config_.preprocessing, *val_set_,
-                                         protocols().at(config_.evaluation.protocol), options, device_);
-  for (const auto& reason : evaluation.skipped) tell([&](auto& o) { o.skipped(reason); });
-  const Metrics metrics = evaluation.metrics();
-  EpochRecord record;
+  return evaluate(*model_, config_.preprocessing, *val_set_, protocols().at(config_.evaluation.protocol),
+                  options, device_);
+}
+
+/// What the epoch's training gives to its record.
+EpochRecord Trainer::training_record() const {
   const auto steps = static_cast<double>(progress_.current.steps);
+  EpochRecord record;
   record.epoch = progress_.epoch + 1;
   record.lr = learning_rate();
-  record.skipped = progress_.current.skipped +
-                   static_cast<std::int64_t>(train_set_->skipped.size() + evaluation.skipped.size());
+  record.skipped = progress_.current.skipped + static_cast<std::int64_t>(train_set_->skipped.size());
   record.train_loss = progress_.current.loss_sum / steps;
   for (const auto& [title, sum] : progress_.current.term_sums) record.loss_terms[title] = sum / steps;
+  return record;
+}
+
+/// Takes the record into `best` if its value is higher. @param prefix of the validation's names
+bool Trainer::improves(Best& best, const EpochRecord& record, const std::string& prefix) const {
+  const auto epochs = static_cast<double>(config_.trainer.epochs);
+  const bool counts = static_cast<double>(record.epoch - 1) >= config_.evaluation.best_from * epochs ||
+                      record.epoch == config_.trainer.epochs;
+  const double value = record.validation.at(prefix + config_.evaluation.select_by);
+  if (!counts || (best.epoch > 0 && value <= best.value)) return false;
+  best = {record.epoch, value};
+  return true;
+}
+
+void Trainer::finish_epoch(const RunFolder& run) {
+  if (progress_.current.steps == 0)
+    throw DataError(train_set_->list, "no batch of the list could be trained on");
+  EpochRecord record = training_record();
+  const Evaluation evaluation = validate();
+  for (const auto& reason : evaluation.skipped) tell([&](auto& o) { o.skipped(reason); });
+  record.skipped += static_cast<std::int64_t>(evaluation.skipped.size());
   record.val_protocol = evaluation.protocol.name;
   record.val_list_sha256 = evaluation.list_sha256;
   record.val_images = static_cast<std::int64_t>(evaluation.images.size());
-  for (const char* name : {"iou_foreground", "iou_background", "miou", "miou_per_image"})
-    record.validation[name] = metrics.at(name);
-  for (const auto& [kernel, value] : metrics.boundary_f1)
-    record.validation["boundary_f1_" + std::to_string(kernel)] = value;
-
-  const double value = record.validation.at(config_.evaluation.select_by);
-  const bool best = progress_.best_epoch == 0 || value > progress_.best_value;
+  add_figures(record.validation, "", evaluation.metrics());
+  if (average_) {
+    const AveragedWeights averaged(*average_);
+    add_figures(record.validation, kEma, validate().metrics());
+  }
   progress_.epoch = record.epoch;
   progress_.current = {};
   progress_.history.push_back(record);
-  if (best) {
-    progress_.best_epoch = record.epoch;
-    progress_.best_value = value;
-    save(run.best());  // before `last`: a run killed in between repeats the epoch and writes the same best
-  }
+  // `last` after the others: a run killed in between repeats the epoch and writes the same ones.
+  const bool best = improves(progress_.best, record, "");
+  const bool best_ema = average_ && improves(progress_.best_ema, record, kEma);
+  if (best) save(run.best());
+  if (best_ema) save_average(run.best_ema());
   save(run.last());
   tell([&](auto& o) { o.epoch_finished(progress_, best); });
 }
 
+TrainingState Trainer::state() const {
+  return {*model_, step_->optimizer(), average_.get()};
+}
+
 void Trainer::save(const std::filesystem::path& path) const {
-  save_checkpoint(path, *model_, step_->optimizer(), config_, progress_);
+  save_checkpoint(path, state(), config_, progress_);
+}
+
+void Trainer::save_average(const std::filesystem::path& path) const {
+  TensorFile file = average_->weights();
+  store_config(file, config_);
+  write_safetensors(path, file);
 }
 
 double Trainer::learning_rate() const {

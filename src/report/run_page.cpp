@@ -126,8 +126,8 @@ class Writer {
         "<p>Epoch {} of {}. Best: epoch {} with <b>{} {:.2f}</b>.</p>\n"
         "<p class=\"quiet\">Validation by protocol {}, n = {}, list sha256 {:.8}. Training on {} "
         "images.</p>\n",
-        progress_.epoch, page_.epochs, progress_.best_epoch, html_text(page_.selected_by),
-        progress_.best_value, html_text(last.val_protocol), last.val_images, last.val_list_sha256,
+        progress_.epoch, page_.epochs, progress_.best.epoch, html_text(page_.selected_by),
+        progress_.best.value, html_text(last.val_protocol), last.val_images, last.val_list_sha256,
         progress_.train_images);
   }
 
@@ -136,8 +136,8 @@ class Writer {
     chart.title = title;
     chart.x_title = "epoch";
     for (const auto& [name, values] : all) chart.curves.push_back({name, values});
-    chart.marked = static_cast<std::size_t>(progress_.best_epoch);
-    chart.mark_title = fmt::format("best {}", progress_.best_epoch);
+    chart.marked = static_cast<std::size_t>(progress_.best.epoch);
+    chart.mark_title = fmt::format("best {}", progress_.best.epoch);
     return chart_html(chart);
   }
 
@@ -160,8 +160,8 @@ class Writer {
     if (history_.empty()) return "";
     std::string rows;
     const auto add = [&](const std::string& group, const Series& one) {
-      const double best = progress_.best_epoch > 0
-                              ? one.values.at(static_cast<std::size_t>(progress_.best_epoch) - 1)
+      const double best = progress_.best.epoch > 0
+                              ? one.values.at(static_cast<std::size_t>(progress_.best.epoch) - 1)
                               : kNone;
       rows += fmt::format(
           "<tr><td>{}{}</td><td class=\"figure\">{:.6g}</td><td class=\"figure\">{:.6g}</td></tr>\n", group,
@@ -174,7 +174,7 @@ class Writer {
         "<h2>Figures</h2>\n<div class=\"scroll\"><table>\n<tr><th></th><th class=\"figure\">best<br>epoch "
         "{}</th>"
         "<th class=\"figure\">last<br>epoch {}</th></tr>\n{}</table></div>\n",
-        progress_.best_epoch, progress_.epoch, rows);
+        progress_.best.epoch, progress_.epoch, rows);
   }
 
   std::string samples() const {

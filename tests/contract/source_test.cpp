@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "portraitseg/core/file.h"
-#include "portraitseg/engine/run_config.h"
+#include "portraitseg/engine/stage.h"
 
 namespace portraitseg {
 namespace {
@@ -65,9 +65,10 @@ TEST(Configs, EveryShippedOneLoadsAndItsEffectiveFormReadsBackTheSame) {
   for (const auto& entry : fs::recursive_directory_iterator(kRoot / "configs")) {
     if (entry.path().extension() != ".yaml") continue;
     ++checked;
-    const RunConfig config = RunConfig::load(entry.path());
-    const RunConfig again = RunConfig::parse(config.yaml(), "effective");
-    EXPECT_EQ(config.yaml(), again.yaml()) << entry.path();
+    for (const Stage& stage : TrainingPlan::load(entry.path()).stages) {
+      const RunConfig again = RunConfig::parse(stage.config.yaml(), "effective");
+      EXPECT_EQ(stage.config.yaml(), again.yaml()) << entry.path() << " " << stage.name;
+    }
   }
   EXPECT_GE(checked, 2u);
 }

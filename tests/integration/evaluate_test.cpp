@@ -217,7 +217,7 @@ TEST_F(Evaluate, RunMeansItsBestCheckpoint) {
   EXPECT_EQ(figures({"--run", "run"}), best);
   const auto progress = Safetensors::parse(bytes_of(place / "run/checkpoints/best.safetensors")).progress();
   EXPECT_EQ(Json::parse(best).at("results").at(0).at("metrics").at("iou_foreground"),
-            progress.at("best_value"));
+            progress.at("best").at("value"));
 }
 
 TEST_F(Evaluate, WeightsFileAloneNeedsNoConfiguration) {

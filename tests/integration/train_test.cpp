@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -115,7 +116,7 @@ TEST(Train, WritesACompleteRunFolder) {
     EXPECT_EQ(checkpoint->metadata.at("portraitseg.config"), config);
   EXPECT_EQ(last.progress().at("epoch"), kEpochs);
   EXPECT_EQ(last.progress().at("history").size(), kEpochs);
-  EXPECT_EQ(best.progress().at("epoch"), last.progress().at("best_epoch"));
+  EXPECT_EQ(best.progress().at("epoch"), last.progress().at("best").at("epoch"));
 }
 
 TEST(Train, SameSeedGivesTheSameBytesAndAnotherSeedDoesNot) {
@@ -189,6 +190,98 @@ TEST(KilledTraining, ResumesWithGroupsMomentumAndALearningRateByStep) {
   const std::string last = lines_of(bytes_of(place / "whole/metrics.csv")).back();
   EXPECT_NEAR(std::stod(last.substr(last.find(',') + 1)), 0.02 / 25 / 1e4, 1e-12)
       << "its last step's: " << last;
+}
+
+/// The encoder first, then the whole network from its best, each with everything that a checkpoint has to hold.
+const std::vector<std::string> kTwoStages = {
+    "stages=[{name: encoder, model: {name: sinet_encoder}, trainer: {epochs: 3, edge_kernel: 5}}, "
+    "{name: full, init_from: encoder/best}]",
+    "losses=[{name: cross_entropy}, {name: cross_entropy, target: edge_band, weight: 0.5}, "
+    "{name: consistency, weight: 2}]",
+    "augment.color={probability: 0.5, brightness: [0.6, 1.4]}",
+    "trainer.ema_decay=0.9",
+    "trainer.accumulate=2",
+    "trainer.checkpoint_every=2",
+    "evaluation.best_from=0.5"};
+
+TEST(KilledTraining, ResumesInWhicheverStageItWas) {
+  const Workplace place;
+  expect_finishes(place.train("run", kTwoStages));
+  fs::rename(place / "run", place / "whole");  // the second run has the same name: configurations hold paths
+  std::set<std::string> killed_in;
+  const std::vector<Moment> moments = {{0, 0}, {1, 30}, {0, 60}, {1, 50}, {1, 20}, {1, 40}};
+  train_with_interruptions(place, "run", kTwoStages, SIGKILL, moments, [&](const Ending& ending) {
+    EXPECT_EQ(ending.signal, SIGKILL);
+    killed_in.insert(fs::exists(place / "run/full/config.yaml") ? "full" : "encoder");
+  });
+  EXPECT_EQ(killed_in.size(), 2U) << "this test proves nothing of one of the stages";
+  for (const char* stage : {"encoder", "full"}) {
+    expect_same_run(place / "run" / stage, place / "whole" / stage);
+    const fs::path average = fs::path(stage) / "checkpoints/best_ema.safetensors";
+    EXPECT_TRUE(bytes_of(place / "run" / average) == bytes_of(place / "whole" / average)) << average;
+  }
+  EXPECT_TRUE(bytes_of(place / "run/config.yaml") == bytes_of(place / "whole/config.yaml"));
+}
+
+TEST(Train, ASecondStageStartsFromTheFirstOnesBest) {
+  const Workplace place;
+  expect_finishes(place.train("run", {kTwoStages[0], "trainer.epochs=1"}));
+  const std::string log = bytes_of(place / "run/full/log.txt");
+  EXPECT_THAT(log, HasSubstr("initialised from " + (place / "run/encoder" / kBest).string()));
+  EXPECT_THAT(bytes_of(place / "run/full/config.yaml"), HasSubstr((place / "run/encoder" / kBest).string()));
+  const Ending ending = place.command({"evaluate", "--run", "run", "--list", "val.txt", "--json", "-"}).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+}
+
+TEST(Train, MistakesOfALaterStageShowBeforeTheFirstOneTrains) {
+  const Workplace place;
+  const Ending size =
+      place.train("run", {"stages=[{name: a}, {name: b, preprocessing: {size: [50, 50]}}]"}).run();
+  EXPECT_EQ(size.exit_code, 2);
+  const Ending start =
+      place.train("run", {"stages=[{name: a}, {name: b, model: {name: portraitnet}, init_from: a/best}]"})
+          .run();
+  EXPECT_EQ(start.exit_code, 2);
+  EXPECT_THAT(last_line(start.err), ::testing::AllOf(HasSubstr("stage b"), HasSubstr("a/best")));
+  EXPECT_FALSE(fs::exists(place / "run"));
+}
+
+TEST(Train, AveragedWeightsAreEvaluatedBesideTheOthers) {
+  const Workplace place;
+  expect_finishes(place.train("run", {"trainer.ema_decay=0.9", "trainer.epochs=2"}));
+  expect_finishes(place.train("plain", {"trainer.epochs=2"}));
+  EXPECT_THAT(lines_of(bytes_of(place / "run/metrics.csv")).front(), HasSubstr(",val_ema_iou_foreground,"));
+  const auto last = Safetensors::parse(bytes_of(place / "run" / kLast));
+  const double best = last.progress().at("best_ema").at("value").get<double>();
+  const Ending ending = place
+                            .command({"evaluate", "--weights", "run/checkpoints/best_ema.safetensors",
+                                      "--list", "val.txt", "--json", "-"})
+                            .run();
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  const auto figures = nlohmann::json::parse(ending.out);
+  EXPECT_THAT(figures.dump(), HasSubstr(nlohmann::json(best).dump().substr(0, 8)));
+  const auto average_of = [&](const char* run) { return bytes_of(place / run / kLast).size(); };
+  EXPECT_GT(average_of("run"), average_of("plain"));
+}
+
+TEST(Train, EndsWhenNoEpochIsBetterAnyMore) {
+  const Workplace place;
+  const Ending ending =
+      place.train("run", {"trainer.epochs=100", "trainer.patience=3", "optimizer.lr=1e-9"}).run();
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("no better epoch in 3"));
+  const auto progress = Safetensors::parse(bytes_of(place / "run" / kLast)).progress();
+  EXPECT_EQ(progress.at("epoch").get<int>(), progress.at("best").at("epoch").get<int>() + 3);
+  EXPECT_LT(progress.at("epoch").get<int>(), 100);
+  const std::string before = bytes_of(place / "run" / kLast);
+  expect_finishes(place.resume("run"));
+  EXPECT_TRUE(bytes_of(place / "run" / kLast) == before);
+}
+
+TEST(Train, TheBestEpochIsLookedForFromAShareOfTheEpochsOn) {
+  const Workplace place;
+  expect_finishes(place.train("run", {"trainer.epochs=3", "evaluation.best_from=1"}));
+  EXPECT_EQ(Safetensors::parse(bytes_of(place / "run" / kLast)).progress().at("best").at("epoch"), 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, KilledTraining, ::testing::Values(1, 2));

@@ -31,8 +31,8 @@ RunPage page_of(std::int64_t epochs) {
     page.progress.history.push_back(record);
   }
   page.progress.epoch = epochs;
-  page.progress.best_epoch = epochs;
-  page.progress.best_value = 90.5;
+  page.progress.best.epoch = epochs;
+  page.progress.best.value = 90.5;
   page.config = "model: {name: sinet}\n";
   page.environment = R"({"commit": "abc123", "threads": 2})";
   page.samples = {{"00001", 64, 192, "PNG"}};

@@ -1,5 +1,7 @@
 #include "portraitseg/engine/trainer.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 #include <opencv2/core.hpp>
 #include <torch/torch.h>
@@ -84,7 +86,7 @@ TEST_P(TrainerOfPortraitNet, StepIsTheReferences) {
     torch::stack(expected).sum().backward();
     optimizer.step();
 
-    const std::vector<double> values = trainer.step(batch);
+    const std::vector<double> values = trainer.step({batch});
     ASSERT_EQ(values.size(), expected.size());
     for (std::size_t i = 0; i < values.size(); ++i)
       EXPECT_NEAR(values[i], expected[i].item<double>(), tolerance) << "step " << step << ", term " << i;
@@ -124,7 +126,8 @@ struct WithDropoutOptions : ModelOptions {
 
 struct Listener : TrainingObserver {
   void not_fused(const std::string& reason) override { reasons.push_back(reason); }
-  std::vector<std::string> reasons;
+  void skipped(const std::string& reason) override { skips.push_back(reason); }
+  std::vector<std::string> reasons, skips;
 };
 
 TEST(Trainer, SaysOnceWhyItsNetworkDoesNotRunFused) {
@@ -140,6 +143,73 @@ TEST(Trainer, SaysOnceWhyItsNetworkDoesNotRunFused) {
                 [] { return false; });
   ASSERT_EQ(listener.reasons.size(), 1u);
   EXPECT_NE(listener.reasons[0].find("dropout"), std::string::npos);
+}
+
+/// Its fourth answer in training is no number: in the second epoch, since the first answer is the trainer's trial.
+struct NanAtTimes : WithDropout {
+  SegmentationOutput forward(const torch::Tensor& image) override {
+    torch::Tensor logits = convolution(image);
+    if (is_training() && ++*calls == 4) logits = logits * std::numeric_limits<double>::quiet_NaN();
+    return {logits, {}, {}};
+  }
+  std::shared_ptr<int> calls;
+};
+
+struct NanAtTimesOptions : ModelOptions {
+  void fields(Fields& /*f*/) override {}
+  std::shared_ptr<SegmentationModel> build() const override {
+    auto model = std::make_shared<NanAtTimes>();
+    model->calls = calls;
+    return model;
+  }
+  std::shared_ptr<int> calls = std::make_shared<int>(0);
+};
+
+RunConfig nan_recipe(OnNan policy) {
+  RunConfig config = portraitnet_recipe();
+  config.losses.resize(1);
+  config.trainer.epochs = 3;
+  config.trainer.batch_size = 1;
+  config.trainer.on_nan = policy;
+  config.device.fused = false;
+  config.model.options = std::make_shared<NanAtTimesOptions>();
+  return config;
+}
+
+TEST(Trainer, StopsAtALossThatIsNoNumberAndKeepsTheLastCheckpoint) {
+  const RunConfig config = nan_recipe(OnNan::kStop);
+  const Device device(config.device);
+  Trainer trainer(config, device);
+  const testing::TemporaryFolder folder;
+  const RunFolder run = RunFolder::create(folder.path() / "run", trainer.config(), device);
+  try {
+    trainer.train(run, {}, [] { return false; });
+    FAIL() << "it went on";
+  } catch (const UserError& error) {
+    const std::string text = error.what();
+    for (const char* part : {"nan", "cross_entropy.mask.label", "epoch 2", "batch 1", "optimizer.lr"})
+      EXPECT_NE(text.find(part), std::string::npos) << part << " in: " << text;
+  }
+  RunConfig same = nan_recipe(OnNan::kStop);
+  Trainer after(same, device);
+  after.resume(run);
+  EXPECT_EQ(after.progress().epoch, 1);
+}
+
+TEST(Trainer, SkipsAStepWhoseLossIsNoNumberIfToldTo) {
+  const RunConfig config = nan_recipe(OnNan::kSkip);
+  const Device device(config.device);
+  Trainer trainer(config, device);
+  const testing::TemporaryFolder folder;
+  Listener listener;
+  EXPECT_TRUE(trainer.train(RunFolder::create(folder.path() / "run", trainer.config(), device), {&listener},
+                            [] { return false; }));
+  ASSERT_EQ(trainer.progress().history.size(), 3u);
+  EXPECT_EQ(trainer.progress().history[1].skipped, 1);
+  ASSERT_EQ(listener.skips.size(), 1u);
+  EXPECT_NE(listener.skips[0].find("epoch 2, batch 1"), std::string::npos) << listener.skips[0];
+  for (const auto& parameter : trainer.model().parameters())
+    EXPECT_TRUE(parameter.isfinite().all().item<bool>());
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ def main():
     parser.add_argument("--clova", required=True)
     parser.add_argument("--data", required=True)
     parser.add_argument("--command", required=True)
-    parser.add_argument("--config", default=os.path.join(references.ROOT, "configs", "sinet_eg1800.yaml"))
+    parser.add_argument("--config", default=os.path.join(references.ROOT, "configs", "base", "sinet_eg1800.yaml"))
     parser.add_argument("--set", action="append", default=[], help="more settings for portraitseg train")
     parser.add_argument("--images", type=int, help="of the training list, an eighth of it to validate; default: all")
     parser.add_argument("--rounds", type=int, default=3)

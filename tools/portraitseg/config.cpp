@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "portraitseg/engine/run_config.h"
+#include "portraitseg/engine/stage.h"
 
 #include "commands.h"
 
@@ -22,13 +22,13 @@ CLI::App* add(CLI::App& parent, const char* name, const char* help,
 }
 
 int show(const ConfigArguments& arguments) {
-  RunConfig config = RunConfig::load(arguments.file, arguments.overrides);
-  std::fputs(ConfigWriter::yaml(config, ConfigWriter::Style::kCommented).c_str(), stdout);
+  const TrainingPlan plan = TrainingPlan::load(arguments.file, arguments.overrides);
+  std::fputs(plan.yaml(ConfigWriter::Style::kCommented).c_str(), stdout);
   return 0;
 }
 
 int check(const ConfigArguments& arguments) {
-  RunConfig::load(arguments.file, arguments.overrides);
+  TrainingPlan::load(arguments.file, arguments.overrides);
   std::printf("%s: fine\n", arguments.file.c_str());
   return 0;
 }

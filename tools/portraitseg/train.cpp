@@ -1,11 +1,13 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/engine/stage.h"
 #include "portraitseg/report/run_report.h"
 
 #include "commands.h"
@@ -34,6 +36,13 @@ void catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+/// The paths must hold wherever the run is resumed from.
+void make_absolute(RunConfig& config) {
+  config.data.options->make_absolute();
+  std::string& start_file = config.model.init_from;
+  if (!start_file.empty()) start_file = fs::absolute(start_file).lexically_normal().string();
+}
+
 /// What model.init_from gave, key by key.
 void say_start(const std::string& file, const PartialLoad& load) {
   say("initialised from " + file);
@@ -45,21 +54,27 @@ void say_start(const std::string& file, const PartialLoad& load) {
   }
 }
 
-int train(const TrainArguments& arguments) {
-  if (arguments.resume.empty() == arguments.config.empty())
-    throw UserError("train needs either --config or --resume");
-  const bool resuming = !arguments.resume.empty();
-  if (resuming && !(arguments.output.empty() && arguments.overrides.empty())) {
-    throw UserError("--resume continues a run as it is; it takes neither --output nor --set");
-  }
-  RunConfig config = resuming ? RunConfig::load(RunFolder::open(arguments.resume).config())
-                              : RunConfig::load(arguments.config, arguments.overrides);
-  config.data.options->make_absolute();  // both must hold wherever the run is resumed from
-  std::string& start_file = config.model.init_from;
-  if (!start_file.empty()) start_file = fs::absolute(start_file).lexically_normal().string();
-  const fs::path output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
-                                                   : fs::path(arguments.output);
-  if (!resuming) RunFolder::refuse_if_taken(output);
+/// How a training ended, of `trainer` in `run`.
+void say_end(const Trainer& trainer, const RunFolder& run) {
+  const RunConfig& config = trainer.config();
+  const Progress& progress = trainer.progress();
+  const EpochRecord& last = progress.history.back();
+  const auto best = [&](const Best& best, const fs::path& file) {
+    say(fmt::format("done: best epoch {} with {} {:.2f} (protocol {}, n = {} of {}, sha256 {:.8}), {}",
+                    best.epoch, config.evaluation.select_by, best.value, last.val_protocol, last.val_images,
+                    fs::path(config.data.val_list).filename().string(), last.val_list_sha256, file.string()));
+  };
+  if (progress.epoch < config.trainer.epochs)
+    say(fmt::format("stopped early: no better epoch in {}", config.trainer.patience));
+  best(progress.best, run.best());
+  if (progress.best_ema.epoch > 0) best(progress.best_ema, run.best_ema());
+}
+
+/// Begins a training in `folder`, or goes on with the one that is there. @return exit code
+int train_in(const fs::path& folder, RunConfig config, const std::string& how_to_continue) {
+  const bool resuming = fs::exists(folder / "config.yaml");
+  if (resuming) config = RunConfig::load(folder / "config.yaml");
+  make_absolute(config);
   const Device device(config.device);
   config.device.name = device.torch_device().str();  // what the results rest on, in place of auto and 0
   config.device.threads = device.threads();
@@ -67,7 +82,7 @@ int train(const TrainArguments& arguments) {
   std::optional<PartialLoad> start;
   if (!resuming) start = trainer.initialise();
   const RunFolder run =
-      resuming ? RunFolder::open(arguments.resume) : RunFolder::create(output, trainer.config(), device);
+      resuming ? RunFolder::open(folder) : RunFolder::create(folder, trainer.config(), device);
   if (resuming) start = trainer.resume(run);
 
   say_to_file(run.log());
@@ -79,18 +94,56 @@ int train(const TrainArguments& arguments) {
   TrainingClock clock(config.trainer);
   RunReport report(run, trainer, device, clock);
   TrainingDisplay display(config.trainer, clock);
-  const bool finished = trainer.train(run, {&clock, &report, &display}, [] { return stop_signal != 0; });
-  if (!finished) {
-    say(fmt::format("stopped by a signal in epoch {}; continue with: portraitseg train --resume {}",
-                    trainer.progress().epoch + 1, run.path().string()));
+  if (!trainer.train(run, {&clock, &report, &display}, [] { return stop_signal != 0; })) {
+    say(fmt::format("stopped by a signal in epoch {}; continue with: {}", trainer.progress().epoch + 1,
+                    how_to_continue));
     return 128 + stop_signal;
   }
-  const Progress& progress = trainer.progress();
-  const EpochRecord& last = progress.history.back();
-  say(fmt::format("done: best epoch {} with {} {:.2f} (protocol {}, n = {} of {}, sha256 {:.8}), {}",
-                  progress.best_epoch, config.evaluation.select_by, progress.best_value, last.val_protocol,
-                  last.val_images, fs::path(trainer.config().data.val_list).filename().string(),
-                  last.val_list_sha256, run.best().string()));
+  say_end(trainer, run);
+  return 0;
+}
+
+/// Mistakes of a later stage show before the first one has trained for hours.
+void try_out(const TrainingPlan& plan) {
+  std::map<std::string, TensorFile> ends;
+  for (const Stage& stage : plan.stages) {
+    const Device device(stage.config.device);
+    Trainer trainer(stage.config, device);
+    if (!stage.init_from.empty())
+      load_matching(trainer.model(), ends.at(stage.start_stage()),
+                    "stage " + stage.name + ": " + stage.init_from);
+    ends[stage.name].tensors = state_dict(trainer.model());
+  }
+}
+
+int train(const TrainArguments& arguments) {
+  if (arguments.resume.empty() == arguments.config.empty())
+    throw UserError("train needs either --config or --resume");
+  const bool resuming = !arguments.resume.empty();
+  if (resuming && !(arguments.output.empty() && arguments.overrides.empty())) {
+    throw UserError("--resume continues a run as it is; it takes neither --output nor --set");
+  }
+  TrainingPlan plan = resuming ? RunFolder::plan(arguments.resume)
+                               : TrainingPlan::load(arguments.config, arguments.overrides);
+  const fs::path output = resuming                   ? fs::path(arguments.resume)
+                          : arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
+                                                     : fs::path(arguments.output);
+  for (Stage& stage : plan.stages) make_absolute(stage.config);
+  if (!resuming) {
+    RunFolder::refuse_if_taken(output);
+    if (plan.staged()) {
+      try_out(plan);
+      RunFolder::create(output, plan);
+    }
+  }
+  const std::string how_to_continue = "portraitseg train --resume " + output.string();
+  for (Stage& stage : plan.stages) {
+    if (plan.staged()) say("stage " + stage.name);
+    if (!stage.init_from.empty())
+      stage.config.model.init_from = fs::absolute(stage.start_file(output)).lexically_normal().string();
+    const int code = train_in(plan.staged() ? output / stage.name : output, stage.config, how_to_continue);
+    if (code != 0) return code;
+  }
   return 0;
 }
 

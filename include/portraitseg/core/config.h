@@ -158,11 +158,16 @@ class Config {
 
   const ConfigNode& root() const { return root_; }
 
+  /// The list `name` alone, each of its maps over everything that stands beside the list; overrides that do not address
+  /// the list hold in every one.
+  Config spread(const std::string& name) const;
+
  private:
   std::unique_ptr<Fields> reader() const;
   static void finish(Fields& reader);
 
   ConfigNode root_;
+  std::vector<std::string> overrides_;
 };
 
 /// Collects the fields' present values as YAML text.

@@ -9,6 +9,7 @@
 #include "portraitseg/engine/evaluator.h"
 #include "portraitseg/engine/optimizer.h"
 #include "portraitseg/engine/run_config.h"
+#include "portraitseg/engine/weight_average.h"
 #include "portraitseg/models/model.h"
 
 namespace portraitseg {
@@ -35,28 +36,41 @@ struct PartialEpoch {
   std::int64_t skipped = 0;  ///< images left out
 };
 
+/// The epoch with the highest value of the metric that the run is selected by.
+struct Best {
+  std::int64_t epoch = 0;  ///< from 1; 0: none yet
+  double value = 0;        ///< percent
+};
+
 /// Where a run stands.
 struct Progress {
   std::int64_t epoch = 0;  ///< finished epochs
   PartialEpoch current;
-  std::int64_t best_epoch = 0;  ///< 0: none yet
-  double best_value = 0;        ///< percent
+  Best best;
+  Best best_ema;  ///< of the averaged weights
   std::vector<EpochRecord> history;
   std::string train_list_sha256;  ///< what the order of the images rests on
   std::int64_t train_images = 0;
 };
 
-/// A checkpoint is one .safetensors file: the network under its own keys, the optimiser and torch's generator under
+/// What a checkpoint holds beside configuration and progress.
+struct TrainingState {
+  SegmentationModel& model;
+  Optimizer& optimizer;
+  WeightAverage* average = nullptr;  ///< null: the run keeps none
+};
+
+/// A checkpoint is one .safetensors file: the network under its own keys, optimiser, average and torch's generator under
 /// `training.*`, and in the metadata the configuration and the progress. It loads as plain weights too.
 /// The bytes follow from the run's state alone.
 /// @throws DataError if it cannot be written; the old file then stays.
-void save_checkpoint(const std::filesystem::path& path, const SegmentationModel& model,
-                     const Optimizer& optimizer, const RunConfig& config, const Progress& progress);
+void save_checkpoint(const std::filesystem::path& path, const TrainingState& state, const RunConfig& config,
+                     const Progress& progress);
 
-/// Restores network, optimiser and torch's CPU generator. `path` names the file in messages.
+/// Restores the state and torch's CPU generator. `path` names the file in messages.
 /// @throws DataError for a file that is no whole checkpoint of this network.
-Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path, SegmentationModel& model,
-                         Optimizer& optimizer);
+Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path,
+                         const TrainingState& state);
 
 /// The configuration that a weights file carries; "" if it carries none.
 std::string stored_config(const TensorFile& file);

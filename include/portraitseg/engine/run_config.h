@@ -18,12 +18,22 @@
 
 namespace portraitseg {
 
+/// What happens when a loss or a gradient is infinite or no number.
+enum class OnNan {
+  kStop,  ///< the training ends; the last checkpoint is from before
+  kSkip,  ///< the network stays as it was before the step, and the training goes on with the next one
+};
+
 struct TrainerOptions {
   std::int64_t epochs = 300;
   std::int64_t batch_size = 24;
+  std::int64_t accumulate = 1;  ///< batches whose gradients' mean makes one update
   std::int64_t seed = 1;
   std::int64_t edge_kernel = 15;      ///< px, width of the target `edge_band`
   std::int64_t checkpoint_every = 0;  ///< batches between checkpoints within an epoch; 0: at its end only
+  double ema_decay = 0;               ///< of the weights' moving average, see WeightAverage; 0: none is kept
+  std::int64_t patience = 0;  ///< epochs without a better one after which the training ends; 0: it never does
+  OnNan on_nan = OnNan::kStop;
 
   void fields(Fields& f);
 };
@@ -31,6 +41,8 @@ struct TrainerOptions {
 struct EvaluationOptions {
   std::string protocol = "clova";            ///< of the validation after each epoch
   std::string select_by = "iou_foreground";  ///< the best checkpoint has the highest
+  double best_from =
+      0;  ///< share of the epochs before the first that can be the best (clova: 0.6); the last always can
   std::int64_t batch_size = 32;
 
   void fields(Fields& f);
@@ -51,6 +63,7 @@ struct RunConfig {
 
   void fields(Fields& f);
 
+  /// Of a file with stages, see TrainingPlan, the last one.
   /// @throws ConfigError with the place of the mistake.
   static RunConfig load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
   static RunConfig parse(const std::string& yaml, const std::string& source,

@@ -6,6 +6,7 @@
 
 #include "portraitseg/core/device.h"
 #include "portraitseg/engine/run_config.h"
+#include "portraitseg/engine/stage.h"
 
 namespace portraitseg {
 
@@ -20,6 +21,9 @@ namespace portraitseg {
 ///     report.html                    the same as a page, with the predictions after the last epoch
 ///     checkpoints/last.safetensors   after the last finished epoch or on a signal: network, optimiser, position
 ///     checkpoints/best.safetensors   the same at the best validation
+///     checkpoints/best_ema.safetensors   the averaged weights alone, at their best validation, where trainer.ema_decay is set
+///
+/// A run with stages holds a config.yaml, the whole plan, and such a folder for each stage.
 class RunFolder {
  public:
   /// @throws DataError if the folder already holds something, so that no run overwrites another.
@@ -29,7 +33,13 @@ class RunFolder {
   /// @throws DataError as refuse_if_taken(), or if it cannot be written.
   static RunFolder create(const std::filesystem::path& path, const RunConfig& config, const Device& device);
 
-  /// @throws DataError if `path` holds no run.
+  /// The folder of a run with stages, which will hold theirs. @throws DataError as above.
+  static void create(const std::filesystem::path& path, const TrainingPlan& plan);
+
+  /// What is trained in the folder. @throws DataError if `path` holds no run.
+  static TrainingPlan plan(const std::filesystem::path& path);
+
+  /// Of a run with stages the last one's folder. @throws DataError if `path` holds no run.
   static RunFolder open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -44,9 +54,11 @@ class RunFolder {
   std::filesystem::path events() const { return path_ / "events.out.tfevents.0000000000.portraitseg"; }
   std::filesystem::path last() const { return path_ / "checkpoints" / "last.safetensors"; }
   std::filesystem::path best() const { return path_ / "checkpoints" / "best.safetensors"; }
+  std::filesystem::path best_ema() const { return path_ / "checkpoints" / "best_ema.safetensors"; }
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  void require_config() const;
   std::filesystem::path path_;
 };
 

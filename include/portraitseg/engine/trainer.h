@@ -52,15 +52,18 @@ class Trainer {
   /// @throws DataError if it is damaged, or if configuration or training list are not those it was written with.
   std::optional<PartialLoad> resume(const RunFolder& run);
 
-  /// Trains until the last epoch is done, or until `stop()` says so: then the step is finished and a checkpoint
-  /// written. @return whether the last epoch was reached
+  /// Whether nothing is left to train: the last epoch is done, or trainer.patience epochs brought no better one.
+  bool finished() const;
+
+  /// Trains until it is finished(), or until `stop()` says so: then the step is finished and a checkpoint
+  /// written. @return whether it is finished
   bool train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,
              const std::function<bool()>& stop);
 
-  /// One step: forward, backward, update.
-  /// @return each loss term's weighted value, in the configuration's order
-  /// @throws UserError if the loss is not finite.
-  std::vector<double> step(const Batch& batch);
+  /// One step, of a batch or several (trainer.accumulate): forward, backward, update.
+  /// @return each loss term's weighted value, in the configuration's order, its mean over the batches
+  /// @throws LossNotFinite naming epoch and batch.
+  std::vector<double> step(const std::vector<Batch>& batches);
 
   const Progress& progress() const { return progress_; }
   const Dataset& train_set() const { return *train_set_; }
@@ -74,9 +77,16 @@ class Trainer {
  private:
   std::int64_t try_out() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
+  std::vector<Batch> next_batches(EpochLoader& loader, std::int64_t count);
+  void update(const std::vector<Batch>& batches);
   void count(const std::vector<double>& terms);
   void finish_epoch(const RunFolder& run);
+  Evaluation validate() const;
+  EpochRecord training_record() const;
+  bool improves(Best& best, const EpochRecord& record, const std::string& prefix) const;
+  TrainingState state() const;
   void save(const std::filesystem::path& path) const;
+  void save_average(const std::filesystem::path& path) const;
   double learning_rate() const;
   void tell_obstacle();
 
@@ -90,6 +100,7 @@ class Trainer {
   std::unique_ptr<Dataset> train_set_, val_set_;
   std::shared_ptr<SegmentationModel> model_;
   std::unique_ptr<TrainingStep> step_;
+  std::unique_ptr<WeightAverage> average_;  ///< null: none is kept
   std::vector<TrainingObserver*> observers_;
   Progress progress_;
   std::int64_t stride_ = 1;  ///< input size over logits size

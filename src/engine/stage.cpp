@@ -1,0 +1,78 @@
+#include "portraitseg/engine/stage.h"
+
+#include <algorithm>
+
+namespace portraitseg {
+namespace {
+
+constexpr const char* kStages = "stages";
+
+/// The two parts of "encoder/best".
+struct Checkpoint {
+  std::string stage, name;
+
+  explicit Checkpoint(const std::string& text)
+      : stage(text.substr(0, text.find('/'))),
+        name(text.find('/') == std::string::npos ? "" : text.substr(text.find('/') + 1)) {}
+};
+
+bool is_folder_name(const std::string& name) {
+  constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  return !name.empty() && name.find_first_not_of(kLetters) == std::string::npos;
+}
+
+}  // namespace
+
+void Stage::fields(Fields& f) {
+  f("name", name, "of the stage and its folder");
+  f.check(is_folder_name(name), "name", "expected a stage's name of letters, digits, _ and -");
+  f("init_from", init_from, "an earlier stage's checkpoint to start from, such as encoder/best; empty: none");
+  config.fields(f);
+}
+
+std::string Stage::start_stage() const {
+  return Checkpoint(init_from).stage;
+}
+
+std::filesystem::path Stage::start_file(const std::filesystem::path& run) const {
+  const Checkpoint start(init_from);
+  return run / start.stage / "checkpoints" / (start.name + ".safetensors");
+}
+
+void TrainingPlan::fields(Fields& f) {
+  f.list(kStages, stages, "trainings that follow one another, each over the rest of the file");
+  f.check(!stages.empty(), kStages, "expected at least one");
+  std::vector<std::string> earlier;
+  for (const Stage& stage : stages) {
+    const auto known = [&](const std::string& name) {
+      return std::find(earlier.begin(), earlier.end(), name) != earlier.end();
+    };
+    f.check(!known(stage.name), kStages, "two stages are called " + stage.name);
+    const Checkpoint start(stage.init_from);
+    f.check(stage.init_from.empty() || (known(start.stage) && (start.name == "best" || start.name == "last" ||
+                                                               start.name == "best_ema")),
+            kStages,
+            "init_from of " + stage.name + " is '" + stage.init_from +
+                "'; expected an earlier stage's best, last or best_ema, such as encoder/best");
+    earlier.push_back(stage.name);
+  }
+}
+
+TrainingPlan TrainingPlan::load(const std::filesystem::path& file,
+                                const std::vector<std::string>& overrides) {
+  const Config config = Config::load(file, overrides);
+  TrainingPlan plan;
+  if (config.root().find(kStages) != nullptr) {
+    config.spread(kStages).read(plan);
+  } else {
+    config.read(plan.stages.emplace_back().config);
+  }
+  return plan;
+}
+
+std::string TrainingPlan::yaml(ConfigWriter::Style style) const {
+  TrainingPlan copy = *this;  // a pass over fields may write; this one only reads
+  return staged() ? ConfigWriter::yaml(copy, style) : ConfigWriter::yaml(copy.stages.front().config, style);
+}
+
+}  // namespace portraitseg

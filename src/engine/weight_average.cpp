@@ -1,0 +1,70 @@
+#include "portraitseg/engine/weight_average.h"
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/weights/state_dict.h"
+
+namespace portraitseg {
+namespace {
+
+std::string prefix() {
+  return std::string(kTrainingPrefix) + "ema.";
+}
+
+constexpr const char* kUpdates = "updates";
+
+}  // namespace
+
+WeightAverage::WeightAverage(SegmentationModel& model, double decay) : decay_(decay) {
+  for (const auto& [key, weight] : state_dict(model))
+    slots_.push_back({key, weight, weight.detach().clone()});
+}
+
+void WeightAverage::update() {
+  const torch::NoGradGuard no_grad;
+  const auto t = static_cast<double>(updates_++);
+  const double decay = std::min(decay_, (1 + t) / (10 + t));
+  for (auto& slot : slots_) {
+    if (slot.weight.is_floating_point()) {
+      slot.average.lerp_(slot.weight, 1 - decay);
+    } else {
+      slot.average.copy_(slot.weight);
+    }
+  }
+}
+
+void WeightAverage::swap() {
+  const torch::NoGradGuard no_grad;
+  for (auto& slot : slots_) {
+    const torch::Tensor weight = slot.weight.clone();
+    slot.weight.copy_(slot.average);
+    slot.average.copy_(weight);
+  }
+}
+
+TensorFile WeightAverage::weights() const {
+  TensorFile file;
+  for (const auto& slot : slots_) file.tensors.emplace_back(slot.key, slot.average);
+  return file;
+}
+
+void WeightAverage::save(TensorFile& file) const {
+  for (const auto& slot : slots_) file.tensors.emplace_back(prefix() + slot.key, slot.average);
+  file.tensors.emplace_back(prefix() + kUpdates, torch::tensor(updates_, torch::kInt64));
+}
+
+void WeightAverage::load(const TensorFile& file, const std::filesystem::path& path) {
+  const auto get = [&](const std::string& name, torch::IntArrayRef shape) -> const torch::Tensor& {
+    const torch::Tensor* tensor = file.find(prefix() + name);
+    if (tensor != nullptr && tensor->sizes() == shape) return *tensor;
+    throw DataError(path, "no whole checkpoint of this network: " + prefix() + name +
+                              (tensor == nullptr ? " is missing" : " has another shape"));
+  };
+  for (auto& slot : slots_) slot.average.copy_(get(slot.key, slot.weight.sizes()));
+  updates_ = get(kUpdates, {}).item<std::int64_t>();
+}
+
+}  // namespace portraitseg

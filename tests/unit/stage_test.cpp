@@ -1,0 +1,125 @@
+#include "portraitseg/engine/stage.h"
+
+#include <gmock/gmock.h>
+
+#include "portraitseg/core/file.h"
+#include "portraitseg/engine/run_folder.h"
+
+#include "support/temporary_folder.h"
+
+namespace portraitseg {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const std::string kTwoStages =
+    "model: {name: sinet, num_classes: 3}\n"
+    "optimizer: {lr: 0.5}\n"
+    "trainer: {epochs: 7, batch_size: 5}\n"
+    "stages:\n"
+    "  - name: encoder\n"
+    "    model: {name: sinet_encoder}\n"
+    "    trainer: {epochs: 3}\n"
+    "  - name: full\n"
+    "    init_from: encoder/best\n";
+
+class Stages : public ::testing::Test {
+ protected:
+  std::filesystem::path file(const std::string& yaml) const {
+    const auto path = folder_.path() / "plan.yaml";
+    write_file(path, yaml);
+    return path;
+  }
+  TrainingPlan load(const std::string& yaml, const std::vector<std::string>& overrides = {}) const {
+    return TrainingPlan::load(file(yaml), overrides);
+  }
+  std::string error(const std::string& yaml, const std::vector<std::string>& overrides = {}) const {
+    try {
+      load(yaml, overrides);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(Stages, AreTheirKeysOverTheRestOfTheFile) {
+  const TrainingPlan plan = load(kTwoStages);
+  ASSERT_EQ(plan.stages.size(), 2u);
+  EXPECT_TRUE(plan.staged());
+  const Stage &encoder = plan.stages[0], &full = plan.stages[1];
+  EXPECT_EQ(encoder.name, "encoder");
+  EXPECT_EQ(encoder.config.model.name, "sinet_encoder");
+  EXPECT_EQ(encoder.config.model.options->num_classes, 3);
+  EXPECT_EQ(encoder.config.trainer.epochs, 3);
+  EXPECT_EQ(encoder.config.trainer.batch_size, 5);
+  EXPECT_EQ(encoder.config.optimizer.options->lr, 0.5);
+  EXPECT_EQ(full.config.model.name, "sinet");
+  EXPECT_EQ(full.config.trainer.epochs, 7);
+  EXPECT_EQ(full.start_file("run"), std::filesystem::path("run/encoder/checkpoints/best.safetensors"));
+}
+
+TEST_F(Stages, AFileWithoutThemIsItsOnlyStage) {
+  const TrainingPlan plan = load("trainer: {epochs: 2}\n");
+  ASSERT_EQ(plan.stages.size(), 1u);
+  EXPECT_FALSE(plan.staged());
+  EXPECT_EQ(plan.stages[0].config.trainer.epochs, 2);
+  EXPECT_EQ(plan.yaml(), plan.stages[0].config.yaml());
+}
+
+TEST_F(Stages, AnOverrideHoldsInAllOfThemOrInTheOneItNames) {
+  const TrainingPlan plan = load(kTwoStages, {"trainer.epochs=1", "stages.1.trainer.batch_size=2"});
+  EXPECT_EQ(plan.stages[0].config.trainer.epochs, 1);
+  EXPECT_EQ(plan.stages[1].config.trainer.epochs, 1);
+  EXPECT_EQ(plan.stages[0].config.trainer.batch_size, 5);
+  EXPECT_EQ(plan.stages[1].config.trainer.batch_size, 2);
+}
+
+TEST_F(Stages, ReadBackWhatTheyWrite) {
+  const TrainingPlan plan = load(kTwoStages);
+  const TrainingPlan again = load(plan.yaml());
+  EXPECT_EQ(again.yaml(), plan.yaml());
+  ASSERT_EQ(again.stages.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(again.stages[i].config.yaml(), plan.stages[i].config.yaml()) << i;
+}
+
+TEST_F(Stages, WhereOneNetworkIsAskedForTheLastStageAnswers) {
+  const RunConfig config = RunConfig::load(file(kTwoStages));
+  EXPECT_EQ(config.model.name, "sinet");
+  EXPECT_EQ(config.trainer.epochs, 7);
+}
+
+TEST_F(Stages, MistakesAreNamedWithTheirPlace) {
+  EXPECT_THAT(error("stages: []\n"), HasSubstr("plan.yaml:1:"));
+  EXPECT_THAT(error("stages: [{name: a}, {name: a}]\n"), HasSubstr("two stages are called a"));
+  EXPECT_THAT(error("stages: [{trainer: {epochs: 2}}]\n"), HasSubstr("stage's name"));
+  EXPECT_THAT(error("stages: [{name: ../a}]\n"), HasSubstr("stage's name"));
+  EXPECT_THAT(error("stages: [{name: a, init_from: b/best}]\n"), HasSubstr("'b/best'"));
+  EXPECT_THAT(error("stages: [{name: a, init_from: a/best}]\n"), HasSubstr("'a/best'"));
+  EXPECT_THAT(error("stages: [{name: a}, {name: b, init_from: a/checkpoint}]\n"),
+              HasSubstr("'a/checkpoint'"));
+  EXPECT_THAT(error("trainer: {epoch: 3}\nstages: [{name: a}]\n"),
+              AllOf(HasSubstr("plan.yaml:1:"), HasSubstr("epochs")));
+  EXPECT_THAT(error("stages:\n- name: a\n  trainer: {epoch: 3}\n"),
+              AllOf(HasSubstr("plan.yaml:3:"), HasSubstr("epochs")));
+  EXPECT_THAT(error("stages: {name: a}\n"), HasSubstr("plan.yaml:1:"));
+}
+
+TEST_F(Stages, TheRunFolderOfAPlanIsTheOneOfItsLastStage) {
+  const TrainingPlan plan = load(kTwoStages);
+  const auto path = folder_.path() / "run";
+  RunFolder::create(path, plan);
+  EXPECT_EQ(RunFolder::plan(path).yaml(), plan.yaml());
+  EXPECT_THROW(RunFolder::open(path), DataError) << "it has not begun";
+  EXPECT_THROW(RunFolder::create(path, plan), DataError) << "taken";
+  make_folder(path / "full");
+  write_file(path / "full" / "config.yaml", plan.stages[1].config.yaml());
+  EXPECT_EQ(RunFolder::open(path).path(), path / "full");
+}
+
+}  // namespace
+}  // namespace portraitseg
