@@ -40,7 +40,7 @@ ConfigNode convert(const YAML::Node& yaml, const std::string& source, std::size_
       if (!entry.first.IsScalar()) throw ConfigError(place, "a key must be a plain word");
       const std::string& key = entry.first.Scalar();
       if (node.find(key) != nullptr) throw ConfigError(place, "key '" + key + "' is written twice");
-      node.entries.push_back({key, place, convert(entry.second, source, nodes, depth + 1), {}});
+      node.entries.push_back({key, place, convert(entry.second, source, nodes, depth + 1)});
     }
   }
   return node;
@@ -68,7 +68,7 @@ ConfigNode::Entry* find_entry(ConfigNode& map, const std::string& key) {
 
 constexpr const char* kName = "name";
 
-/// A file's; all overrides are of one layer.
+/// Whether it was written on the command line, which has no lines.
 bool is_override(const Place& place) {
   return place.line == 0;
 }
@@ -186,7 +186,7 @@ void apply_override(ConfigNode& root, const std::string& text) {
     }
     if (path.empty() && key == kName) note_new_name(*node, value);
     ConfigNode::Entry* entry = find_entry(*node, key);
-    if (entry == nullptr) entry = &node->entries.emplace_back(ConfigNode::Entry{key, place, {}, {}});
+    if (entry == nullptr) entry = &node->entries.emplace_back(ConfigNode::Entry{key, place, {}});
     if (path.empty()) entry->place = place;
     entry->beside.reset();
     node = &entry->value;

@@ -147,8 +147,8 @@ struct ConfigNode::Entry {
   std::string key;
   Place place;  ///< of the key
   ConfigNode value;
-  std::optional<std::string>
-      beside;  ///< the `name` it was written beside where the section has another one now; "": none
+  /// The `name` ("": none) that the section had when this was written, if it has got another one since.
+  std::optional<std::string> beside = {};
 };
 
 /// A configuration file with everything it extends and the overrides from the command line.
@@ -156,8 +156,8 @@ struct ConfigNode::Entry {
 /// `extends: [file, ...]` at the top of a file names files relative to it; they are read first, later ones over earlier
 /// ones, then the file itself: maps are merged key by key, everything else is replaced.
 ///
-/// Where a section `{name: N, ...}` is given another name by a later file or by an override, the options of the former N
-/// count no longer; those that it does not know are no mistake. What every N has stays, and so do the section's own keys:
+/// Where a later file or an override gives a section `{name: N, ...}` another name, the options that were written beside the
+/// former one count no longer, and are no unknown keys. What every N has stays, and so do the section's own keys:
 /// `{name: sgd}` over `{name: adam, lr: 1e-3, betas: [0.9, 0.99], clip_norm: 1}` keeps lr and clip_norm. All overrides
 /// count as written together, in any order.
 class Config {
