@@ -60,8 +60,33 @@ ConfigNode parse_yaml(const std::string& text, const std::string& source) {
   }
 }
 
-ConfigNode* find_mutable(ConfigNode& map, const std::string& key) {
-  return const_cast<ConfigNode*>(map.find(key));
+ConfigNode::Entry* find_entry(ConfigNode& map, const std::string& key) {
+  const auto entry =
+      std::find_if(map.entries.begin(), map.entries.end(), [&](const auto& e) { return e.key == key; });
+  return entry == map.entries.end() ? nullptr : &*entry;
+}
+
+constexpr const char* kName = "name";
+
+/// Whether it was written on the command line, which has no lines.
+bool is_override(const Place& place) {
+  return place.line == 0;
+}
+
+/// Notes what the section was called for all that was written beside that name and is not yet noted.
+void note_former_name(ConfigNode& section, const std::string& former) {
+  for (auto& entry : section.entries) {
+    if (entry.key == kName || is_override(entry.place)) continue;
+    if (!entry.beside) entry.beside = former;
+    if (entry.value.kind == Kind::kMap) note_former_name(entry.value, former);
+  }
+}
+
+/// To be called before `section` gets the name. A name that is no plain word is refused when it is read.
+void note_new_name(ConfigNode& section, const ConfigNode& name) {
+  const ConfigNode* former = section.find(kName);
+  const std::string text = former == nullptr ? "" : former->scalar;
+  if (name.kind == Kind::kScalar && name.scalar != text) note_former_name(section, text);
 }
 
 /// Maps are merged key by key, everything else is replaced.
@@ -71,9 +96,12 @@ void merge(ConfigNode& base, ConfigNode over) {
     return;
   }
   base.place = over.place;
+  if (const ConfigNode* name = over.find(kName)) note_new_name(base, *name);
   for (auto& entry : over.entries) {
-    if (ConfigNode* known = find_mutable(base, entry.key)) {
-      merge(*known, std::move(entry.value));
+    if (ConfigNode::Entry* known = find_entry(base, entry.key)) {
+      known->place = entry.place;
+      known->beside.reset();
+      merge(known->value, std::move(entry.value));
     } else {
       base.entries.push_back(std::move(entry));
     }
@@ -156,8 +184,12 @@ void apply_override(ConfigNode& root, const std::string& text) {
       node->kind = Kind::kMap;
       node->place = place;
     }
-    if (node->find(key) == nullptr) node->entries.push_back({key, place, ConfigNode{}});
-    node = find_mutable(*node, key);
+    if (path.empty() && key == kName) note_new_name(*node, value);
+    ConfigNode::Entry* entry = find_entry(*node, key);
+    if (entry == nullptr) entry = &node->entries.emplace_back(ConfigNode::Entry{key, place, {}});
+    if (path.empty()) entry->place = place;
+    entry->beside.reset();
+    node = &entry->value;
   }
   *node = std::move(value);
 }

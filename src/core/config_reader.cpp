@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <sstream>
 #include <type_traits>
 
@@ -30,6 +31,10 @@ std::string describe(const ConfigNode& node) {
   return "";
 }
 
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 template <class Number>
 bool parse_number(const std::string& text, Number& value) {
   const char* begin = text.data() + (text.size() > 1 && text[0] == '+' ? 1 : 0);
@@ -46,16 +51,19 @@ std::string number_text(double value) {
 /// Walks an options struct and the YAML tree side by side.
 class Reader final : public Fields {
  public:
-  explicit Reader(const ConfigNode& root) { levels_.push_back({&root, "", {}}); }
+  explicit Reader(const ConfigNode& root) { levels_.push_back({&root, "", {}, {}, false, {}}); }
 
   void check(bool holds, const char* name, const std::string& message) override {
-    if (holds) return;
-    const ConfigNode* node = levels_.back().node->find(name);
-    throw ConfigError(node != nullptr ? node->place : levels_.back().node->place,
-                      path(name) + ": " + message);
+    if (holds || levels_.back().failed) return;
+    const ConfigNode* node = find(name);
+    levels_.back().failed =
+        ConfigError(node != nullptr ? node->place : levels_.back().node->place, path(name) + ": " + message);
   }
 
-  void finish() { refuse_unknown_keys(); }
+  void finish() {
+    refuse_unknown_keys();
+    if (levels_.back().failed) throw *levels_.back().failed;
+  }
 
  protected:
   void scalar(const Field& field, Value value) override {
@@ -67,7 +75,7 @@ class Reader final : public Fields {
   bool enter(const char* name, const char*) override {
     const ConfigNode* node = visit(name);
     if (node != nullptr) expect(*node, Kind::kMap, name, "a map of keys");
-    levels_.push_back({node != nullptr ? node : &empty_node(), path(name), {}});
+    descend(node != nullptr ? *node : empty_node(), path(name));
     return true;
   }
 
@@ -77,7 +85,7 @@ class Reader final : public Fields {
       expect(*node, Kind::kList, name, "a list of maps");
       size = node->items.size();
     }
-    levels_.push_back({node != nullptr ? node : &empty_node(), path(name), {}});
+    descend(node != nullptr ? *node : empty_node(), path(name));
     return size;
   }
 
@@ -86,20 +94,49 @@ class Reader final : public Fields {
     const std::string name = std::to_string(index);
     const ConfigNode& item = index < list.items.size() ? list.items[index] : empty_node();
     expect(item, Kind::kMap, name.c_str(), "a map of keys");
-    levels_.push_back({&item, path(name.c_str()), {}});
+    descend(item, path(name.c_str()));
   }
 
   void leave() override {
-    refuse_unknown_keys();
+    finish();
     levels_.pop_back();
   }
 
+  void enter_options(const std::string& name, const std::string& default_name,
+                     const std::vector<std::string>& common) override {
+    levels_.back().choice = Choice{name, default_name, common};
+    levels_.back().in_options = true;
+  }
+
+  void leave_options() override { levels_.back().in_options = false; }
+
  private:
+  /// The name that a section has, and what its options are.
+  struct Choice {
+    std::string name, default_name;
+    std::vector<std::string> common;
+
+    /// Whether the key was written beside another name.
+    bool is_foreign(const ConfigNode::Entry& entry) const {
+      return entry.beside && (entry.beside->empty() ? default_name : *entry.beside) != name;
+    }
+  };
+
   struct Level {
     const ConfigNode* node;
     std::string path;
     std::vector<std::string> known;
+    std::optional<Choice> choice;  ///< once the section's options were read
+    bool in_options;               ///< they are being read, or those of a section around it
+    std::optional<ConfigError> failed;
   };
+
+  void descend(const ConfigNode& node, const std::string& path) {
+    const Level& around = levels_.back();
+    std::optional<Choice> choice;
+    if (around.in_options) choice = Choice{around.choice->name, around.choice->default_name, {}};
+    levels_.push_back({&node, path, {}, choice, around.in_options, {}});
+  }
 
   std::string path(const char* name) const {
     return levels_.back().path.empty() ? name : levels_.back().path + "." + name;
@@ -107,7 +144,19 @@ class Reader final : public Fields {
 
   const ConfigNode* visit(const char* name) {
     levels_.back().known.emplace_back(name);
-    return levels_.back().node->find(name);
+    return find(name);
+  }
+
+  /// The value that counts.
+  const ConfigNode* find(const std::string& name) const {
+    const Level& level = levels_.back();
+    for (const auto& entry : level.node->entries) {
+      if (entry.key != name) continue;
+      const bool dropped =
+          level.in_options && level.choice->is_foreign(entry) && !contains(level.choice->common, name);
+      return dropped ? nullptr : &entry.value;
+    }
+    return nullptr;
   }
 
   void expect(const ConfigNode& node, Kind kind, const char* name, const char* what) const {
@@ -118,7 +167,8 @@ class Reader final : public Fields {
   void refuse_unknown_keys() const {
     const Level& level = levels_.back();
     for (const auto& entry : level.node->entries) {
-      if (std::find(level.known.begin(), level.known.end(), entry.key) != level.known.end()) continue;
+      if (contains(level.known, entry.key)) continue;
+      if (level.choice && level.choice->is_foreign(entry)) continue;
       throw ConfigError(entry.place, "unknown key '" + entry.key + "'" +
                                          (level.path.empty() ? "" : " in '" + level.path + "'") +
                                          suggestion(entry.key, level.known));
@@ -155,8 +205,7 @@ class Reader final : public Fields {
   std::string read(const ConfigNode& node, const Field& field, const std::string&) const {
     if (node.kind == Kind::kNull && field.words.empty()) return "";
     if (node.kind != Kind::kScalar) wrong_type(node, field, "a word or text");
-    if (!field.words.empty() &&
-        std::find(field.words.begin(), field.words.end(), node.scalar) == field.words.end()) {
+    if (!field.words.empty() && !contains(field.words, node.scalar)) {
       throw ConfigError(node.place, path(field.name) + ": unknown value '" + node.scalar + "'" +
                                         suggestion(node.scalar, field.words));
     }

@@ -37,7 +37,7 @@ const DatasetRegistry& datasets() {
 }
 
 void DataConfig::fields(Fields& f) {
-  Selection::fields(f);
+  Selection::fields(f, {"root"});
   f("train_list", train_list, "a path, a file name below root, or the name of a split");
   f("val_list", val_list, "a path, a file name below root, or the name of a split");
   f.choice("on_error", on_error, kOnError, "an unusable image stops the run, or is left out and reported");

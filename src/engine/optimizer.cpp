@@ -41,7 +41,8 @@ const ParameterGroup& group_of(const std::string& key, const std::vector<Paramet
   return others;
 }
 
-/// A pattern that fits no key is a mistake: what it was meant for would silently be trained like the rest.
+/// A pattern that fits no key is a mistake, and so is a group that those before it leave nothing: what it was meant for
+/// would silently be trained otherwise.
 void check_patterns(const std::vector<ParameterGroup>& groups, std::vector<std::string> keys) {
   constexpr std::size_t kShown = 3;
   for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -57,6 +58,12 @@ void check_patterns(const std::vector<ParameterGroup>& groups, std::vector<std::
       throw UserError("optimizer.groups." + std::to_string(i) + ".keys: '" + pattern +
                       "' fits no parameter of the network" + nearest);
     }
+    const bool has_some = std::any_of(keys.begin(), keys.end(),
+                                      [&](const auto& key) { return &group_of(key, groups) == &groups[i]; });
+    if (!has_some)
+      throw UserError(
+          "optimizer.groups." + std::to_string(i) +
+          ".keys: all that they fit belongs to the groups before; the first group that fits counts");
   }
 }
 
@@ -71,7 +78,7 @@ void ParameterGroup::fields(Fields& f) {
 }
 
 void OptimizerOptions::fields(Fields& f) {
-  Selection::fields(f);
+  Selection::fields(f, {"lr", "weight_decay"});
   f.choice("decay_rule", decay_rule, kDecayRules,
            "clova: depthwise kernels none, other kernels all, the rest 1 %");
   f("clip_norm", clip_norm, "longest gradient over all parameters; a longer one is scaled down; 0: off",

@@ -88,7 +88,9 @@ std::optional<PartialLoad> Trainer::initialise() {
 std::optional<PartialLoad> Trainer::resume(const RunFolder& run) {
   if (!std::filesystem::exists(run.last())) return initialise();
   const TensorFile file = read_safetensors(run.last());
-  if (stored_config(file) != config_.yaml()) {
+  const std::string stored = stored_config(file);
+  // Of an earlier version it may lack what was added since, and that has its default.
+  if (stored != config_.yaml() && RunConfig::parse(stored, run.last().string()).yaml() != config_.yaml()) {
     throw DataError(run.config(), "is not the configuration of " + run.last().string() +
                                       "; a run is continued as it began");
   }

@@ -20,7 +20,7 @@ const ModelRegistry& models() {
 }
 
 void ModelConfig::fields(Fields& f) {
-  Selection::fields(f);
+  Selection::fields(f, {"num_classes"});
   f("init_from", init_from,
     "weights file to start training from, as far as keys and shapes fit; empty: none");
 }

@@ -1,5 +1,6 @@
 #include "portraitseg/models/sinet.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include <torch/torch.h>
@@ -44,6 +45,10 @@ torch::Tensor confidence(const torch::Tensor& logits) {
   return std::get<0>(torch::softmax(logits, 1).max(1, /*keepdim=*/true));
 }
 
+bool is_whole(const S2Table& table) {
+  return std::all_of(table.begin(), table.end(), [](const auto& blocks) { return blocks.size() == 4; });
+}
+
 void s2_field(Fields& f, const char* name, S2Table& table, const char* doc) {
   f(name, table, doc, {1, 63});
   f.check(!table.empty(), name, "expected at least one module");
@@ -64,6 +69,7 @@ void SinetEncoderOptions::fields(Fields& f) {
   f("num_classes", num_classes, "output channels; 2: background + portrait", {1, 255});
   s2_field(f, "level2", level2, "S2 modules at 1/4: kernel and pooling of two blocks each, [k1, p1, k2, p2]");
   s2_field(f, "level3", level3, "S2 modules at 1/8");
+  if (!is_whole(level2) || !is_whole(level3)) return;  // refused
   f.check(size_multiple() <= kLargestMultiple, "level3",
           "with these poolings no input below " + std::to_string(size_multiple()) + " pixels would fit");
 }

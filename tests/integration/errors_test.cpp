@@ -64,9 +64,17 @@ TEST(WrongCommandLine, IsRefusedInOneLine) {
   expect_refusals(
       place, {{"no verb", {}, {"portraitseg --help"}},
               {"unknown verb", {"trian"}, {"trian"}},
-              {"unknown option", {"train", "--config", "config.yaml", "--ouptut", "run"}, {"--ouptut"}},
-              {"neither configuration nor run", {"train"}, {"--config", "--resume"}},
-              {"both", {"train", "--config", "config.yaml", "--resume", "run"}, {"--config", "--resume"}},
+              {"unknown option",
+               {"train", "--config", "config.yaml", "--ouptut", "run"},
+               {"--ouptut", "(see portraitseg train --help)"}},
+              {"unknown option of a verb's verb",
+               {"dataset", "stats", "--rot", "data"},
+               {"--rot", "(see portraitseg dataset stats --help)"}},
+              {"no verb's verb", {"dataset"}, {"preview", "(see portraitseg dataset --help)"}},
+              {"neither configuration nor run", {"train"}, {"train needs --config", "--resume"}},
+              {"both",
+               {"train", "--config", "config.yaml", "--resume", "run"},
+               {"--config and --resume exclude each other"}},
               {"resume with overrides", {"train", "--resume", "run", "--set", "trainer.epochs=9"}, {"--set"}},
               {"resume with output", {"train", "--resume", "run", "--output", "other"}, {"--output"}},
               {"resume of nothing", {"train", "--resume", "nowhere"}, {"nowhere", "holds no run"}},
@@ -74,6 +82,7 @@ TEST(WrongCommandLine, IsRefusedInOneLine) {
               {"neither run nor weights", {"evaluate"}, {"--run", "--weights"}},
               {"both", {"evaluate", "--run", "a", "--weights", "b"}, {"--run", "--weights"}},
               {"evaluate a folder that is no run", {"evaluate", "--run", "data"}, {"data", "holds no run"}},
+              {"threads 0", {"evaluate", "--run", "data", "--threads", "0"}, {"--threads"}},
               {"batch size 0", {"evaluate", "--run", "data", "--batch-size", "0"}, {"--batch-size"}},
               {"missing weights", {"evaluate", "--weights", "none.safetensors"}, {"none.safetensors"}}});
 }
@@ -355,6 +364,23 @@ TEST_F(WrongCheckpoint, IsRefusedOnResume) {
   }
 }
 
+TEST_F(WrongCheckpoint, IsRefusedWithTheBestOneWhereThatIsWhole) {
+  const fs::path last = place / "run/checkpoints/last.safetensors",
+                 best = place / "run/checkpoints/best.safetensors";
+  const std::string hint = "; to go on from the best epoch, copy run/checkpoints/best.safetensors over it";
+  const std::string good = bytes_of(last), half = good.substr(0, good.size() / 2);
+  write_bytes(last, half);
+  expect_refusal(place, place.resume("run"), {"last.safetensors: ", hint});
+  fs::copy_file(best, last, fs::copy_options::overwrite_existing);
+  const Ending ending = place.resume("run").run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_TRUE(bytes_of(last) == good) << "the best epoch was the last one";
+  for (const fs::path& file : {last, best}) write_bytes(file, half);
+  const Ending both = place.resume("run").run();
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.err, ::testing::Not(HasSubstr("copy")));
+}
+
 TEST_F(WrongEvaluation, IsRefusedInOneLine) {
   write_bytes(place / "data/empty.txt", "");
   write_bytes(place / "a_file", "");
@@ -386,18 +412,31 @@ TEST_F(WrongOutput, OfFiguresIsRefused) {
   };
   ASSERT_EQ(evaluate({"--output", "out"}).run().exit_code, 0);
   expect_refusal(place, evaluate({"--output", "out"}), {"out", "already holds an evaluation"});
-  // Where it turns out only at the end that a place cannot be written, the table may stand on standard output.
   for (const Arguments& more : {Arguments{"--output", "a_file"},
                                 {"--output", "a_file/below"},
                                 {"--json", "nowhere/figures.json"},
+                                {"--json", "a_file/figures.json"},
                                 {"--json", "data"}}) {
     SCOPED_TRACE(more[0] + " " + more[1]);
-    const auto before = contents(place.path());
-    const Ending ending = evaluate(more).run();
-    EXPECT_EQ(ending.exit_code, 2);
-    EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
-    EXPECT_THAT(ending.err, HasSubstr(more[1]));
-    EXPECT_TRUE(contents(place.path()) == before);
+    expect_refusal(place, evaluate(more), {more[1]});
+  }
+}
+
+TEST(WrongPlaceForJson, IsRefusedByEveryVerbBeforeItBegins) {
+  const Workplace place;
+  // None of these could do its work either: the place is the first thing that is looked at.
+  const std::vector<Arguments> verbs = {{"benchmark", "--model", "none"},
+                                        {"evaluate", "--run", "none"},
+                                        {"summary", "--model", "none"},
+                                        {"weights", "show", "none"},
+                                        {"weights", "diff", "none", "none"},
+                                        {"dataset", "stats", "--root", "none"},
+                                        {"dataset", "verify", "--root", "none"},
+                                        {"dataset", "extend", "crop", "--root", "none", "--output", "out"}};
+  for (Arguments arguments : verbs) {
+    SCOPED_TRACE(arguments[0] + " " + arguments[1]);
+    arguments.insert(arguments.end(), {"--json", "nowhere/f.json"});
+    expect_refusal(place, place.command(arguments), {"nowhere/f.json: cannot be written: No such file"});
   }
 }
 

@@ -157,6 +157,36 @@ TEST(Train, PortraitNetWithBoundaryAndConsistencyLossesRepeatsItself) {
                                HasSubstr("focal.boundary.contour"), HasSubstr("consistency.mask")));
 }
 
+TEST(Train, OfAnEarlierVersionGoesOnWithTheDefaultsOfWhatWasAddedSince) {
+  const Workplace place;
+  expect_finishes(place.train("run", {"trainer.epochs=1"}));
+  const std::string config = bytes_of(place / "run/config.yaml"), line = "  clip_norm: 0\n";
+  ASSERT_THAT(config, HasSubstr(line));
+  std::string older = config;
+  older.erase(older.find(line), line.size());
+  Safetensors last = Safetensors::parse(bytes_of(place / "run" / kLast));
+  last.metadata["portraitseg.config"] = older;
+  write_bytes(place / "run" / kLast, last.bytes());
+  write_bytes(place / "run/config.yaml", older);
+  expect_finishes(place.resume("run"));
+  std::string other = config;
+  other.replace(other.find(line), line.size(), "  clip_norm: 3\n");
+  write_bytes(place / "run/config.yaml", other);
+  const Ending ending = place.resume("run").run();
+  EXPECT_EQ(ending.exit_code, 2);
+  EXPECT_THAT(ending.err, HasSubstr("is not the configuration of"));
+}
+
+TEST(Train, ResumedBeforeItsFirstCheckpointSaysSo) {
+  const Workplace place;
+  expect_finishes(place.train("run", {"trainer.epochs=1"}));
+  for (const fs::path& file : {kLast, kBest}) fs::remove(place / "run" / file);
+  const Ending ending = place.resume("run").run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("sinet, resumed from the start (no checkpoint yet) on"));
+  EXPECT_THAT(place.resume("run").run().err, HasSubstr("sinet, resumed on"));
+}
+
 class KilledTraining : public ::testing::TestWithParam<int> {};
 
 TEST_P(KilledTraining, ResumesToTheBytesOfOneThatWasNot) {

@@ -326,7 +326,21 @@ TEST(Optimizer, APatternThatFitsNothingIsNamedWithTheNearestKeys) {
             "0.weight, "
             "1.weight");
   EXPECT_THAT(refusal("'3.bi*'"), HasSubstr("the nearest: 0.bias, 1.bias, 2.bias"));
-  EXPECT_EQ(refusal("'0.weight'"), "no error") << "an earlier group has it, but the pattern is no mistake";
+  EXPECT_EQ(refusal("['0.weight', '2.*']"), "no error")
+      << "an earlier group has the first, but the pattern is no mistake";
+}
+
+TEST(Optimizer, AGroupThatThoseBeforeItLeaveNothingIsRefused) {
+  auto network = small_network();
+  const auto refusal = [&](const std::string& groups) {
+    return error([&] { Optimizer(*network, read("{groups: [" + groups + "]}")); });
+  };
+  EXPECT_EQ(refusal("{keys: '*'}, {keys: ['0.*', '2.bias'], frozen: true}"),
+            "optimizer.groups.1.keys: all that they fit belongs to the groups before; the first group that "
+            "fits counts");
+  EXPECT_THAT(refusal("{keys: '0.*'}, {keys: '1.*'}, {keys: '?.bias'}, {keys: '2.bias'}"),
+              HasSubstr("groups.3"));
+  EXPECT_EQ(refusal("{keys: ['0.*', '2.bias'], frozen: true}, {keys: '*'}"), "no error");
 }
 
 TEST(Optimizer, FrozenGroupsStayOutside) {

@@ -1,8 +1,13 @@
 #include "portraitseg/engine/run_config.h"
 
+#include <fstream>
 #include <string>
 
 #include <gmock/gmock.h>
+
+#include "portraitseg/engine/update_rules.h"
+
+#include "support/temporary_folder.h"
 
 namespace portraitseg {
 namespace {
@@ -79,6 +84,119 @@ TEST(RunConfig, EveryOptimizerAndScheduleReadsBackAsItWasWritten) {
     const auto config = RunConfig::parse("schedule: {name: " + name + "}\n", "test");
     EXPECT_EQ(RunConfig::parse(config.yaml(), "effective").yaml(), config.yaml());
   }
+}
+
+/// A file that builds on another one.
+struct Pair {
+  testing::TemporaryFolder folder;
+  Pair(const std::string& base, const std::string& own) {
+    std::ofstream(folder.path() / "base.yaml") << base;
+    std::ofstream(folder.path() / "own.yaml") << "extends: base.yaml\n" << own;
+  }
+  RunConfig load(const std::vector<std::string>& overrides = {}) const {
+    return RunConfig::load(folder.path() / "own.yaml", overrides);
+  }
+  std::string error(const std::vector<std::string>& overrides = {}) const {
+    try {
+      load(overrides);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+};
+
+const char* const kAdam =
+    "optimizer: {name: adam, lr: 3e-4, weight_decay: 0.1, betas: [0.5, 0.6], clip_norm: 7}\n";
+
+TEST(AnotherName, DropsTheFormerThingsOwnOptionsAndKeepsTheRest) {
+  const RunConfig config = Pair(kAdam, "optimizer: {name: sgd, momentum: 0.9}\n").load();
+  EXPECT_EQ(config.optimizer.name, "sgd");
+  EXPECT_EQ(config.optimizer.options->lr, 3e-4);
+  EXPECT_EQ(config.optimizer.options->weight_decay, 0.1);
+  EXPECT_EQ(config.optimizer.clip_norm, 7);
+  EXPECT_EQ(dynamic_cast<const Sgd&>(*config.optimizer.options).momentum, 0.9);
+  EXPECT_EQ(Pair(kAdam, "").load().optimizer.clip_norm, 7);
+}
+
+TEST(AnotherName, DoesNotTakeOverAnOptionThatIsOnlyCalledTheSame) {
+  const RunConfig config =
+      Pair("schedule: {name: step, every: 20, gamma: 0.25}\n", "schedule: {name: exponential}\n").load();
+  EXPECT_EQ(dynamic_cast<const ExponentialSchedule&>(*config.schedule.options).gamma,
+            ExponentialSchedule().gamma);
+  const RunConfig adam = Pair(kAdam, "optimizer: {name: adamw}\n").load();
+  EXPECT_EQ(dynamic_cast<const Adam&>(*adam.optimizer.options).betas, Adam().betas);
+}
+
+TEST(AnotherName, KeepsListsRootAndWorkersOfTheData) {
+  const RunConfig config =
+      Pair("data: {name: folders, root: R, images: a, train_list: t.txt, workers: 3, cache: {mib: 5}}\n",
+           "data: {name: eg1800, cache: {}}\n")
+          .load();
+  EXPECT_EQ(config.data.options->root, "R");
+  EXPECT_EQ(config.data.train_list, "t.txt");
+  EXPECT_EQ(config.data.workers, 3);
+  EXPECT_EQ(config.data.cache.mib, 5);
+}
+
+TEST(AnotherName, KeepsClassesAndStartOfTheModel) {
+  const RunConfig config = Pair("model: {name: sinet, num_classes: 3, init_from: w.pth, decoder: gau}\n", "")
+                               .load({"model.name=portraitnet"});
+  EXPECT_EQ(config.model.name, "portraitnet");
+  EXPECT_EQ(config.model.options->num_classes, 3);
+  EXPECT_EQ(config.model.init_from, "w.pth");
+}
+
+TEST(AnotherName, OfALossDropsWhatTheNewOneDoesNotHave) {
+  const RunConfig config =
+      Pair("losses: [{name: cross_entropy, target: label, class_weights: [1, 2], weight: 4}]\n", "")
+          .load({"losses.0.name=consistency"});
+  EXPECT_EQ(config.losses[0].name, "consistency");
+  EXPECT_EQ(config.losses[0].weight, 4);
+}
+
+TEST(AnotherName, OnTheCommandLineIsMetByItsOtherOptionsInAnyOrder) {
+  const Pair files(kAdam, "");
+  for (const auto& overrides : {std::vector<std::string>{"optimizer.name=sgd", "optimizer.momentum=0.9"},
+                                {"optimizer.momentum=0.9", "optimizer.name=sgd"}}) {
+    const RunConfig config = files.load(overrides);
+    EXPECT_EQ(dynamic_cast<const Sgd&>(*config.optimizer.options).momentum, 0.9);
+    EXPECT_EQ(config.optimizer.options->lr, 3e-4);
+  }
+}
+
+TEST(AnotherName, ThanTheDefaultDropsOptionsOfTheDefault) {
+  EXPECT_EQ(Pair("optimizer: {betas: [0.5, 0.6]}\n", "optimizer: {name: sgd}\n").load().optimizer.name,
+            "sgd");
+  const RunConfig same = Pair("optimizer: {betas: [0.5, 0.6]}\n", "").load({"optimizer.name=adam"});
+  EXPECT_EQ(dynamic_cast<const Adam&>(*same.optimizer.options).betas, (std::vector<double>{0.5, 0.6}));
+}
+
+TEST(AnotherName, TakenBackGivesTheOptionsBack) {
+  const RunConfig config =
+      Pair(kAdam, "optimizer: {name: sgd, momentum: 0.9}\n").load({"optimizer.name=adam"});
+  EXPECT_EQ(dynamic_cast<const Adam&>(*config.optimizer.options).betas, (std::vector<double>{0.5, 0.6}));
+}
+
+TEST(AnotherName, DoesNotExcuseMistakes) {
+  const Pair typo(kAdam, "optimizer: {name: sgd, momentun: 0.9}\n");
+  EXPECT_THAT(typo.error(),
+              AllOf(HasSubstr("own.yaml:2:24"), HasSubstr("'momentun'"), HasSubstr("'momentum'")));
+  EXPECT_THAT(Pair(kAdam, "optimizer: {name: sgd, betas: [0.5, 0.6]}\n").error(),
+              AllOf(HasSubstr("own.yaml:2:24"), HasSubstr("'betas'")));
+  EXPECT_THAT(Pair(kAdam, "").error({"optimizer.name=sgd", "optimizer.betas=[0.1, 0.2]"}),
+              AllOf(HasSubstr("--set optimizer.betas"), HasSubstr("'betas'")));
+  EXPECT_THAT(Pair(kAdam, "optimizer: {name: [sgd]}\n").error(),
+              HasSubstr("optimizer.name: expected a word"));
+  EXPECT_THAT(Pair("device: {name: cpu, thread: 1}\n", "device: {name: auto}\n").error(),
+              AllOf(HasSubstr("base.yaml"), HasSubstr("'thread'")));
+}
+
+TEST(RunConfig, AMisspeltKeyIsNamedBeforeWhatIsMissingForWantOfIt) {
+  EXPECT_THAT(error("optimizer:\n  groups: [{key: 'encoder.*', frozen: true}]\n"),
+              AllOf(HasSubstr("test:2:13: unknown key 'key'"), HasSubstr("did you mean 'keys'")));
+  EXPECT_THAT(error("optimizer:\n  groups: [{frozen: true}]\n"), HasSubstr("expected at least one pattern"));
+  EXPECT_THAT(error("model: {level2: [[3, 1, 5]]}\n"), HasSubstr("expected four numbers"));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "network_choice.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -216,8 +217,7 @@ void add_benchmark(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1024))
       ->excludes(loader);
   command->add_flag("--eager", arguments->eager, "LibTorch's operators one by one")->excludes(loader);
-  command->add_option("--json", arguments->json,
-                      "file for the figures as JSON; -: standard output, and nothing else there");
+  add_json_option(*command, arguments->json, "the figures");
   command->callback([&action, arguments] { action = [arguments] { return benchmark_command(*arguments); }; });
 }
 

@@ -1,16 +1,13 @@
 #include "dataset_extend.h"
 
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-
-#include <unistd.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -33,8 +30,7 @@ void add_output_options(CLI::App& command, ExtendOutput& output) {
       .add_option("--jpeg-quality", output.jpeg_quality,
                   "images as JPEG of this quality; default: PNG, without loss")
       ->check(CLI::Range(1, 100));
-  command.add_option("--json", output.json,
-                     "file for the figures as JSON; -: standard output, and nothing else there");
+  add_json_option(command, output.json, "the figures");
 }
 
 CLI::Validator number_in(double smallest, double largest) {
@@ -62,10 +58,6 @@ void check_output(const ExtendOutput& output) {
   if (output.json.empty() || output.json == "-") return;
   const fs::path json = fs::absolute(output.json);
   if (lies_in(json, folder)) throw DataError(output.json, "lies in the output folder; choose another place");
-  if (fs::is_directory(json, error)) throw DataError(output.json, "is a folder; --json needs a file");
-  const fs::path written = fs::exists(json, error) ? json : json.parent_path();
-  if (::access(written.c_str(), W_OK) != 0)
-    throw DataError(output.json, std::string("cannot be written: ") + std::strerror(errno));
 }
 
 void refuse_among_photos(const std::string& photos, const ExtendOutput& output) {

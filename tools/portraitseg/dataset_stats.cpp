@@ -8,6 +8,7 @@
 #include "portraitseg/report/dataset_report.h"
 
 #include "dataset_source.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -57,8 +58,7 @@ void add_dataset_stats(CLI::App& dataset, Action& action) {
       ->add_option("--order", arguments->order,
                    "of the channels: bgr or rgb; default: preprocessing.channel_order")
       ->check(CLI::IsMember({"bgr", "rgb"}));
-  command->add_option("--json", arguments->json,
-                      "file for the figures as JSON; -: standard output, and nothing else there");
+  add_json_option(*command, arguments->json, "the figures");
   command->callback([&action, arguments] { action = [arguments] { return stats_command(*arguments); }; });
 }
 

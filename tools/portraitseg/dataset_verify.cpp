@@ -5,6 +5,7 @@
 #include "portraitseg/report/dataset_report.h"
 
 #include "dataset_source.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -42,8 +43,7 @@ void add_dataset_verify(CLI::App& dataset, Action& action) {
       "verify",
       "Looks for unusable images, leakage between lists, duplicates; exit code 2 if it finds an error");
   add_source_options(*command, arguments->source);
-  command->add_option("--json", arguments->json,
-                      "file for the findings as JSON; -: standard output, and nothing else there");
+  add_json_option(*command, arguments->json, "the findings");
   command->callback([&action, arguments] { action = [arguments] { return verify_command(*arguments); }; });
 }
 

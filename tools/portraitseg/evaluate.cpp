@@ -14,6 +14,7 @@
 
 #include "commands.h"
 #include "dataset_source.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -29,6 +30,7 @@ struct EvaluateArguments {
   std::string output, json;
   std::int64_t batch_size = 0;
   std::int64_t workers = -1;
+  std::int64_t threads = 0;  ///< 0: not given
   int overlays = 8;
 };
 
@@ -44,6 +46,7 @@ void apply_arguments(const EvaluateArguments& arguments, RunConfig& config) {
   if (!arguments.list.empty()) config.data.val_list = arguments.list;
   if (arguments.batch_size > 0) config.evaluation.batch_size = arguments.batch_size;
   if (arguments.workers >= 0) config.data.workers = arguments.workers;
+  if (arguments.threads > 0) config.device.threads = arguments.threads;
 }
 
 void write_output(const fs::path& folder, const std::vector<Evaluation>& evaluations, const Dataset& dataset,
@@ -66,6 +69,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   if (!arguments.output.empty() && fs::exists(fs::path(arguments.output) / "metrics.json")) {
     throw DataError(arguments.output, "already holds an evaluation; choose another --output");
   }
+  check_output_place(arguments.output);
   const fs::path path =
       arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
   refuse_to_overwrite(path, arguments.json);
@@ -128,11 +132,12 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_option("--output", arguments->output,
                       "folder for metrics.json, per_image.csv and overlays of the worst images");
   command->add_option("--overlays", arguments->overlays, "how many overlays")->check(CLI::NonNegativeNumber);
-  command->add_option("--json", arguments->json,
-                      "file for the figures as JSON; -: standard output, and nothing else there");
+  add_json_option(*command, arguments->json, "the figures");
   command->add_option("--batch-size", arguments->batch_size, "images a forward pass")
       ->check(CLI::PositiveNumber);
   command->add_option("--workers", arguments->workers, "threads that read images")->check(CLI::Range(0, 256));
+  command->add_option("--threads", arguments->threads, "that compute; default: device.threads")
+      ->check(CLI::Range(1, 1024));
   command->callback([&action, arguments] { action = [arguments] { return evaluate_command(*arguments); }; });
 }
 

@@ -48,6 +48,12 @@ std::string verbs_below(const CLI::App& app) {
   return names;
 }
 
+/// "portraitseg dataset stats": the command as far as its verbs go.
+std::string command_of(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return app.get_name() + (chosen.empty() ? "" : " " + command_of(*chosen.front()));
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and compares portrait segmentation networks.", "portraitseg");
   app.set_version_flag("--version", portraitseg::version());
@@ -66,9 +72,9 @@ int run(int argc, char** argv) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     const std::string verbs = verbs_below(app);
-    return fail(
-        std::string(error.what()) + (verbs.empty() ? "" : "; known: " + verbs) + " (see portraitseg --help)",
-        kUsersMistake);
+    return fail(std::string(error.what()) + (verbs.empty() ? "" : "; known: " + verbs) + " (see " +
+                    command_of(app) + " --help)",
+                kUsersMistake);
   }
   if (!action)
     return fail("no verb given; known: " + verbs_below(app) + " (see portraitseg --help)", kUsersMistake);

@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "network_choice.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -73,8 +74,7 @@ void add_summary(CLI::App& app, Action& action) {
       ->take_all();
   command->add_option("--size", arguments->size,
                       "input, HxW in pixels; default: preprocessing.size, with --model the network's own");
-  command->add_option("--json", arguments->json,
-                      "file for the figures as JSON; -: standard output, and nothing else there");
+  add_json_option(*command, arguments->json, "the figures");
   command->callback([&action, arguments] { action = [arguments] { return summary_command(*arguments); }; });
 }
 

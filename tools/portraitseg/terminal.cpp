@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <spdlog/details/log_msg.h>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kShortestBar = 4, kLongestBar = 24;
 constexpr double kNoticeableWaiting = 0.2;
+constexpr double kPlainLines = 10;  // s from one line to the next where there is no terminal
 
 using Clock = std::chrono::steady_clock;
 
@@ -50,26 +52,32 @@ spdlog::logger& logger() {
 
 }  // namespace
 
-ProgressBar::ProgressBar(std::string title)
-    : title_(std::move(title)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+ProgressBar::ProgressBar(std::string title, Elsewhere elsewhere)
+    : title_(std::move(title)), terminal_(::isatty(STDERR_FILENO) == 1), elsewhere_(elsewhere) {}
 
 ProgressBar::~ProgressBar() {
   clear();
 }
 
 void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string& note) {
-  if (!terminal_) return;
+  if (!terminal_ && elsewhere_ == Elsewhere::kNothing) return;
   if (first_ < 0) {
     first_ = done - 1;
     start_ = Clock::now();
-  } else if (done < total && seconds_since(last_) < 0.1) {
-    return;
+    if (!terminal_) last_ = start_;
   }
+  if (terminal_ ? shown_ && done < total && seconds_since(last_) < 0.1 : seconds_since(last_) < kPlainLines)
+    return;
   last_ = Clock::now();
   const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
   const std::string start = title_ + " [";
-  const std::string end = fmt::format("] {}/{}  {:.2f}/s  {} left  {}", done, total, rate,
-                                      duration(static_cast<double>(total - done) / rate), note);
+  const std::string figures = fmt::format("{}/{}  {:.2f}/s  {} left", done, total, rate,
+                                          duration(static_cast<double>(total - done) / rate));
+  if (!terminal_) {
+    std::fputs((title_ + "  " + figures + "\n").c_str(), stderr);
+    return;
+  }
+  const std::string end = "] " + figures + "  " + note;
   // A line that is longer than the terminal's would be left behind when it is drawn anew.
   const std::int64_t room = columns() - 1;
   const std::int64_t width =
@@ -102,10 +110,17 @@ void say_to_file(const std::filesystem::path& log) {
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(log.string());
     sink->set_pattern("%Y-%m-%d %H:%M:%S %v");
+    logger().sinks().resize(1);  // the first is stderr
     logger().sinks().push_back(sink);
   } catch (const spdlog::spdlog_ex& error) {
     throw DataError(log, error.what());
   }
+}
+
+void note(const std::string& line) {
+  const spdlog::details::log_msg message(logger().name(), spdlog::level::info, line);
+  const auto& sinks = logger().sinks();
+  for (std::size_t i = 1; i < sinks.size(); ++i) sinks[i]->log(message);  // the first is stderr
 }
 
 TrainingDisplay::TrainingDisplay(const TrainerOptions& options, const TrainingClock& clock)
@@ -121,7 +136,8 @@ void TrainingDisplay::started(const Progress& progress) {
 ProgressBar& TrainingDisplay::bar(const std::string& title) {
   if (bar_ == nullptr || title != title_) {
     title_ = title;
-    bar_ = std::make_unique<ProgressBar>(title);
+    // An epoch has a line of its own.
+    bar_ = std::make_unique<ProgressBar>(title, ProgressBar::Elsewhere::kNothing);
   }
   return *bar_;
 }

@@ -12,10 +12,13 @@
 
 namespace portraitseg {
 
-/// A bar on stderr with rate and time left, as wide as the terminal allows; nothing where stderr is none.
+/// A bar on stderr with rate and time left, as wide as the terminal allows. Where stderr is no terminal, a plain line with
+/// the same now and then, or nothing.
 class ProgressBar {
  public:
-  explicit ProgressBar(std::string title);
+  enum class Elsewhere { kLines, kNothing };  ///< where stderr is no terminal
+
+  explicit ProgressBar(std::string title, Elsewhere elsewhere = Elsewhere::kLines);
   ~ProgressBar();
 
   /// @param note text behind the bar, e.g. the loss
@@ -25,6 +28,7 @@ class ProgressBar {
  private:
   std::string title_;
   bool terminal_;
+  Elsewhere elsewhere_;
   bool shown_ = false;
   std::int64_t first_ = -1;
   std::chrono::steady_clock::time_point start_, last_;
@@ -35,7 +39,10 @@ void refuse_to_overwrite(const std::filesystem::path& input, const std::filesyst
 
 /// A line on stderr, and in the log file once there is one.
 void say(const std::string& line);
-void say_to_file(const std::filesystem::path& log);
+void say_to_file(const std::filesystem::path& log);  ///< in place of the log file so far
+
+/// A line in the log file alone.
+void note(const std::string& line);
 
 /// Tells a person how a training goes: a progress bar of the images within an epoch, a line after it. Both
 /// say how many images a second it takes, and how long the run will go on.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -7,8 +8,10 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/engine/checkpoint.h"
 #include "portraitseg/engine/stage.h"
 #include "portraitseg/report/run_report.h"
+#include "portraitseg/weights/safetensors.h"
 
 #include "commands.h"
 #include "terminal.h"
@@ -43,14 +46,21 @@ void make_absolute(RunConfig& config) {
   if (!start_file.empty()) start_file = fs::absolute(start_file).lexically_normal().string();
 }
 
-/// What model.init_from gave, key by key.
+/// What model.init_from gave: numbers and a few keys; all keys stand in the log file.
 void say_start(const std::string& file, const PartialLoad& load) {
+  constexpr std::size_t kShown = 3;
   say("initialised from " + file);
   for (const auto& [what, keys] : {std::pair("taken", &load.taken),
                                    {"not in the file", &load.missing},
                                    {"of another shape", &load.mis_shaped},
                                    {"in the file alone", &load.unexpected}}) {
-    if (!keys->empty()) say(fmt::format("  {} {}: {}", keys->size(), what, fmt::join(*keys, ", ")));
+    if (keys->empty()) continue;
+    const std::string start = fmt::format("  {} {}: ", keys->size(), what);
+    const auto shown = static_cast<std::ptrdiff_t>(std::min(kShown, keys->size()));
+    const bool more = keys->size() > kShown;
+    say(start + fmt::format("{}", fmt::join(keys->begin(), keys->begin() + shown, ", ")) +
+        (more ? " ...; all in log.txt" : ""));
+    if (more) note(start + fmt::format("{}", fmt::join(*keys, ", ")));
   }
 }
 
@@ -70,6 +80,31 @@ void say_end(const Trainer& trainer, const RunFolder& run) {
   if (progress.best_ema.epoch > 0) best(progress.best_ema, run.best_ema());
 }
 
+/// Whether the file is a whole checkpoint, as far as that shows without its network.
+bool is_checkpoint(const fs::path& path) {
+  try {
+    return !stored_config(read_safetensors(path)).empty();
+  } catch (const UserError&) {
+    return false;
+  }
+}
+
+/// A last checkpoint that is damaged, by a disk for one, is refused with what is left to go on from.
+std::optional<PartialLoad> resume(Trainer& trainer, const RunFolder& run) {
+  try {
+    return trainer.resume(run);
+  } catch (const UserError& error) {
+    if (is_checkpoint(run.last()) || !is_checkpoint(run.best())) throw;
+    throw UserError(std::string(error.what()) + "; to go on from the best epoch, copy " +
+                    run.best().string() + " over it");
+  }
+}
+
+std::string beginning(bool resuming, bool has_checkpoint) {
+  if (!resuming) return "from the start";
+  return has_checkpoint ? "resumed" : "resumed from the start (no checkpoint yet)";
+}
+
 /// Begins a training in `folder`, or goes on with the one that is there. @return exit code
 int train_in(const fs::path& folder, RunConfig config, const std::string& how_to_continue) {
   const bool resuming = fs::exists(folder / "config.yaml");
@@ -83,10 +118,11 @@ int train_in(const fs::path& folder, RunConfig config, const std::string& how_to
   if (!resuming) start = trainer.initialise();
   const RunFolder run =
       resuming ? RunFolder::open(folder) : RunFolder::create(folder, trainer.config(), device);
-  if (resuming) start = trainer.resume(run);
+  const bool has_checkpoint = fs::exists(run.last());
+  if (resuming) start = resume(trainer, run);
 
   say_to_file(run.log());
-  say(fmt::format("{}, {} on {}", config.model.name, resuming ? "resumed" : "from the start",
+  say(fmt::format("{}, {} on {}", config.model.name, beginning(resuming, has_checkpoint),
                   device.description()));
   say("run folder " + run.path().string());
   if (start) say_start(config.model.init_from, *start);
@@ -109,16 +145,24 @@ void try_out(const TrainingPlan& plan) {
   for (const Stage& stage : plan.stages) {
     const Device device(stage.config.device);
     Trainer trainer(stage.config, device);
-    if (!stage.init_from.empty())
+    if (stage.init_from.empty()) {
+      trainer.initialise();
+    } else {
       load_matching(trainer.model(), ends.at(stage.start_stage()),
                     "stage " + stage.name + ": " + stage.init_from);
+    }
     ends[stage.name].tensors = state_dict(trainer.model());
   }
 }
 
 int train(const TrainArguments& arguments) {
-  if (arguments.resume.empty() == arguments.config.empty())
-    throw UserError("train needs either --config or --resume");
+  if (arguments.resume.empty() && arguments.config.empty())
+    throw UserError("train needs --config FILE, or --resume RUN to continue a run");
+  if (!arguments.resume.empty() && !arguments.config.empty()) {
+    throw UserError(
+        "--config and --resume exclude each other; a run is continued with the configuration that it began "
+        "with");
+  }
   const bool resuming = !arguments.resume.empty();
   if (resuming && !(arguments.output.empty() && arguments.overrides.empty())) {
     throw UserError("--resume continues a run as it is; it takes neither --output nor --set");

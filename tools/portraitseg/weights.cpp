@@ -14,6 +14,7 @@
 #include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -208,8 +209,7 @@ void add_weights(CLI::App& app, Action& action) {
   diff_command->callback([&action, arguments] { action = [arguments] { return diff(*arguments); }; });
 
   for (CLI::App* verb : {show_command, diff_command}) {
-    verb->add_option("--json", arguments->json,
-                     "file for the same as JSON; -: standard output, and nothing else there");
+    add_json_option(*verb, arguments->json, "the same");
   }
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -95,8 +96,20 @@ class Fields {
     leave();
   }
 
+  /// The options of the thing that a section names, beside the section's own keys; see Config for which of them count.
+  /// @param default_name what the section means where it names nothing
+  /// @param common options that every such thing has: they count whatever was named where they were written
+  template <class Options>
+  void options_of(const std::string& name, const std::string& default_name,
+                  const std::vector<std::string>& common, Options& options) {
+    enter_options(name, default_name, common);
+    options.fields(*this);
+    leave_options();
+  }
+
   /// Refuses a value that is well formed alone but wrong together with others; the message gets the place of `name`.
-  /// Does nothing in a pass that only prints.
+  /// A pass that reads goes on and refuses at the end of the section, after unknown keys: one that was meant for `name`
+  /// is the better message. Does nothing in a pass that only prints.
   virtual void check(bool holds, const char* name, const std::string& message) = 0;
 
  protected:
@@ -111,6 +124,9 @@ class Fields {
   virtual std::size_t enter_list(const char* name, std::size_t size, const char* doc) = 0;
   virtual void enter_item(std::size_t index) = 0;
   virtual void leave() = 0;
+  virtual void enter_options(const std::string& /*name*/, const std::string& /*default_name*/,
+                             const std::vector<std::string>& /*common*/) {}
+  virtual void leave_options() {}
 };
 
 /// A parsed YAML value that knows where it was written.
@@ -131,12 +147,19 @@ struct ConfigNode::Entry {
   std::string key;
   Place place;  ///< of the key
   ConfigNode value;
+  /// The `name` ("": none) that the section had when this was written, if it has got another one since.
+  std::optional<std::string> beside = {};
 };
 
 /// A configuration file with everything it extends and the overrides from the command line.
 ///
 /// `extends: [file, ...]` at the top of a file names files relative to it; they are read first, later ones over earlier
 /// ones, then the file itself: maps are merged key by key, everything else is replaced.
+///
+/// Where a later file or an override gives a section `{name: N, ...}` another name, the options that were written beside the
+/// former one count no longer, and are no unknown keys. What every N has stays, and so do the section's own keys:
+/// `{name: sgd}` over `{name: adam, lr: 1e-3, betas: [0.9, 0.99], clip_norm: 1}` keeps lr and clip_norm. All overrides
+/// count as written together, in any order.
 class Config {
  public:
   /// @param overrides `key.sub=value` with a YAML value; a list item is addressed by its number, `losses.0.weight=1`.

@@ -72,11 +72,12 @@ struct Selection {
   Selection(std::string default_name, const OptionsRegistry<Options>& known)
       : name(std::move(default_name)), registry(&known), options(known.at(name)()) {}
 
-  void fields(Fields& f) {
+  /// @param common options that every registered thing has: they stay when a later file names another one
+  void fields(Fields& f, const std::vector<std::string>& common = {}) {
     const std::string before = name;
     f.choice("name", name, registry->names(), "which one");
     if (name != before) options = registry->at(name)();
-    options->fields(f);
+    f.options_of(name, before, common, *options);
   }
 };
 
