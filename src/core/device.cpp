@@ -9,6 +9,16 @@
 namespace portraitseg {
 namespace {
 
+const Names<Precision> kPrecisions = {{"float32", Precision::kFloat32},
+                                      {"float64", Precision::kFloat64},
+                                      {"bf16", Precision::kBfloat16},
+                                      {"fp16", Precision::kFloat16}};
+
+torch::Dtype autocast_dtype(Precision precision) {
+  if (precision == Precision::kBfloat16) return torch::kBFloat16;
+  return precision == Precision::kFloat16 ? torch::kHalf : torch::kFloat32;
+}
+
 torch::Device parse(const std::string& name) {
   if (name == "cpu") return torch::Device(torch::kCPU);
   if (name == "auto") return torch::Device(torch::cuda::is_available() ? torch::kCUDA : torch::kCPU);
@@ -34,10 +44,18 @@ void DeviceOptions::fields(Fields& f) {
   f("flush_denormal", flush_denormal, "treat denormal numbers as zero");
   f("deterministic", deterministic, "same bytes for the same seed and thread count");
   f("fused", fused, "on the CPU: own fused operators; false: LibTorch's, several times slower");
+  f.choice(
+      "precision", precision, kPrecisions,
+      "of training: bf16 and fp16 (CUDA only) by autocast, without fused operators; float64 for exactness");
 }
 
 Device::Device(const DeviceOptions& options)
-    : device_(parse(options.name)), fused_(options.fused && device_.is_cpu()) {
+    : device_(parse(options.name)),
+      fused_(options.fused && device_.is_cpu()),
+      dtype_(options.precision == Precision::kFloat64 ? torch::kFloat64 : torch::kFloat32),
+      autocast_dtype_(autocast_dtype(options.precision)) {
+  if (scales_gradients() && device_.is_cpu())
+    throw UserError("device.precision: fp16 needs CUDA, and the device is the CPU; bf16 runs there, too");
   const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
   at::globalContext().setFlushDenormal(options.flush_denormal);
@@ -54,8 +72,21 @@ Device::Device(const DeviceOptions& options)
 
 torch::Tensor Device::move(const torch::Tensor& tensor, torch::Dtype dtype) const {
   if (device_.is_cuda() && tensor.is_cpu())
-    return (tensor.is_pinned() ? tensor : tensor.pin_memory()).to(device_, dtype, /*non_blocking=*/true);
-  return tensor.to(device_, dtype);
+    return lay_out(
+        (tensor.is_pinned() ? tensor : tensor.pin_memory()).to(device_, dtype, /*non_blocking=*/true));
+  return lay_out(tensor.to(device_, dtype));
+}
+
+/// cuDNN's kernels for tensor cores read channels-last maps; the CPU's fused code has its own layout.
+torch::Tensor Device::lay_out(const torch::Tensor& tensor) const {
+  if (!device_.is_cuda() || tensor.dim() != 4) return tensor;
+  return tensor.contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+void Device::place(torch::nn::Module& network) const {
+  const torch::NoGradGuard no_grad;
+  network.to(device_, dtype_);
+  for (auto& parameter : network.parameters()) parameter.set_data(lay_out(parameter.data()));
 }
 
 std::int64_t Device::threads() const {

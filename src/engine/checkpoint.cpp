@@ -89,7 +89,7 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
                      const Progress& progress) {
   TensorFile file;
   file.tensors = state_dict(state.model);
-  state.optimizer.save(file);
+  state.step.save(file);
   if (state.average != nullptr) state.average->save(file);
   file.tensors.emplace_back(generator_key(), at::detail::getDefaultCPUGenerator().get_state());
   store_config(file, config);
@@ -104,7 +104,7 @@ Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& pa
   if (text == file.metadata.end() || generator == nullptr)
     throw DataError(path, "holds weights but no checkpoint");
   load_state_dict(state.model, file, path);
-  state.optimizer.load(file, path);
+  state.step.load(file, path);
   if (state.average != nullptr) state.average->load(file, path);
   auto cpu = at::detail::getDefaultCPUGenerator();
   try {

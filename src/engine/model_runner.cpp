@@ -12,7 +12,7 @@ constexpr std::size_t kTries = 4;
 
 ModelRunner::ModelRunner(SegmentationModel& model, const Device& device, Purpose purpose)
     : model_(model), device_(device), purpose_(purpose), dtype_(model.parameters().front().scalar_type()) {
-  if (!device.fused()) return;
+  if (!device.fused() || (purpose == Purpose::kTraining && device.autocasts())) return;
   compiled_ = std::make_unique<CompiledNetwork>(
       model, [this](const torch::Tensor& image) { return outputs(image); }, purpose == Purpose::kTraining);
 }
@@ -43,7 +43,19 @@ SegmentationOutput ModelRunner::forward(const torch::Tensor& image) {
       refuse(moved, reason.what());
     }
   }
-  return model_.forward(moved);
+  return purpose_ == Purpose::kTraining ? autocast(moved) : model_.forward(moved);
+}
+
+SegmentationOutput ModelRunner::autocast(const torch::Tensor& image) {
+  SegmentationOutput output;
+  {
+    const Autocast shorter = device_.autocast();
+    output = model_.forward(image);
+  }
+  for (torch::Tensor* logits : {&output.mask, &output.boundary, &output.coarse}) {
+    if (logits->defined()) *logits = logits->to(dtype_);
+  }
+  return output;
 }
 
 void ModelRunner::refuse(const torch::Tensor& image, const std::string& reason) {

@@ -139,7 +139,7 @@ class Pass {
   Pass(const RunConfig& config, const Device& device, const NetworkBenchmarkOptions& options,
        std::int64_t stride)
       : config_(config), device_(device), options_(options), model_(config.model.options->build()) {
-    model_->to(device.torch_device());
+    device.place(*model_);
     model_->train(options.train);
     batch_.image = random_images();
     if (options.train) {

@@ -123,14 +123,17 @@ void Optimizer::allocate() {
     size += (slot.parameter.numel() + kAlignment - 1) / kAlignment * kAlignment;
     slot.end = size;
   }
-  const auto like = slots_.empty() ? torch::TensorOptions() : slots_.front().parameter.options();
-  const auto buffer = [&] { return torch::zeros({size}, like.requires_grad(false)); };
+  const auto type = slots_.empty() ? torch::TensorOptions() : slots_.front().parameter.options();
+  const auto buffer = [&] { return torch::zeros({size}, type.requires_grad(false)); };
   values_ = buffer();
   gradients_ = buffer();
   for (std::size_t i = 0; i < rule_->state().size(); ++i) states_.push_back(buffer());
   for (auto& slot : slots_) {
     const auto view = [&](const torch::Tensor& flat) {
-      return flat.narrow(0, slot.begin, slot.parameter.numel()).view(slot.parameter.sizes());
+      const torch::Tensor& like = slot.parameter;
+      if (!like.is_non_overlapping_and_dense())
+        return flat.narrow(0, slot.begin, like.numel()).view(like.sizes());
+      return flat.as_strided(like.sizes(), like.strides(), slot.begin);  // its layout is the device's choice
     };
     slot.value = view(values_);
     slot.gradient = view(gradients_).variable_data();  // counts its own versions
@@ -161,7 +164,7 @@ bool Optimizer::collect_gradient(Slot& slot) {
   return slot.gradient._version() != slot.version;
 }
 
-void Optimizer::step(double lr) {
+void Optimizer::step(double lr, double gradient_factor) {
   const torch::NoGradGuard no_grad;
   ++steps_;
   std::vector<Run> runs;
@@ -176,7 +179,8 @@ void Optimizer::step(double lr) {
       runs.push_back({&slot, slot.begin, slot.end});
     }
   }
-  const double scale = clip_norm_ > 0 ? std::min(1.0, clip_norm_ / (gradient_norm(runs) + 1e-6)) : 1;
+  double scale = gradient_factor;
+  if (clip_norm_ > 0) scale *= std::min(1.0, clip_norm_ / (gradient_factor * gradient_norm(runs) + 1e-6));
   for (const auto& run : runs) update(run, lr, scale);
 }
 
@@ -223,6 +227,16 @@ void Optimizer::zero_grad() {
     slot.parameter.mutable_grad() = slot.gradient;
     slot.version = slot.gradient._version();
   }
+}
+
+std::string Optimizer::not_finite_gradient() const {
+  const torch::NoGradGuard no_grad;
+  // One value that is not finite makes the sum so. Finite ones hardly ever do; then the parameters show it.
+  if (std::isfinite(gradients_.sum().item<double>())) return "";
+  for (const auto& slot : slots_) {
+    if (!slot.gradient.isfinite().all().item<bool>()) return slot.key;
+  }
+  return "";
 }
 
 std::string Optimizer::prefix() const {

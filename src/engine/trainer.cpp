@@ -8,6 +8,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/cached_dataset.h"
 #include "portraitseg/data/targets.h"
+#include "portraitseg/engine/within_memory.h"
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/weights_file.h"
 
@@ -40,9 +41,10 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
   stride_ = try_out();
   torch::manual_seed(static_cast<std::uint64_t>(config_.trainer.seed));
   model_ = config_.model.options->build();  // on the CPU, so that every device starts from the same values
-  model_->to(device.torch_device());
+  device.place(*model_);
   model_->train();
   step_ = std::make_unique<TrainingStep>(*model_, config_.losses, config_.optimizer, device);
+  step_->keep_statistics(config_.trainer.on_nan == OnNan::kSkip);
   if (config_.trainer.ema_decay > 0)
     average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
   progress_.train_list_sha256 = train_set_->list_sha256;
@@ -58,17 +60,21 @@ std::int64_t Trainer::try_out() const {
   const std::int64_t height = config_.preprocessing.size[0], width = config_.preprocessing.size[1];
 
   const auto model = config_.model.options->build();
-  model->to(device_.torch_device());
+  device_.place(*model);
   model->train();
+  const std::vector<std::int64_t> sizes = {n, config_.preprocessing.channels(), height, width};
+  std::int64_t stride = 1;
   try {
-    const torch::Tensor image = torch::zeros({n, config_.preprocessing.channels(), height, width});
-    const SegmentationOutput output = model->forward(device_.move(image, torch::kFloat32));
-    const torch::Tensor& logits = output.mask;
-    const auto label = torch::zeros({n, logits.size(2), logits.size(3)}, torch::kUInt8);
-    Batch batch;
-    for (const auto& name : target_names()) batch.targets[name] = label;
-    LossSum(config_.losses)(output, output, batch, device_);
-    return height / logits.size(2);
+    within_memory(sizes, [&] {
+      const SegmentationOutput output = model->forward(device_.move(torch::zeros(sizes), device_.dtype()));
+      const torch::Tensor& logits = output.mask;
+      const auto label = torch::zeros({n, logits.size(2), logits.size(3)}, torch::kUInt8);
+      Batch batch;
+      for (const auto& name : target_names()) batch.targets[name] = label;
+      LossSum(config_.losses)(output, output, batch, device_);
+      stride = height / logits.size(2);
+    });
+    return stride;
   } catch (const c10::Error& error) {
     throw UserError("the network cannot train on a batch of " + std::to_string(n) + " images of " +
                     std::to_string(height) + "x" + std::to_string(width) + ": " +
@@ -179,8 +185,15 @@ void Trainer::update(const std::vector<Batch>& batches) {
 }
 
 std::vector<double> Trainer::step(const std::vector<Batch>& batches) {
+  std::vector<double> means(config_.losses.size());
   try {
-    return step_->run(batches, learning_rate());
+    for (const Batch& batch : batches) {
+      const std::vector<double> terms = step_->add(batch);
+      for (std::size_t i = 0; i < means.size(); ++i)
+        means[i] += terms[i] / static_cast<double>(batches.size());
+    }
+    step_->update(learning_rate());
+    return means;
   } catch (const LossNotFinite& error) {
     throw LossNotFinite(std::string(error.what()) + " in epoch " + std::to_string(progress_.epoch + 1) +
                         ", batch " + std::to_string(progress_.current.batch + 1));
@@ -273,7 +286,7 @@ void Trainer::finish_epoch(const RunFolder& run) {
 }
 
 TrainingState Trainer::state() const {
-  return {*model_, step_->optimizer(), average_.get()};
+  return {*model_, *step_, average_.get()};
 }
 
 void Trainer::save(const std::filesystem::path& path) const {

@@ -435,5 +435,73 @@ TEST(Optimizer, WeightsLoadedAfterItWasMadeAreThoseItUpdates) {
   }
 }
 
+TEST(Optimizer, AGradientFactorIsOnTheGradientsBeforeTheyAreClipped) {
+  for (const char* yaml : {"{name: sgd, lr: 0.1}", "{name: sgd, lr: 0.1, clip_norm: 0.5}"}) {
+    auto whole = small_network(), summed = small_network();
+    Optimizer optimizer(*whole, read(yaml)), factor(*summed, read(yaml));
+    whole->eval();
+    summed->eval();
+    optimizer.zero_grad();
+    factor.zero_grad();
+    backward(whole, 1);
+    for (int i = 0; i < 4; ++i) backward(summed, 1);
+    optimizer.step(0.1);
+    factor.step(0.1, 0.25);
+    EXPECT_LT(largest_difference(*whole, *summed), 1e-14) << yaml;
+    EXPECT_GT(largest_difference(*whole, *small_network()), 1e-3) << yaml;
+  }
+}
+
+TEST(Optimizer, NamesAParameterWhoseGradientIsNotFinite) {
+  auto network = small_network();
+  Optimizer optimizer(*network, read("{name: adam}"));
+  optimizer.zero_grad();
+  backward(network, 1);
+  EXPECT_EQ(optimizer.not_finite_gradient(), "");
+  for (const double value : {HUGE_VAL, -HUGE_VAL, std::nan("")}) {
+    for (const auto& item : network->named_parameters()) {
+      torch::Tensor gradient = item.value().mutable_grad().view(-1);
+      const double before = gradient[-1].item<double>();
+      gradient[-1] = value;
+      EXPECT_EQ(optimizer.not_finite_gradient(), item.key()) << value;
+      gradient[-1] = before;
+    }
+  }
+  torch::NoGradGuard no_grad;
+  network->parameters().front().mutable_grad().fill_(1e308);
+  EXPECT_EQ(optimizer.not_finite_gradient(), "") << "their sum is not finite, but they are";
+}
+
+TEST(Optimizer, KeepsTheLayoutOfParametersAndTheirState) {
+  auto plain = small_network(), channels_last = small_network();
+  for (auto& parameter : channels_last->parameters()) {
+    if (parameter.dim() == 4)
+      parameter.set_data(parameter.data().contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+  Optimizer optimizer(*plain, read("{name: adam, lr: 0.1}")),
+      other(*channels_last, read("{name: adam, lr: 0.1}"));
+  for (int i = 0; i < 2; ++i) {
+    optimizer.zero_grad();
+    other.zero_grad();
+    backward(plain, i);
+    backward(channels_last, i);
+    optimizer.step(0.1);
+    other.step(0.1);
+  }
+  EXPECT_LT(largest_difference(*plain, *channels_last), 1e-12);
+  for (const auto& parameter : channels_last->parameters()) {
+    if (parameter.dim() == 4) EXPECT_TRUE(parameter.is_contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+  TensorFile state;
+  other.save(state);
+  Optimizer resumed(*plain, read("{name: adam, lr: 0.1}"));
+  resumed.load(state, "memory");
+  TensorFile expected, loaded;
+  optimizer.save(expected);
+  resumed.save(loaded);
+  for (const auto& [key, tensor] : expected.tensors)
+    EXPECT_TRUE(torch::allclose(loaded.at(key), tensor, 1e-9, 1e-12)) << key;
+}
+
 }  // namespace
 }  // namespace portraitseg

@@ -56,7 +56,7 @@ std::shared_ptr<const PseudoLabels> label_photos(const LabelArguments& arguments
   const Device device(config.device);
   const auto network = config.model.options->build();
   load_state_dict(*network, weights, weights_path);
-  network->to(device.torch_device());
+  device.place(*network);
   ProgressBar bar("label");
   const ScanOptions scan = {config.data.workers,
                             [&](std::int64_t done, std::int64_t total) { bar.show(done, total); }};

@@ -82,7 +82,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   const Device device(config.device);
   const auto model = config.model.options->build();
   load_state_dict(*model, weights, path);
-  model->to(device.torch_device());
+  device.place(*model);
   const auto dataset = config.data.options->open(config.data.val_list, config.data.on_error);
 
   std::vector<Evaluation> evaluations;

@@ -2,7 +2,6 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <new>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/libtorch.h"
 #include "portraitseg/core/version.h"
 
 #include "commands.h"
@@ -94,19 +94,15 @@ int main(int argc, char** argv) {
     return fail(error.what(), kUsersMistake);
   } catch (const std::filesystem::filesystem_error& error) {
     return fail(error.what(), kUsersMistake);
-  } catch (const std::bad_alloc&) {
-    return fail(
-        "out of memory; try a smaller trainer.batch_size, evaluation.batch_size, preprocessing.size or "
-        "data.cache.mib",
-        kOurFault);
-  } catch (const c10::Error& error) {
-    const std::string text = error.what_without_backtrace();
-    const bool memory = text.find("out of memory") != std::string::npos ||
-                        text.find("can't allocate memory") != std::string::npos;
-    return fail(
-        memory ? "out of memory; try a smaller batch or input size: " + text : "internal error: " + text,
-        kOurFault);
   } catch (const std::exception& error) {
-    return fail(std::string("internal error: ") + error.what(), kOurFault);
+    if (portraitseg::is_out_of_memory(error))
+      return fail(
+          "out of memory; try a smaller trainer.batch_size, evaluation.batch_size, preprocessing.size or "
+          "data.cache.mib",
+          kUsersMistake);
+    const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
+    return fail(std::string("internal error: ") +
+                    (of_torch != nullptr ? of_torch->what_without_backtrace() : error.what()),
+                kOurFault);
   }
 }

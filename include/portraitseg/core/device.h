@@ -3,11 +3,22 @@
 #include <cstdint>
 #include <string>
 
+#include <torch/nn/module.h>
 #include <torch/types.h>
 
 #include "portraitseg/core/config.h"
+#include "portraitseg/core/libtorch.h"
 
 namespace portraitseg {
+
+/// What a training computes in. Parameters and losses are float32 all the same, or float64 with kFloat64, and so is all
+/// that is no training: validation, evaluation, prediction.
+enum class Precision {
+  kFloat32,
+  kFloat64,
+  kBfloat16,  ///< the network's operators in bfloat16 where that is safe (autocast); on the CPU LibTorch's, never fused ones
+  kFloat16,   ///< CUDA: the same in float16, with a loss that is scaled (engine/grad_scaler.h)
+};
 
 struct DeviceOptions {
   std::string name = "auto";  ///< auto | cpu | cuda | cuda:N; auto takes CUDA where there is one
@@ -18,6 +29,7 @@ struct DeviceOptions {
   /// CUDA: deterministic kernels where LibTorch has them; bilinear up-sampling backward has none.
   bool deterministic = true;
   bool fused = true;  ///< CPU: fused operators in place of LibTorch's
+  Precision precision = Precision::kFloat32;
 
   void fields(Fields& f);
 };
@@ -26,20 +38,32 @@ struct DeviceOptions {
 /// Constructing one sets the process-wide switches (threads, denormals, determinism), so a program has one.
 class Device {
  public:
-  /// @throws UserError for an unknown name, or CUDA where there is none.
+  /// @throws UserError for an unknown name, CUDA where there is none, or a precision that the device does not have.
   explicit Device(const DeviceOptions& options);
 
-  /// The tensor on this device, of type `dtype`.
+  /// The tensor on this device, of type `dtype`; on CUDA maps [N, C, H, W] are laid out channels-last.
   torch::Tensor move(const torch::Tensor& tensor, torch::Dtype dtype) const;
 
+  /// Moves a network here: its parameters become float32 or float64; on CUDA kernels are laid out channels-last.
+  void place(torch::nn::Module& network) const;
+
+  /// While it lives, the forward pass of a training runs in the precision that is wanted.
+  Autocast autocast() const { return {device_.type(), autocast_dtype_}; }
+  bool autocasts() const { return autocast_dtype_ != torch::kFloat32; }
+  bool scales_gradients() const { return autocast_dtype_ == torch::kHalf; }
+
   const torch::Device& torch_device() const { return device_; }
+  torch::Dtype dtype() const { return dtype_; }  ///< of networks and images: float32 or float64
   std::int64_t threads() const;
   bool fused() const { return fused_; }  ///< never on CUDA
   std::string description() const;       ///< e.g. "cpu, 2 threads"
 
  private:
+  torch::Tensor lay_out(const torch::Tensor& tensor) const;
+
   torch::Device device_;
   bool fused_;
+  torch::Dtype dtype_, autocast_dtype_;
 };
 
 }  // namespace portraitseg

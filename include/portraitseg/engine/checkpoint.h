@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "portraitseg/engine/evaluator.h"
-#include "portraitseg/engine/optimizer.h"
 #include "portraitseg/engine/run_config.h"
+#include "portraitseg/engine/training_step.h"
 #include "portraitseg/engine/weight_average.h"
 #include "portraitseg/models/model.h"
 
@@ -56,12 +56,12 @@ struct Progress {
 /// What a checkpoint holds beside configuration and progress.
 struct TrainingState {
   SegmentationModel& model;
-  Optimizer& optimizer;
+  TrainingStep& step;                ///< its optimizer and scaler
   WeightAverage* average = nullptr;  ///< null: the run keeps none
 };
 
-/// A checkpoint is one .safetensors file: the network under its own keys, optimiser, average and torch's generator under
-/// `training.*`, and in the metadata the configuration and the progress. It loads as plain weights too.
+/// A checkpoint is one .safetensors file: the network under its own keys, optimiser, scaler, average and torch's generator
+/// under `training.*`, and in the metadata the configuration and the progress. It loads as plain weights too.
 /// The bytes follow from the run's state alone.
 /// @throws DataError if it cannot be written; the old file then stays.
 void save_checkpoint(const std::filesystem::path& path, const TrainingState& state, const RunConfig& config,

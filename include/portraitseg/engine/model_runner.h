@@ -14,6 +14,7 @@ namespace portraitseg {
 
 /// Runs a network in the fastest way that the device has: compiled (nn/compiled_network.h) on the CPU, LibTorch's operators on
 /// CUDA, where `device.fused` is false, and for networks, or sizes of images, that cannot be compiled. Same results, but for rounding.
+/// Training follows `device.precision`, with LibTorch's operators where that is bf16 or fp16; the outputs are of the parameters' type.
 class ModelRunner {
  public:
   enum class Purpose {
@@ -37,6 +38,7 @@ class ModelRunner {
 
  private:
   std::vector<torch::Tensor> outputs(const torch::Tensor& image);
+  SegmentationOutput autocast(const torch::Tensor& image);
   void refuse(const torch::Tensor& image, const std::string& reason);
 
   SegmentationModel& model_;

@@ -64,8 +64,12 @@ class Optimizer {
   /// With clip_norm the update follows from the gradients times min(1, clip_norm / (norm + 1e-6)), as after
   /// torch.nn.utils.clip_grad_norm_; the gradients themselves stay.
   /// @param lr of parameters in no group
-  void step(double lr);
+  /// @param gradient_factor on all gradients, before they are clipped
+  void step(double lr, double gradient_factor = 1);
   void zero_grad();
+
+  /// The key of a parameter whose gradient, as written since zero_grad(), is not finite; "": all are.
+  std::string not_finite_gradient() const;
 
   /// Appends the state as `training.<name>.*`; load() reads it back.
   /// @throws DataError if it is not complete, or another optimizer's.
