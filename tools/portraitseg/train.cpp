@@ -55,8 +55,9 @@ int train(const TrainArguments& arguments) {
   RunConfig config = resuming ? RunConfig::load(RunFolder::open(arguments.resume).config())
                               : RunConfig::load(arguments.config, arguments.overrides);
   config.data.options->make_absolute();  // both must hold wherever the run is resumed from
-  std::string& start_file = config.model.init_from;
-  if (!start_file.empty()) start_file = fs::absolute(start_file).lexically_normal().string();
+  for (std::string* file : {&config.model.init_from, &config.distillation.teacher}) {
+    if (!file->empty()) *file = fs::absolute(*file).lexically_normal().string();
+  }
   const fs::path output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
                                                    : fs::path(arguments.output);
   if (!resuming) RunFolder::refuse_if_taken(output);
