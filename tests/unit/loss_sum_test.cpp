@@ -71,7 +71,7 @@ TEST(LossSum, EachTermSeesItsOutputWithItsCounterpart) {
 
 TEST(LossSum, AnOutputThatTheNetworkDoesNotHaveIsRefused) {
   BatchOutputs outputs = random_outputs();
-  outputs.image.coarse = {};
+  outputs.image.coarse = torch::Tensor();
   try {
     LossSum(terms(kTwoSizes)).targets(outputs.image, 32);
     FAIL();

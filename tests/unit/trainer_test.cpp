@@ -122,14 +122,16 @@ TEST(Trainer, ACoarseOutputIsTrainedAtItsOwnSizeFusedOrNot) {
                         " {name: cross_entropy, output: coarse, target: edge_band, edge_kernel: 3}]",
                         "test")
                         .losses;
+    config.preprocessing.size = {128, 128};
+    cv::setRNGSeed(1);  // of MemoryOptions
     config.device.fused = fused;
     const Device device(config.device);
     Trainer trainer(config, device);
     const Batch batch = first_batch(trainer, 0);
     ASSERT_EQ(batch.targets.size(), 3u);
-    EXPECT_EQ(batch.targets.at({"label", 2}).sizes(), (std::vector<std::int64_t>{2, 32, 32}));
-    EXPECT_EQ(batch.targets.at({"label", 16}).sizes(), (std::vector<std::int64_t>{2, 4, 4}));
-    EXPECT_EQ(batch.targets.at({"edge_band", 16, 3}).sizes(), (std::vector<std::int64_t>{2, 4, 4}));
+    EXPECT_EQ(batch.targets.at({"label", 2}).sizes(), (std::vector<std::int64_t>{2, 64, 64}));
+    EXPECT_EQ(batch.targets.at({"label", 16}).sizes(), (std::vector<std::int64_t>{2, 8, 8}));
+    EXPECT_EQ(batch.targets.at({"edge_band", 16, 3}).sizes(), (std::vector<std::int64_t>{2, 8, 8}));
     auto& series = values.emplace_back();
     for (int i = 0; i < 4; ++i) series.push_back(trainer.step(batch)[1]);
     EXPECT_LT(series.back(), series.front() - 0.01);
