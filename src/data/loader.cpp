@@ -6,7 +6,6 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
-#include "portraitseg/data/targets.h"
 #include "portraitseg/data/training_view.h"
 
 namespace portraitseg {
@@ -60,10 +59,8 @@ EpochLoader::Example EpochLoader::make(std::int64_t index) const {
   Example example;
   example.image = preprocessing.normalise(view.image, view.prior);
   if (options_.deformed) example.deformed = preprocessing.normalise(view.deformed, view.prior);
-  const cv::Mat label = label_at_stride(view.mask, static_cast<int>(options_.stride));
-  // Targets are made of the label at its own size, as clova's data/DataSet.py makes its edge band.
-  for (const auto& name : options_.targets)
-    example.targets[name] = to_tensor(make_target(name, label, options_.edge_kernel));
+  for (const auto& target : options_.targets)
+    example.targets[target] = to_tensor(make_target(target, view.mask, options_.edge_kernel));
   return example;
 }
 
@@ -71,7 +68,7 @@ std::optional<Batch> EpochLoader::next() {
   if (position_ == dataset_.size()) return std::nullopt;
   Batch batch;
   std::vector<torch::Tensor> images, deformed;
-  std::map<std::string, std::vector<torch::Tensor>> targets;
+  std::map<Target, std::vector<torch::Tensor>> targets;
   const std::int64_t end = std::min(position_ + options_.batch_size, dataset_.size());
   for (; position_ < end; ++position_) {
     Example example = *examples_.next();
@@ -81,11 +78,11 @@ std::optional<Batch> EpochLoader::next() {
     }
     images.push_back(example.image);
     if (options_.deformed) deformed.push_back(example.deformed);
-    for (auto& [name, target] : example.targets) targets[name].push_back(target);
+    for (auto& [target, made] : example.targets) targets[target].push_back(made);
   }
   batch.image = images.empty() ? torch::empty({0}) : stack(images);
   if (!deformed.empty()) batch.deformed = stack(deformed);
-  for (auto& [name, list] : targets) batch.targets[name] = stack(list);
+  for (auto& [target, list] : targets) batch.targets[target] = stack(list);
   return batch;
 }
 

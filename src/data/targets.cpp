@@ -1,6 +1,7 @@
 #include "portraitseg/data/targets.h"
 
 #include <stdexcept>
+#include <tuple>
 
 #include <opencv2/imgproc.hpp>
 
@@ -14,6 +15,10 @@ const std::vector<std::string>& target_names() {
   return names;
 }
 
+bool operator<(const Target& a, const Target& b) {
+  return std::tie(a.name, a.stride, a.edge_kernel) < std::tie(b.name, b.stride, b.edge_kernel);
+}
+
 cv::Mat label_at_stride(const cv::Mat& label, int stride) {
   if (stride == 1) return label;
   cv::Mat smaller;
@@ -21,11 +26,13 @@ cv::Mat label_at_stride(const cv::Mat& label, int stride) {
   return smaller;
 }
 
-cv::Mat make_target(const std::string& name, const cv::Mat& label, std::int64_t edge_kernel) {
-  if (name == "label") return label;
-  if (name == "edge_band") return edge_band(label, static_cast<int>(edge_kernel));
-  if (name == "contour") return contour(label);
-  throw std::logic_error("no target named " + name);
+cv::Mat make_target(const Target& target, const cv::Mat& label, std::int64_t edge_kernel) {
+  const cv::Mat own = label_at_stride(label, static_cast<int>(target.stride));
+  const std::int64_t kernel = target.edge_kernel > 0 ? target.edge_kernel : edge_kernel;
+  if (target.name == "label") return own;
+  if (target.name == "edge_band") return edge_band(own, static_cast<int>(kernel));
+  if (target.name == "contour") return contour(own);
+  throw std::logic_error("no target named " + target.name);
 }
 
 }  // namespace portraitseg

@@ -13,7 +13,6 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
-#include "portraitseg/data/targets.h"
 #include "portraitseg/engine/machine_speed.h"
 #include "portraitseg/engine/training_step.h"
 #include "portraitseg/models/summary.h"
@@ -135,17 +134,17 @@ cv::Mat draw_label(std::int64_t index, cv::Size size) {
 /// What is measured: a training step, or an inference, on made-up data.
 class Pass {
  public:
-  /// @param stride input size over the mask's size
-  Pass(const RunConfig& config, const Device& device, const NetworkBenchmarkOptions& options,
-       std::int64_t stride)
+  Pass(const RunConfig& config, const Device& device, const NetworkBenchmarkOptions& options)
       : config_(config), device_(device), options_(options), model_(config.model.options->build()) {
     device.place(*model_);
     model_->train(options.train);
     batch_.image = random_images();
     if (options.train) {
-      step_ = std::make_unique<TrainingStep>(*model_, config.losses, config.optimizer, device);
+      if (!config.distillation.teacher.empty()) teacher_ = std::make_unique<Teacher>(config, device);
+      step_ =
+          std::make_unique<TrainingStep>(*model_, config.losses, config.optimizer, device, teacher_.get());
       if (step_->loss_sum().needs_deformed()) batch_.deformed = random_images();
-      draw_targets(stride);
+      draw_targets();
     } else {
       runner_ = std::make_unique<ModelRunner>(*model_, device, ModelRunner::Purpose::kInference);
     }
@@ -165,7 +164,7 @@ class Pass {
     ModelRunner& runner = options_.train ? step_->runner() : *runner_;
     runner.profile(&fused);
     if (options_.train) {
-      const TrainingStep::Outputs outputs = step_->outputs(batch_);
+      const BatchOutputs outputs = step_->outputs(batch_);
       books.phase("loss");
       const std::vector<torch::Tensor> terms = step_->losses(outputs, batch_);
       torch::Tensor total = terms.front();
@@ -201,18 +200,17 @@ class Pass {
     return torch::randn({options_.batch, config_.preprocessing.channels(), size[0], size[1]});
   }
 
-  void draw_targets(std::int64_t stride) {
+  void draw_targets() {
     const auto& size = config_.preprocessing.size;
-    for (const auto& term : config_.losses) {
-      if (term.options->compares_views() || batch_.targets.count(term.target) != 0) continue;
+    const BatchOutputs outputs = step_->outputs(batch_);
+    for (const auto& target : step_->loss_sum().targets(outputs.image, size[0])) {
       std::vector<torch::Tensor> all;
       for (std::int64_t i = 0; i < options_.batch; ++i) {
         const cv::Mat label = draw_label(i, {static_cast<int>(size[1]), static_cast<int>(size[0])});
-        const cv::Mat target = make_target(term.target, label_at_stride(label, static_cast<int>(stride)),
-                                           config_.trainer.edge_kernel);
-        all.push_back(torch::from_blob(target.data, {target.rows, target.cols}, torch::kUInt8).clone());
+        const cv::Mat made = make_target(target, label, config_.trainer.edge_kernel);
+        all.push_back(torch::from_blob(made.data, {made.rows, made.cols}, torch::kUInt8).clone());
       }
-      batch_.targets[term.target] = torch::stack(all);
+      batch_.targets[target] = torch::stack(all);
     }
   }
 
@@ -220,6 +218,7 @@ class Pass {
   const Device& device_;
   const NetworkBenchmarkOptions& options_;
   std::shared_ptr<SegmentationModel> model_;
+  std::unique_ptr<Teacher> teacher_;
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<ModelRunner> runner_;
   Batch batch_;
@@ -327,7 +326,7 @@ NetworkBenchmark benchmark_network(const RunConfig& config, const Device& device
   torch::manual_seed(1);
   try {
     const ModelSummary summary = summarize(config);
-    Pass pass(config, device, options, size[0] / summary.outputs.front().second[2]);
+    Pass pass(config, device, options);
     measure(pass, options, result);
     result.obstacle = pass.obstacle();
     result.floor = time_floor(summary, options, options.train && LossSum(config.losses).needs_deformed(),

@@ -1,5 +1,6 @@
 #include "portraitseg/engine/run_config.h"
 
+#include <algorithm>
 #include <set>
 
 #include "portraitseg/engine/stage.h"
@@ -9,6 +10,16 @@ namespace portraitseg {
 namespace {
 
 const Names<OnNan> kOnNan = {{"stop", OnNan::kStop}, {"skip", OnNan::kSkip}};
+
+/// @return what is wrong between the losses and the teacher; "": nothing
+std::string teacher_mistake(const RunConfig& config) {
+  const bool wanted = std::any_of(config.losses.begin(), config.losses.end(), [](const LossTerm& term) {
+    return term.compares_with(Counterpart::kTeacher);
+  });
+  if (wanted == !config.distillation.teacher.empty()) return "";
+  return wanted ? "the loss distillation needs a teacher: distillation.teacher names none"
+                : "distillation.teacher names a teacher, but there is no loss distillation";
+}
 
 }  // namespace
 
@@ -27,6 +38,10 @@ void TrainerOptions::fields(Fields& f) {
   f.choice("on_nan", on_nan, kOnNan, "a loss or gradient that is not finite: stop, or skip the step");
 }
 
+void DistillationConfig::fields(Fields& f) {
+  f("teacher", teacher, "weights file with its configuration, of the loss distillation; '': none");
+}
+
 void EvaluationOptions::fields(Fields& f) {
   f.choice("protocol", protocol, protocols().names(), "of the validation after each epoch");
   f.choice("select_by", select_by, {"iou_foreground", "miou", "miou_per_image"},
@@ -41,6 +56,7 @@ void RunConfig::fields(Fields& f) {
   f.group("data", data, "the data set");
   f.group("augment", augment, "of training images");
   f.list("losses", losses, "their weighted sum is minimised");
+  f.group("distillation", distillation, "another network to learn from");
   f.group("optimizer", optimizer, "update rule");
   f.group("schedule", schedule, "course of the learning rate");
   f.group("trainer", trainer, "length and batches");
@@ -58,6 +74,8 @@ void RunConfig::fields(Fields& f) {
     f.check(titles.insert(term.title()).second, "losses",
             "two terms are " + term.title() + "; add their weights up in one");
   }
+  const std::string mistake = teacher_mistake(*this);
+  f.check(mistake.empty(), "losses", mistake);
 }
 
 RunConfig RunConfig::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
@@ -80,12 +98,7 @@ LoaderOptions RunConfig::loader() const {
   LoaderOptions options;
   options.preprocessing = preprocessing;
   options.augment = augment;
-  std::set<std::string> targets;
-  for (const auto& term : losses) {
-    if (!term.options->compares_views()) targets.insert(term.target);
-    options.deformed = options.deformed || term.needs_deformed();
-  }
-  options.targets.assign(targets.begin(), targets.end());
+  for (const auto& term : losses) options.deformed = options.deformed || term.needs_deformed();
   options.batch_size = trainer.batch_size;
   options.workers = data.workers;
   options.edge_kernel = trainer.edge_kernel;

@@ -7,7 +7,6 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/cached_dataset.h"
-#include "portraitseg/data/targets.h"
 #include "portraitseg/engine/within_memory.h"
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/weights_file.h"
@@ -38,12 +37,13 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
   val_set_ = data.open(config_.data.val_list, config_.data.on_error);
   config_.data.train_list = train_set_->list.string();
   config_.data.val_list = val_set_->list.string();
-  stride_ = try_out();
+  if (!config_.distillation.teacher.empty()) teacher_ = std::make_unique<Teacher>(config_, device);
+  targets_ = try_out();
   torch::manual_seed(static_cast<std::uint64_t>(config_.trainer.seed));
   model_ = config_.model.options->build();  // on the CPU, so that every device starts from the same values
   device.place(*model_);
   model_->train();
-  step_ = std::make_unique<TrainingStep>(*model_, config_.losses, config_.optimizer, device);
+  step_ = std::make_unique<TrainingStep>(*model_, config_.losses, config_.optimizer, device, teacher_.get());
   step_->keep_statistics(config_.trainer.on_nan == OnNan::kSkip);
   if (config_.trainer.ema_decay > 0)
     average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
@@ -52,8 +52,8 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
 }
 
 /// Input size, outputs and losses that do not fit together show here, before a run folder is made.
-/// @return input size over logits size
-std::int64_t Trainer::try_out() const {
+/// @return the targets that the losses look at
+std::vector<Target> Trainer::try_out() const {
   const torch::NoGradGuard no_grad;
   const std::int64_t rest = train_set_->size() % config_.trainer.batch_size;
   const std::int64_t n = rest > 0 ? rest : config_.trainer.batch_size;  // the smallest batch
@@ -63,18 +63,21 @@ std::int64_t Trainer::try_out() const {
   device_.place(*model);
   model->train();
   const std::vector<std::int64_t> sizes = {n, config_.preprocessing.channels(), height, width};
-  std::int64_t stride = 1;
   try {
+    std::vector<Target> targets;
     within_memory(sizes, [&] {
-      const SegmentationOutput output = model->forward(device_.move(torch::zeros(sizes), device_.dtype()));
-      const torch::Tensor& logits = output.mask;
-      const auto label = torch::zeros({n, logits.size(2), logits.size(3)}, torch::kUInt8);
       Batch batch;
-      for (const auto& name : target_names()) batch.targets[name] = label;
-      LossSum(config_.losses)(output, output, batch, device_);
-      stride = height / logits.size(2);
+      batch.image = torch::zeros(sizes);
+      const SegmentationOutput output = model->forward(device_.move(batch.image, device_.dtype()));
+      const LossSum losses(config_.losses);
+      targets = losses.targets(output, height);
+      for (const auto& target : targets) {
+        batch.targets[target] =
+            torch::zeros({n, height / target.stride, width / target.stride}, torch::kUInt8);
+      }
+      losses({output, output, output.mask}, batch, device_);  // a teacher answers alike
     });
-    return stride;
+    return targets;
   } catch (const c10::Error& error) {
     throw UserError("the network cannot train on a batch of " + std::to_string(n) + " images of " +
                     std::to_string(height) + "x" + std::to_string(width) + ": " +
@@ -218,7 +221,7 @@ void Trainer::count(const std::vector<double>& terms) {
 
 LoaderOptions Trainer::loader_options() const {
   LoaderOptions options = config_.loader();
-  options.stride = stride_;
+  options.targets = targets_;
   options.pinned = device_.torch_device().is_cuda();
   return options;
 }

@@ -27,8 +27,9 @@ std::vector<std::shared_ptr<torch::nn::Module>> frozen_norms(const torch::nn::Mo
 }  // namespace
 
 TrainingStep::TrainingStep(SegmentationModel& model, const std::vector<LossTerm>& losses,
-                           const OptimizerOptions& optimizer, const Device& device)
+                           const OptimizerOptions& optimizer, const Device& device, Teacher* teacher)
     : device_(device),
+      teacher_(teacher),
       losses_(losses),
       optimizer_(model, optimizer),
       frozen_norms_(frozen_norms(model)),
@@ -73,16 +74,17 @@ void TrainingStep::update(double lr) {
   batches_ = 0;
 }
 
-TrainingStep::Outputs TrainingStep::outputs(const Batch& batch) {
+BatchOutputs TrainingStep::outputs(const Batch& batch) {
   for (const auto& norm : frozen_norms_) norm->eval();  // train() of the whole network has undone it
-  Outputs outputs;
+  BatchOutputs outputs;
   outputs.image = runner_.forward(batch.image);
   if (losses_.needs_deformed()) outputs.deformed = runner_.forward(batch.deformed);
+  if (losses_.needs_teacher()) outputs.teacher = teacher_->forward(batch.image);
   return outputs;
 }
 
-std::vector<torch::Tensor> TrainingStep::losses(const Outputs& outputs, const Batch& batch) const {
-  return losses_(outputs.image, outputs.deformed, batch, device_);
+std::vector<torch::Tensor> TrainingStep::losses(const BatchOutputs& outputs, const Batch& batch) const {
+  return losses_(outputs, batch, device_);
 }
 
 void TrainingStep::backward(const torch::Tensor& total) {

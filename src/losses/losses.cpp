@@ -1,9 +1,9 @@
 #include "portraitseg/losses/losses.h"
 
-#include "portraitseg/data/targets.h"
 #include "portraitseg/losses/consistency.h"
 #include "portraitseg/losses/cross_entropy.h"
 #include "portraitseg/losses/dice.h"
+#include "portraitseg/losses/distillation.h"
 #include "portraitseg/losses/focal.h"
 #include "portraitseg/losses/lovasz_hinge.h"
 #include "portraitseg/losses/lovasz_softmax.h"
@@ -24,15 +24,22 @@ const LossRegistry& losses() {
                                            .add("dice", std::make_shared<DiceOptions>)
                                            .add("ohem", std::make_shared<OhemOptions>)
                                            .add("focal", std::make_shared<FocalOptions>)
-                                           .add("consistency", std::make_shared<ConsistencyOptions>);
+                                           .add("consistency", std::make_shared<ConsistencyOptions>)
+                                           .add("distillation", std::make_shared<DistillationOptions>);
   return registry;
 }
 
 void LossTerm::fields(Fields& f) {
   Selection::fields(f);
-  f.choice("output", output, {"mask", "boundary"}, "the network's output");
-  if (!options->compares_views()) {
+  f.choice("output", output, {"mask", "boundary", "coarse"},
+           "the network's output; coarse: what its encoder alone would answer");
+  if (compares_with(Counterpart::kTarget)) {
     f.choice("target", target, target_names(), "what it is compared with");
+    if (target == "edge_band") {
+      f("edge_kernel", edge_kernel, "odd, px at the output's size; 0: trainer.edge_kernel", {0, 511});
+      f.check(edge_kernel == 0 || (edge_kernel % 2 == 1 && edge_kernel >= 3), "edge_kernel",
+              "must be odd and at least 3, or 0");
+    }
     f.choice("view", view, kViews, "which images the output is of; deformed: before colour, blur and noise");
   }
   f("weight", weight, "factor in the sum", {0, 1e6});
@@ -40,8 +47,9 @@ void LossTerm::fields(Fields& f) {
 
 std::string LossTerm::title() const {
   const std::string start = name + "." + output;
-  if (options->compares_views()) return start;
-  return start + "." + target + (view == View::kDeformed ? ".deformed" : "");
+  if (!compares_with(Counterpart::kTarget)) return start;
+  const std::string kernel = edge_kernel > 0 ? "_" + std::to_string(edge_kernel) : "";
+  return start + "." + target + kernel + (view == View::kDeformed ? ".deformed" : "");
 }
 
 }  // namespace portraitseg

@@ -187,6 +187,46 @@ TEST(Train, ResumedBeforeItsFirstCheckpointSaysSo) {
   EXPECT_THAT(place.resume("run").run().err, HasSubstr("sinet, resumed on"));
 }
 
+TEST(Train, ATeacherOrAnOutputThatDoesNotFitIsRefusedBeforeARunFolderIsMade) {
+  const Workplace place;
+  expect_finishes(place.train("three", {"trainer.epochs=1", "model.num_classes=3"}));
+  const auto expect_refused = [&](const std::vector<std::string>& overrides, const std::string& words) {
+    const Ending ending = place.train("run", overrides).run();
+    EXPECT_EQ(ending.exit_code, 2);
+    EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
+    EXPECT_THAT(ending.err, HasSubstr(words));
+    EXPECT_FALSE(fs::exists(place / "run"));
+  };
+  const std::string losses = "losses=[{name: distillation}]";
+  expect_refused({losses, "distillation.teacher=three/" + kBest.string()}, "num_classes 3, the network 2");
+  expect_refused({losses, "distillation.teacher=none.pth"}, "none.pth: the teacher of the distillation");
+  expect_refused({losses}, "distillation.teacher names none");
+  expect_refused({"losses=[{name: cross_entropy, output: coarse}]"}, "no output 'coarse'");
+}
+
+TEST(Train, AnAuxiliaryLossOnTheEncoderLearnsAtItsSizeAndRepeatsItself) {
+  const Workplace place;
+  const std::vector<std::string> recipe = {
+      "trainer.epochs=2", "model={name: sinet_cityscapes, num_classes: 2}", "preprocessing.size=[128, 128]",
+      "losses=[{name: cross_entropy}, {name: cross_entropy, output: coarse, weight: 0.25}, "
+      "{name: cross_entropy, output: coarse, target: edge_band, edge_kernel: 3, weight: 0.1}]"};
+  expect_finishes(place.train("a", recipe));
+  auto eager = recipe;
+  eager.emplace_back("device.fused=false");
+  expect_finishes(place.train("b", recipe));
+  expect_finishes(place.train("eager", eager));
+  expect_same_run(place / "b", place / "a");
+  EXPECT_THAT(lines_of(bytes_of(place / "a/metrics.csv")).front(),
+              ::testing::AllOf(HasSubstr("cross_entropy.coarse.label"),
+                               HasSubstr("cross_entropy.coarse.edge_band_3")));
+  const auto losses = [&](const char* run) {
+    return Safetensors::parse(bytes_of(place / run / kLast)).progress().at("history").at(0).at("loss_terms");
+  };
+  const auto fused = losses("a"), plain = losses("eager");
+  for (const auto& [title, value] : fused.items())
+    EXPECT_NEAR(value.get<double>(), plain.at(title).get<double>(), 0.02) << title;
+}
+
 class KilledTraining : public ::testing::TestWithParam<int> {};
 
 TEST_P(KilledTraining, ResumesToTheBytesOfOneThatWasNot) {
@@ -312,6 +352,33 @@ TEST(Train, TheBestEpochIsLookedForFromAShareOfTheEpochsOn) {
   const Workplace place;
   expect_finishes(place.train("run", {"trainer.epochs=3", "evaluation.best_from=1"}));
   EXPECT_EQ(Safetensors::parse(bytes_of(place / "run" / kLast)).progress().at("best").at("epoch"), 3);
+}
+
+TEST(KilledTraining, ResumesWithATeacher) {
+  const Workplace place;
+  expect_finishes(
+      place.train("teacher", {"trainer.epochs=2", "preprocessing.channel_order=rgb",
+                              "preprocessing.mean=[120, 110, 100]", "preprocessing.std=[60, 61, 62]"}));
+  const std::vector<std::string> overrides = {
+      "trainer.epochs=2", "trainer.checkpoint_every=2", "distillation.teacher=teacher/" + kBest.string(),
+      "losses=[{name: cross_entropy}, {name: distillation, temperature: 2, weight: 0.5}]"};
+  expect_finishes(place.train("whole", overrides));
+  expect_finishes(place.train("alone", {"trainer.epochs=2"}));
+  EXPECT_FALSE(Safetensors::parse(bytes_of(place / "whole" / kLast))
+                   .same_tensors(Safetensors::parse(bytes_of(place / "alone" / kLast))));
+  train_with_interruptions(place, "killed", overrides, SIGKILL, {{0, 60}, {1, 10}},
+                           [&](const Ending& ending) { EXPECT_EQ(ending.signal, SIGKILL); });
+  expect_same_run(place / "killed", place / "whole");
+  const auto metrics = lines_of(bytes_of(place / "whole/metrics.csv"));
+  EXPECT_THAT(metrics.front(), HasSubstr("distillation.mask"));
+  EXPECT_THAT(bytes_of(place / "whole/config.yaml"),
+              HasSubstr("teacher: " + (place / "teacher" / kBest).string()));
+
+  fs::rename(place / "teacher", place / "elsewhere");
+  const Ending ending = place.resume("killed").run();
+  EXPECT_EQ(ending.exit_code, 2);
+  EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("best.safetensors: the teacher of the distillation does not exist"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, KilledTraining, ::testing::Values(1, 2));

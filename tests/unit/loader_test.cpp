@@ -10,6 +10,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/cached_dataset.h"
 #include "portraitseg/data/contour.h"
+#include "portraitseg/data/edge_band.h"
 #include "portraitseg/data/smooth_label.h"
 #include "portraitseg/data/synthetic.h"
 
@@ -38,7 +39,7 @@ class MemoryDataset final : public Dataset {
 
 LoaderOptions small_options(std::int64_t workers) {
   LoaderOptions options;
-  options.targets = {"label", "edge_band"};
+  options.targets = {{"label"}, {"edge_band"}};
   options.preprocessing.size = {32, 32};
   options.batch_size = 4;
   options.workers = workers;
@@ -55,7 +56,8 @@ std::vector<Batch> read_all(const Dataset& dataset, const LoaderOptions& options
 
 void expect_same(const Batch& a, const Batch& b) {
   EXPECT_TRUE(torch::equal(a.image, b.image));
-  for (const auto& [name, target] : a.targets) EXPECT_TRUE(torch::equal(target, b.targets.at(name))) << name;
+  for (const auto& [target, made] : a.targets)
+    EXPECT_TRUE(torch::equal(made, b.targets.at(target))) << target.name;
 }
 
 TEST(OrderedMap, KeepsTheOrderWhateverTheWorkersTake) {
@@ -111,7 +113,7 @@ TEST(EpochLoader, EpochsAndSeedsDiffer) {
 TEST(EpochLoader, TargetsHoldClassesAndTheBandAgreesWithTheLabel) {
   const MemoryDataset dataset(4);
   const Batch batch = read_all(dataset, small_options(0), 0)[0];
-  const auto label = batch.targets.at("label"), band = batch.targets.at("edge_band");
+  const auto label = batch.targets.at({"label"}), band = batch.targets.at({"edge_band"});
   EXPECT_EQ(label.dtype(), torch::kUInt8);
   EXPECT_LE(label.max().item<int>(), 1);
   const auto inside = band != kIgnore;
@@ -120,33 +122,42 @@ TEST(EpochLoader, TargetsHoldClassesAndTheBandAgreesWithTheLabel) {
   EXPECT_TRUE(torch::equal(band.masked_select(inside), label.masked_select(inside)));
 }
 
-TEST(EpochLoader, TargetsOfAnEncoderStageAreSmallAndTheirBandIsMadeAtTheirSize) {
+TEST(EpochLoader, TargetsOfSeveralStridesComeTogetherAndTheirBandsAreMadeAtTheirSize) {
   const MemoryDataset dataset(4);
   LoaderOptions options = small_options(0);
-  const auto full = read_all(dataset, options, 0)[0].targets.at("label");
-  options.stride = 4;
   options.edge_kernel = 3;
+  options.targets = {{"label"}, {"label", 4}, {"edge_band", 4}, {"edge_band", 2, 7}, {"contour", 2}};
   const Batch batch = read_all(dataset, options, 0)[0];
-  const auto label = batch.targets.at("label"), band = batch.targets.at("edge_band");
-  EXPECT_TRUE(
-      torch::equal(label, full.slice(1, 0, 32, 4).slice(2, 0, 32, 4)));  // nearest takes the first of four
-  EXPECT_EQ(band.sizes(), (std::vector<std::int64_t>{4, 8, 8}));
-  EXPECT_GT((band != kIgnore).sum().item<std::int64_t>(), 0);
+  ASSERT_EQ(batch.targets.size(), 5u);
+  const auto label = batch.targets.at({"label"});
+  const auto at_stride = [&](std::int64_t n) {  // nearest takes the first of n
+    return label.slice(1, 0, 32, n).slice(2, 0, 32, n);
+  };
+  EXPECT_TRUE(torch::equal(batch.targets.at({"label", 4}), at_stride(4)));
+  for (std::int64_t i = 0; i < 4; ++i) {
+    const auto small = at_stride(4)[i].contiguous(), middle = at_stride(2)[i].contiguous();
+    EXPECT_TRUE(torch::equal(batch.targets.at({"edge_band", 4})[i],
+                             testing::to_tensor(edge_band(testing::to_mat(small), 3))));
+    EXPECT_TRUE(torch::equal(batch.targets.at({"edge_band", 2, 7})[i],
+                             testing::to_tensor(edge_band(testing::to_mat(middle), 7))));
+    EXPECT_TRUE(torch::equal(batch.targets.at({"contour", 2})[i],
+                             testing::to_tensor(contour(testing::to_mat(middle)))));
+  }
 }
 
 TEST(EpochLoader, MakesTheTargetsThatLossesAskForOfTheSmoothedLabel) {
   const MemoryDataset dataset(4);
   LoaderOptions options = small_options(0);
-  options.targets = {"label", "contour"};
+  options.targets = {{"label"}, {"contour"}};
   options.preprocessing.label_smoothing = 5;
   const Batch batch = read_all(dataset, options, 0)[0];
   ASSERT_EQ(batch.targets.size(), 2U);
   options.preprocessing.label_smoothing = 0;
-  const torch::Tensor rough = read_all(dataset, options, 0)[0].targets.at("label");
+  const torch::Tensor rough = read_all(dataset, options, 0)[0].targets.at({"label"});
   for (std::int64_t i = 0; i < 4; ++i) {
     const cv::Mat label = smooth_label(testing::to_mat(rough[i]), 5);
-    EXPECT_TRUE(torch::equal(batch.targets.at("label")[i], testing::to_tensor(label)));
-    EXPECT_TRUE(torch::equal(batch.targets.at("contour")[i], testing::to_tensor(contour(label))));
+    EXPECT_TRUE(torch::equal(batch.targets.at({"label"})[i], testing::to_tensor(label)));
+    EXPECT_TRUE(torch::equal(batch.targets.at({"contour"})[i], testing::to_tensor(contour(label))));
   }
 }
 

@@ -22,6 +22,43 @@ struct Pooled : SegmentationModel {
   int forwards = 0;
 };
 
+/// Answers at a coarse size too, while it is trained.
+struct SometimesCoarse : SegmentationModel {
+  SometimesCoarse() : convolution(register_module("convolution", torch::nn::Conv2d(3, 2, 1))) {}
+
+  SegmentationOutput forward(const torch::Tensor& image) override {
+    const torch::Tensor logits = convolution(image);
+    return {logits, {}, is_training() ? torch::avg_pool2d(logits, 4) : torch::Tensor()};
+  }
+  std::int64_t size_multiple() const override { return 4; }
+
+  torch::nn::Conv2d convolution;
+};
+
+TEST(ModelRunner, AnOutputOfTrainingAloneIsCompiledToo) {
+  const Device device{DeviceOptions{"cpu", 1}};
+  SometimesCoarse model;
+  const torch::Tensor image = torch::randn({2, 3, 8, 8});
+  ModelRunner training(model, device, ModelRunner::Purpose::kTraining);
+  for (int i = 0; i < 2; ++i) {
+    const SegmentationOutput output = training.forward(image), expected = model.forward(image);
+    EXPECT_FALSE(output.boundary.defined());
+    EXPECT_TRUE(torch::allclose(output.coarse, expected.coarse, 1e-5, 1e-6));
+    model.zero_grad();
+    output.coarse.sum().backward();
+    const torch::Tensor gradient = model.convolution->weight.grad().clone();
+    model.zero_grad();
+    expected.coarse.sum().backward();
+    EXPECT_TRUE(torch::allclose(gradient, model.convolution->weight.grad(), 1e-4, 1e-5));
+  }
+  EXPECT_EQ(training.obstacle(), "");
+  model.eval();
+  const torch::NoGradGuard no_grad;
+  ModelRunner inference(model, device, ModelRunner::Purpose::kInference);
+  EXPECT_TRUE(torch::allclose(inference.forward(image).mask, model.forward(image).mask, 1e-5, 1e-6));
+  EXPECT_FALSE(inference.forward(image).coarse.defined());
+}
+
 class ModelRunnerTest : public ::testing::Test {
  protected:
   /// How often LibTorch's operators run for an image of this width.

@@ -46,6 +46,30 @@ TEST(RunConfig, ALossThatComparesViewsHasNoTarget) {
   }
 }
 
+TEST(RunConfig, ATeacherAndALossThatLearnsFromItNeedEachOther) {
+  const std::string loss = "losses: [{name: distillation, temperature: 2}]\n";
+  const std::string teacher = "distillation: {teacher: teacher.safetensors}\n";
+  EXPECT_EQ(error(loss + teacher), "no error");
+  EXPECT_THAT(error(loss), AllOf(HasSubstr("test:1:"), HasSubstr("distillation.teacher names none")));
+  EXPECT_THAT(error(kLosses + teacher), HasSubstr("there is no loss distillation"));
+  EXPECT_THAT(error("losses: [{name: distillation, target: label}]\n" + teacher), HasSubstr("losses"));
+  EXPECT_EQ(RunConfig::parse(loss + teacher, "test").losses[0].title(), "distillation.mask");
+}
+
+TEST(RunConfig, AnEdgeBandMayHaveItsOwnWidth) {
+  const auto losses = [](const std::string& fields) {
+    return "losses: [{name: cross_entropy, output: coarse, " + fields + "}]\n";
+  };
+  const auto config = RunConfig::parse(losses("target: edge_band, edge_kernel: 5"), "test");
+  EXPECT_EQ(config.losses[0].title(), "cross_entropy.coarse.edge_band_5");
+  EXPECT_EQ(config.losses[0].target_at(8).edge_kernel, 5);
+  EXPECT_EQ(RunConfig::parse(config.yaml(), "effective").yaml(), config.yaml());
+  for (const char* even : {"4", "1", "-3"})
+    EXPECT_THAT(error(losses("target: edge_band, edge_kernel: " + std::string(even))),
+                HasSubstr("edge_kernel"));
+  EXPECT_THAT(error(losses("target: label, edge_kernel: 5")), HasSubstr("unknown key 'edge_kernel'"));
+}
+
 TEST(RunConfig, TheSameLossOnBothViewsIsTwoColumns) {
   const auto config = RunConfig::parse(
       "losses: [{name: cross_entropy}, {name: cross_entropy, view: deformed}, {name: consistency}]\n",

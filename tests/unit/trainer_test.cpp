@@ -61,7 +61,10 @@ TEST_P(TrainerOfPortraitNet, StepIsTheReferences) {
   const Device device(config.device);
   Trainer trainer(config, device);
   EXPECT_TRUE(trainer.loader_options().deformed);
-  EXPECT_EQ(trainer.loader_options().targets, (std::vector<std::string>{"contour", "label"}));
+  const std::vector<Target> targets = trainer.loader_options().targets;
+  ASSERT_EQ(targets.size(), 2u);
+  EXPECT_EQ(targets[0].name, "contour");
+  EXPECT_EQ(targets[1].name, "label");
 
   // myTrain/train.py: the network sees the textured batch, then the one before it, each with its own statistics.
   torch::manual_seed(1);
@@ -75,8 +78,8 @@ TEST_P(TrainerOfPortraitNet, StepIsTheReferences) {
     ASSERT_FALSE(torch::equal(batch.image, batch.deformed));
     const SegmentationOutput student = theirs->forward(batch.image);
     const SegmentationOutput teacher = theirs->forward(batch.deformed);
-    const auto label = batch.targets.at("label").to(torch::kInt64);
-    const auto contour = batch.targets.at("contour").to(torch::kInt64).unsqueeze(1);
+    const auto label = batch.targets.at({"label"}).to(torch::kInt64);
+    const auto contour = batch.targets.at({"contour"}).to(torch::kInt64).unsqueeze(1);
     const auto boundary = torch::log_softmax(student.boundary, 1).gather(1, contour);
     const std::vector<torch::Tensor> expected = {
         torch::cross_entropy_loss(student.mask, label), torch::cross_entropy_loss(teacher.mask, label),
@@ -108,6 +111,34 @@ TEST(Trainer, WithoutLossesOnItTheDeformedViewIsNotMade) {
   const Trainer trainer(config, device);
   EXPECT_FALSE(trainer.loader_options().deformed);
   EXPECT_FALSE(first_batch(trainer, 0).deformed.defined());
+}
+
+TEST(Trainer, ACoarseOutputIsTrainedAtItsOwnSizeFusedOrNot) {
+  std::vector<std::vector<double>> values;
+  for (const bool fused : {true, false}) {
+    RunConfig config = portraitnet_recipe();
+    Config::parse("{name: sinet_cityscapes, num_classes: 2}", "test").read(config.model);
+    Config::parse("{name: sgd, lr: 0.1}", "test").read(config.optimizer);
+    config.losses = RunConfig::parse(
+                        "losses: [{name: cross_entropy, weight: 0}, {name: cross_entropy, output: coarse},"
+                        " {name: cross_entropy, output: coarse, target: edge_band, edge_kernel: 3}]",
+                        "test")
+                        .losses;
+    config.preprocessing.size = {128, 128};
+    cv::setRNGSeed(1);  // of MemoryOptions
+    config.device.fused = fused;
+    const Device device(config.device);
+    Trainer trainer(config, device);
+    const Batch batch = first_batch(trainer, 0);
+    ASSERT_EQ(batch.targets.size(), 3u);
+    EXPECT_EQ(batch.targets.at({"label", 2}).sizes(), (std::vector<std::int64_t>{2, 64, 64}));
+    EXPECT_EQ(batch.targets.at({"label", 16}).sizes(), (std::vector<std::int64_t>{2, 8, 8}));
+    EXPECT_EQ(batch.targets.at({"edge_band", 16, 3}).sizes(), (std::vector<std::int64_t>{2, 8, 8}));
+    auto& series = values.emplace_back();
+    for (int i = 0; i < 4; ++i) series.push_back(trainer.step(batch)[1]);
+    EXPECT_LT(series.back(), series.front() - 0.01);
+  }
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(values[0][i], values[1][i], 5e-3) << i;
 }
 
 struct WithDropout : SegmentationModel {

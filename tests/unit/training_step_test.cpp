@@ -29,7 +29,7 @@ class TrainingSteps : public ::testing::TestWithParam<bool> {
     torch::manual_seed(1);
     model->train();
     batch.image = torch::randn({2, 3, 64, 64});
-    batch.targets["label"] = torch::randint(0, 2, {2, 64, 64}, torch::kUInt8);
+    batch.targets[{"label"}] = torch::randint(0, 2, {2, 64, 64}, torch::kUInt8);
   }
   static DeviceOptions cpu() {
     DeviceOptions options;
@@ -171,7 +171,7 @@ TEST_P(TrainingSteps, AScaleThatIsTooLargeCostsAnUpdateAndHalves) {
 }
 
 TEST_P(TrainingSteps, LabelsThatAreNoBytesAreRefused) {
-  batch.targets["label"] = torch::full({2, 64, 64}, 256, torch::kInt64);
+  batch.targets[{"label"}] = torch::full({2, 64, 64}, 256, torch::kInt64);
   EXPECT_THROW(step.run(batch, 1e-3), UserError);
 }
 
@@ -225,7 +225,7 @@ TEST(TrainingStep, BesideAFrozenPartTheRestTrainsAlikeFusedOrNot) {
     const auto model = models().at("sinet")()->build();
     Batch batch;
     batch.image = torch::randn({2, 3, 64, 64});
-    batch.targets["label"] = torch::randint(0, 2, {2, 64, 64}, torch::kUInt8);
+    batch.targets[{"label"}] = torch::randint(0, 2, {2, 64, 64}, torch::kUInt8);
     OptimizerOptions sgd;
     Config::parse("{name: sgd, groups: [{keys: ['encoder.level1.*', 'encoder.level2*'], frozen: true}]}",
                   "test")

@@ -42,8 +42,9 @@ void catch_signals() {
 /// The paths must hold wherever the run is resumed from.
 void make_absolute(RunConfig& config) {
   config.data.options->make_absolute();
-  std::string& start_file = config.model.init_from;
-  if (!start_file.empty()) start_file = fs::absolute(start_file).lexically_normal().string();
+  for (std::string* file : {&config.model.init_from, &config.distillation.teacher}) {
+    if (!file->empty()) *file = fs::absolute(*file).lexically_normal().string();
+  }
 }
 
 /// What model.init_from gave: numbers and a few keys; all keys stand in the log file.

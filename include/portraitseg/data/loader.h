@@ -12,18 +12,18 @@
 #include "portraitseg/data/dataset.h"
 #include "portraitseg/data/ordered_map.h"
 #include "portraitseg/data/preprocessing.h"
+#include "portraitseg/data/targets.h"
 
 namespace portraitseg {
 
 struct LoaderOptions {
   Preprocessing preprocessing;
   AugmentOptions augment;
-  std::vector<std::string> targets = {"label"};  ///< which are made, see target_names()
+  std::vector<Target> targets = {Target()};  ///< which are made
   bool deformed = false;  ///< also the view before texture: the teacher's input of the consistency loss
   std::int64_t batch_size = 24;
   std::int64_t workers = 2;
-  std::int64_t edge_kernel = 15;  ///< of the target `edge_band`, in its pixels
-  std::int64_t stride = 1;        ///< targets are 1/stride of the image: encoder stages answer at 1/4 or 1/8
+  std::int64_t edge_kernel = 15;  ///< px, of the edge_bands among them that have none of their own
   std::uint64_t seed = 1;
   OnError on_error = OnError::kFail;
   bool pinned = false;  ///< batches in page-locked memory, which CUDA copies from without waiting
@@ -33,8 +33,8 @@ struct LoaderOptions {
 struct Batch {
   torch::Tensor image;     ///< [N, C, H, W] float32, C of the preprocessing
   torch::Tensor deformed;  ///< the same images before colour, blur and noise; undefined unless asked for
-  std::map<std::string, torch::Tensor> targets;  ///< by name: [N, H / stride, W / stride] uint8
-  std::vector<std::string> skipped;  ///< what was left out of it, with the reason (OnError::kSkip)
+  std::map<Target, torch::Tensor> targets;  ///< [N, H / stride, W / stride] uint8
+  std::vector<std::string> skipped;         ///< what was left out of it, with the reason (OnError::kSkip)
 };
 
 /// The batches of one epoch: shuffled, augmented, in an order and with contents that follow from (seed, epoch) alone.
@@ -53,7 +53,7 @@ class EpochLoader {
   struct Example {
     torch::Tensor image;     ///< [C, H, W]
     torch::Tensor deformed;  ///< as image, or undefined
-    std::map<std::string, torch::Tensor> targets;
+    std::map<Target, torch::Tensor> targets;
     std::string error;  ///< why it is skipped; empty: it is not
   };
   Example make(std::int64_t sample_index) const;

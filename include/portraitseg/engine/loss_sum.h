@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -10,6 +11,14 @@
 
 namespace portraitseg {
 
+/// What networks answer to a batch.
+struct BatchOutputs {
+  SegmentationOutput image;
+  SegmentationOutput
+      deformed;           ///< of the batch's deformed view; not looked at unless LossSum::needs_deformed()
+  torch::Tensor teacher;  ///< another network's mask; not looked at unless LossSum::needs_teacher()
+};
+
 /// The losses of a list, built.
 class LossSum {
  public:
@@ -17,13 +26,21 @@ class LossSum {
 
   const std::vector<LossTerm>& terms() const { return terms_; }
   bool needs_deformed() const;  ///< whether a term looks at the batch's deformed view
+  bool needs_teacher() const;
 
-  /// Each term's weighted value, in the list's order.
-  /// @param deformed the outputs of the deformed view; not looked at unless needs_deformed()
-  std::vector<torch::Tensor> operator()(const SegmentationOutput& image, const SegmentationOutput& deformed,
-                                        const Batch& batch, const Device& device) const;
+  /// Which targets a batch has to have, each once. @param height of its images
+  /// @throws UserError if the network lacks an output that a term looks at.
+  std::vector<Target> targets(const SegmentationOutput& outputs, std::int64_t height) const;
+
+  /// Each term's weighted value, in the list's order. A teacher's mask of another size than the output it is compared with is
+  /// brought to that one, bilinear.
+  std::vector<torch::Tensor> operator()(const BatchOutputs& outputs, const Batch& batch,
+                                        const Device& device) const;
 
  private:
+  torch::Tensor counterpart(const LossTerm& term, const torch::Tensor& logits, const BatchOutputs& outputs,
+                            const Batch& batch) const;
+
   std::vector<LossTerm> terms_;
   std::vector<std::unique_ptr<Loss>> losses_;
 };

@@ -48,6 +48,13 @@ struct EvaluationOptions {
   void fields(Fields& f);
 };
 
+/// Knowledge distillation: whom the loss `distillation` learns from, see engine/teacher.h.
+struct DistillationConfig {
+  std::string teacher;  ///< weights file that carries its configuration; "": none
+
+  void fields(Fields& f);
+};
+
 /// A whole configuration: everything that a run follows from.
 struct RunConfig {
   ModelConfig model;
@@ -55,6 +62,7 @@ struct RunConfig {
   DataConfig data;
   AugmentOptions augment;
   std::vector<LossTerm> losses = {LossTerm()};
+  DistillationConfig distillation;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   TrainerOptions trainer;
@@ -69,8 +77,8 @@ struct RunConfig {
   static RunConfig parse(const std::string& yaml, const std::string& source,
                          const std::vector<std::string>& overrides = {});
 
-  std::string yaml() const;  ///< every field with its present value; parse() reads it back
-  LoaderOptions loader() const;
+  std::string yaml() const;      ///< every field with its present value; parse() reads it back
+  LoaderOptions loader() const;  ///< but for the targets, which follow from the network's outputs
 };
 
 }  // namespace portraitseg

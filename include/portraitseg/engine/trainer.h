@@ -75,7 +75,7 @@ class Trainer {
   SegmentationModel& model() { return *model_; }
 
  private:
-  std::int64_t try_out() const;
+  std::vector<Target> try_out() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
   std::vector<Batch> next_batches(EpochLoader& loader, std::int64_t count);
   void update(const std::vector<Batch>& batches);
@@ -99,12 +99,13 @@ class Trainer {
   const Device& device_;
   std::unique_ptr<Dataset> train_set_, val_set_;
   std::shared_ptr<SegmentationModel> model_;
+  std::unique_ptr<Teacher> teacher_;  ///< of the loss distillation, if there is one
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<WeightAverage> average_;  ///< null: none is kept
   std::vector<TrainingObserver*> observers_;
   Progress progress_;
-  std::int64_t stride_ = 1;  ///< input size over logits size
-  bool ready_ = false;       ///< initialised or resumed
+  std::vector<Target> targets_;  ///< that the losses look at
+  bool ready_ = false;           ///< initialised or resumed
   bool obstacle_told_ = false;
 };
 

@@ -14,6 +14,7 @@
 #include "portraitseg/engine/loss_sum.h"
 #include "portraitseg/engine/model_runner.h"
 #include "portraitseg/engine/optimizer.h"
+#include "portraitseg/engine/teacher.h"
 
 namespace portraitseg {
 
@@ -32,9 +33,10 @@ class LossNotFinite : public UserError {
 class TrainingStep {
  public:
   /// @param model in training mode from the first step on, but for BatchNorms without a parameter to train, which each
-  ///        step puts into evaluation mode; it and the device have to live as long as this
+  ///        step puts into evaluation mode; it, the device and the teacher have to live as long as this
+  /// @param teacher of the loss distillation; nullptr where there is none
   TrainingStep(SegmentationModel& model, const std::vector<LossTerm>& losses,
-               const OptimizerOptions& optimizer, const Device& device);
+               const OptimizerOptions& optimizer, const Device& device, Teacher* teacher = nullptr);
 
   /// One batch and its update: add() and update().
   std::vector<double> run(const Batch& batch, double lr);
@@ -58,12 +60,9 @@ class TrainingStep {
   void save(TensorFile& file) const;
   void load(const TensorFile& file, const std::filesystem::path& path);
 
-  /// The parts of run(): the network's outputs on both views (deformed only if a loss asks for it), the loss terms, the rest.
-  struct Outputs {
-    SegmentationOutput image, deformed;
-  };
-  Outputs outputs(const Batch& batch);
-  std::vector<torch::Tensor> losses(const Outputs& outputs, const Batch& batch) const;
+  /// The parts of run(): the networks' outputs (deformed view and teacher only if a loss asks for them), the loss terms, the rest.
+  BatchOutputs outputs(const Batch& batch);
+  std::vector<torch::Tensor> losses(const BatchOutputs& outputs, const Batch& batch) const;
   void backward(const torch::Tensor& total);
 
   const LossSum& loss_sum() const { return losses_; }
@@ -77,6 +76,7 @@ class TrainingStep {
   std::string not_finite_text(const std::vector<torch::Tensor>& terms) const;
 
   const Device& device_;
+  Teacher* teacher_;
   LossSum losses_;
   Optimizer optimizer_;  // before what looks which parameters are trained
   std::vector<std::shared_ptr<torch::nn::Module>> frozen_norms_;

@@ -13,7 +13,7 @@ struct ConsistencyOptions : LossOptions {
 
   void fields(Fields& f) override;
   std::unique_ptr<Loss> build() const override;
-  bool compares_views() const override { return true; }
+  Counterpart counterpart() const override { return Counterpart::kDeformed; }
 };
 
 }  // namespace portraitseg

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "portraitseg/core/registry.h"
+#include "portraitseg/data/targets.h"
 #include "portraitseg/losses/loss.h"
 
 namespace portraitseg {
@@ -19,16 +20,19 @@ enum class View {
 };
 
 /// One entry of the list `losses:`: weight * loss(output, target). The total is their sum.
-/// A loss that compares views has neither `target` nor `view`.
+/// A loss whose counterpart is no target has neither `target`, `edge_kernel` nor `view`.
 struct LossTerm : Selection<LossOptions> {
-  std::string output = "mask";   ///< of the network: mask | boundary
+  std::string output = "mask";   ///< of the network: mask | boundary | coarse
   std::string target = "label";  ///< of the batch, see target_names()
+  std::int64_t edge_kernel = 0;  ///< of the target edge_band, px at the output's size; 0: trainer.edge_kernel
   View view = View::kImage;
   double weight = 1;
 
   LossTerm() : Selection("cross_entropy", losses()) {}
   void fields(Fields& f);
-  bool needs_deformed() const { return view == View::kDeformed || options->compares_views(); }
+  bool compares_with(Counterpart counterpart) const { return options->counterpart() == counterpart; }
+  bool needs_deformed() const { return view == View::kDeformed || compares_with(Counterpart::kDeformed); }
+  Target target_at(std::int64_t stride) const { return {target, stride, edge_kernel}; }
   std::string title() const;  ///< its column in metrics.csv
 };
 
