@@ -32,7 +32,7 @@ const LossRegistry& losses() {
 void LossTerm::fields(Fields& f) {
   Selection::fields(f);
   f.choice("output", output, {"mask", "boundary", "coarse"},
-           "the network's output; coarse: what its encoder alone would answer");
+           "which of the network's outputs; coarse is its encoder's own");
   if (compares_with(Counterpart::kTarget)) {
     f.choice("target", target, target_names(), "what it is compared with");
     if (target == "edge_band") {

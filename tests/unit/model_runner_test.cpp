@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include "support/build_model.h"
+
 namespace portraitseg {
 namespace {
 
@@ -57,6 +59,33 @@ TEST(ModelRunner, AnOutputOfTrainingAloneIsCompiledToo) {
   ModelRunner inference(model, device, ModelRunner::Purpose::kInference);
   EXPECT_TRUE(torch::allclose(inference.forward(image).mask, model.forward(image).mask, 1e-5, 1e-6));
   EXPECT_FALSE(inference.forward(image).coarse.defined());
+}
+
+TEST(ModelRunner, ALossOnTheCoarseOutputAloneHasLibTorchsGradient) {
+  const Device device{DeviceOptions{"cpu", 1}};
+  torch::manual_seed(1);
+  const auto model = testing::build_model("{name: sinet_cityscapes, num_classes: 2}");
+  model->to(torch::kFloat64);
+  model->train();
+  const torch::Tensor image = torch::randn({2, 3, 128, 128}, torch::kFloat64);
+  const auto gradients = [&](const SegmentationOutput& output) {
+    model->zero_grad();
+    output.coarse.square().mean().backward();
+    std::vector<torch::Tensor> all;
+    for (const auto& parameter : model->parameters())  // the decoder's have none, or zero
+      all.push_back(parameter.grad().defined() ? parameter.grad().clone() : torch::zeros_like(parameter));
+    return all;
+  };
+  ModelRunner runner(*model, device, ModelRunner::Purpose::kTraining);
+  const auto fused = gradients(runner.forward(image)), expected = gradients(model->forward(image));
+  EXPECT_EQ(runner.obstacle(), "");
+  double largest = 0;
+  for (const auto& gradient : expected) largest = std::max(largest, gradient.norm().item<double>());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_LE((fused[i] - expected[i]).norm().item<double>(),
+              1e-8 * expected[i].norm().item<double>() + 1e-10 * largest)
+        << i;
+  }
 }
 
 class ModelRunnerTest : public ::testing::Test {
