@@ -129,7 +129,7 @@ TEST_P(TrainingSteps, TwoHalvesOfABatchMakeTheWholeOnesUpdate) {
     for (const std::int64_t i : {0, 1}) {
       Batch half;
       half.image = batch.image.slice(0, i, i + 1);
-      half.targets["label"] = batch.targets["label"].slice(0, i, i + 1);
+      half.targets[{"label"}] = batch.targets[{"label"}].slice(0, i, i + 1);
       sum += halves.add(half).front();
     }
     halves.update(0.1);
@@ -257,7 +257,7 @@ class TrainingStepOfASmallNetwork : public ::testing::Test {
  protected:
   TrainingStepOfASmallNetwork() {
     batch.image = torch::randn({2, 3, 4, 6});
-    batch.targets["label"] = torch::randint(0, 2, {2, 4, 6}, torch::kUInt8);
+    batch.targets[{"label"}] = torch::randint(0, 2, {2, 4, 6}, torch::kUInt8);
   }
   std::vector<double> run() { return step.run(batch, 1e-3); }
   std::string refusal() {
@@ -340,7 +340,7 @@ Course train(const std::string& name, Precision precision, bool fused = true) {
   model->train();
   Batch batch;
   batch.image = torch::randn({2, 3, 64, 64});
-  batch.targets["label"] = torch::randint(0, 2, {2, 64, 64}, torch::kUInt8);
+  batch.targets[{"label"}] = torch::randint(0, 2, {2, 64, 64}, torch::kUInt8);
   OptimizerOptions sgd;
   Config::parse("{name: sgd}", "test").read(sgd);
   TrainingStep step(*model, {LossTerm()}, sgd, device);
