@@ -123,8 +123,7 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
 cv::Mat predict(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& image) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor input = preprocessing.normalise(preprocessing.place_image(image)).unsqueeze(0);
-  const torch::Tensor logits =
-      resize_logits(model.forward(input).mask.to(torch::kCPU), input.size(2), input.size(3));
+  const torch::Tensor logits = model.forward(input).mask.to(torch::kCPU);
   return decide(preprocessing.restore_logits(logits[0], image.size()));
 }
 

@@ -1,7 +1,9 @@
 #include "terminal.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/data/media_files.h"
 
 namespace portraitseg {
 namespace {
@@ -91,6 +94,29 @@ void refuse_to_overwrite(const std::filesystem::path& input, const std::filesyst
   std::error_code missing;  // then they are not the same
   if (std::filesystem::equivalent(input, output, missing))
     throw DataError(output, "is the file that is read; write another one");
+}
+
+void check_writable(const std::filesystem::path& folder) {
+  if (::access(folder.c_str(), W_OK) != 0)
+    throw DataError(folder, std::string("cannot be written: ") + std::strerror(errno));
+}
+
+void check_json_place(const std::filesystem::path& json) {
+  if (json.empty() || json == "-") return;
+  std::error_code error;
+  if (std::filesystem::is_directory(json, error)) throw DataError(json, "is a folder; --json needs a file");
+  const auto written =
+      std::filesystem::exists(json, error) ? json : std::filesystem::absolute(json).parent_path();
+  if (::access(written.c_str(), W_OK) != 0)
+    throw DataError(json, std::string("cannot be written: ") + std::strerror(errno));
+}
+
+void refuse_among_photos(const std::filesystem::path& photos, const std::filesystem::path& output) {
+  std::error_code error;
+  if (std::filesystem::is_directory(photos, error) && lies_in(output, photos)) {
+    throw DataError(output, "lies in the folder of photos " + photos.string() +
+                                ", where it would be taken for photos; choose another folder");
+  }
 }
 
 void say(const std::string& line) {

@@ -33,6 +33,16 @@ class ProgressBar {
 /// @throws DataError if `output` is the file `input`, also by another name. An empty output or "-" is none.
 void refuse_to_overwrite(const std::filesystem::path& input, const std::filesystem::path& output);
 
+/// @throws DataError if figures could not be written there: a folder, or no permission. An empty path or "-" is none.
+void check_json_place(const std::filesystem::path& json);
+
+/// @throws DataError for a folder in which nothing can be written.
+void check_writable(const std::filesystem::path& folder);
+
+/// @throws DataError if the output lies in this folder of photos (a file or pattern is none): it would be taken for photos next
+///         time.
+void refuse_among_photos(const std::filesystem::path& photos, const std::filesystem::path& output);
+
 /// A line on stderr, and in the log file once there is one.
 void say(const std::string& line);
 void say_to_file(const std::filesystem::path& log);
