@@ -14,6 +14,7 @@ namespace {
 constexpr int kSmallSide = 320;
 constexpr double kBlurShare = 1.0 / 40;     // of the longer side: a background out of focus
 constexpr double kSurroundings = 1.0 / 50;  // of the longer side: the rim that a network is unsure of
+constexpr double kSurelyBackground = 0.2, kSurelyPortrait = 0.8;  // probabilities
 constexpr float kNoWeight = 1e-4F;
 
 cv::Size small_size(cv::Size size) {
@@ -72,6 +73,11 @@ cv::Mat enlarged(const cv::Mat& small, cv::Size size) {
 }
 
 }  // namespace
+
+cv::Mat alpha_of(const cv::Mat& probability) {
+  cv::Mat alpha = (probability - kSurelyBackground) / (kSurelyPortrait - kSurelyBackground);
+  return cv::min(cv::max(alpha, 0), 1);
+}
 
 cv::Mat blend(const cv::Mat& front, const cv::Mat& back, const cv::Mat& alpha) {
   cv::Mat blended(front.size(), CV_8UC3);

@@ -131,11 +131,11 @@ cv::Mat draw_picture(Picture picture, const cv::Mat& image, const Prediction& pr
     case Picture::kMask:
       return several_classes ? prediction.mask : prediction.mask != 0;
     case Picture::kCutout:
-      return cut_out(image, prediction.portrait);
+      return cut_out(image, alpha_of(prediction.portrait));
     case Picture::kOverlay:
       return class_overlay(image, prediction.mask);
     case Picture::kBackground:
-      return background->behind(image, prediction.portrait);
+      return background->behind(image, alpha_of(prediction.portrait));
   }
   throw std::logic_error("a picture that cannot be drawn");
 }

@@ -23,7 +23,7 @@ class Background {
   /// @param text "blur", "R,G,B", or the file of a picture. @throws UserError
   explicit Background(const std::string& text);
 
-  /// The portrait before it: CV_8UC3. @param alpha Prediction::portrait
+  /// The portrait before it: CV_8UC3. @param alpha alpha_of() its probability
   cv::Mat behind(const cv::Mat& image, const cv::Mat& alpha) const;
 
  private:

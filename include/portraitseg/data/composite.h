@@ -6,6 +6,10 @@ namespace portraitseg {
 
 /// Portraits cut out by an alpha: H x W, CV_32FC1, 0 (background) to 1 (portrait). Images are CV_8UC3, BGR, of the same size.
 
+/// A portrait's alpha from its probability: 0 up to 0.2, 1 from 0.8 on, linear between, so 0.5 at 0.5. What a network leaves of
+/// doubt far from any edge would be a haze; the edges stay soft.
+cv::Mat alpha_of(const cv::Mat& probability);
+
 /// alpha * front + (1 - alpha) * back.
 cv::Mat blend(const cv::Mat& front, const cv::Mat& back, const cv::Mat& alpha);
 
