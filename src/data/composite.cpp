@@ -62,6 +62,10 @@ struct Small {
     cv::resize(full_alpha, alpha, size, 0, 0, cv::INTER_AREA);
     longer = std::max(size.width, size.height);
   }
+
+  /// Weights; squared, so that pixels of both count little.
+  cv::Mat front() const { return alpha.mul(alpha); }
+  cv::Mat back() const { return (1 - alpha).mul(1 - alpha); }
 };
 
 /// As large as the image it was made from, CV_8UC3.
@@ -98,8 +102,8 @@ cv::Mat blend(const cv::Mat& front, const cv::Mat& back, const cv::Mat& alpha) {
 cv::Mat portrait_colors(const cv::Mat& image, const cv::Mat& alpha) {
   const Small small(image, alpha);
   const double sigma = kSurroundings * small.longer;
-  const cv::Mat fronts = enlarged(weighted_mean(small.image, small.alpha, sigma), image.size());
-  const cv::Mat backs = enlarged(weighted_mean(small.image, 1 - small.alpha, sigma), image.size());
+  const cv::Mat fronts = enlarged(weighted_mean(small.image, small.front(), sigma), image.size());
+  const cv::Mat backs = enlarged(weighted_mean(small.image, small.back(), sigma), image.size());
   cv::Mat colors = image.clone();
   for (int y = 0; y < image.rows; ++y) {
     const auto* const alphas = alpha.ptr<float>(y);
@@ -135,7 +139,7 @@ cv::Mat cut_out(const cv::Mat& image, const cv::Mat& alpha) {
 
 cv::Mat blurred_background(const cv::Mat& image, const cv::Mat& alpha) {
   const Small small(image, alpha);
-  return enlarged(weighted_mean(small.image, 1 - small.alpha, kBlurShare * small.longer), image.size());
+  return enlarged(weighted_mean(small.image, small.back(), kBlurShare * small.longer), image.size());
 }
 
 cv::Size covering_part(cv::Size picture, cv::Size size) {

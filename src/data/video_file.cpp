@@ -41,6 +41,8 @@ bool open(cv::VideoWriter& writer, const fs::path& path, cv::Size size, double f
   silence();
   if (path.extension() == ".avi") {
     const int jpeg = cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
+    const bool whole = fps == std::round(fps);  // OpenCV's own writer knows no other rates
+    if (!whole) return writer.open(path.string(), cv::CAP_FFMPEG, jpeg, fps, size);
     return writer.open(path.string(), cv::CAP_OPENCV_MJPEG, jpeg, fps, size) &&
            writer.set(cv::VIDEOWRITER_PROP_QUALITY, kJpegQuality);
   }

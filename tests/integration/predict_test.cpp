@@ -176,8 +176,9 @@ TEST_F(Predict, MakesAVideoOfAVideo) {
     cv::Mat outside, grey;
     cv::cvtColor(mask, grey, cv::COLOR_BGR2GRAY);
     cv::erode(grey < 20, outside, cv::Mat::ones(5, 5, CV_8U));
-    if (cv::countNonZero(outside) > 0)
+    if (cv::countNonZero(outside) > 0) {
       EXPECT_LT(cv::norm(frame, overlay, cv::NORM_L1, outside) / cv::countNonZero(outside), 30) << frames;
+    }
   }
   EXPECT_EQ(frames, 11);
   EXPECT_FALSE(masks.read(mask));

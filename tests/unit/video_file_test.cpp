@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-void write_frames(const fs::path& path, int count, cv::Size size = {64, 48}) {
-  VideoWriter writer(path, size, 12.5);
+void write_frames(const fs::path& path, int count, cv::Size size = {64, 48}, double fps = 12) {
+  VideoWriter writer(path, size, fps);
   for (int i = 0; i < count; ++i) writer.write(cv::Mat(size, CV_8UC3, cv::Scalar::all(20 * i)));
   writer.finish();
 }
@@ -37,11 +37,20 @@ TEST(VideoFile, GivesBackTheFramesInTheirOrder) {
   write_frames(path, 10, {63, 47});
   VideoReader reader(path);
   EXPECT_EQ(reader.size(), cv::Size(63, 47));
-  EXPECT_NEAR(reader.fps(), 12.5, 1e-6);
+  EXPECT_EQ(reader.fps(), 12);
   EXPECT_EQ(reader.announced(), 10);
   const auto levels = read_levels(path);
   ASSERT_EQ(levels.size(), 10U);
   for (int i = 0; i < 10; ++i) EXPECT_NEAR(levels[static_cast<std::size_t>(i)], 20 * i, 3);
+}
+
+TEST(VideoFile, KeepsARateThatIsNoWholeNumber) {
+  const testing::TemporaryFolder folder;
+  for (const char* name : {"a.avi", "a.mp4"}) {
+    write_frames(folder.path() / name, 10, {64, 48}, 30000.0 / 1001);
+    EXPECT_NEAR(VideoReader(folder.path() / name).fps(), 29.97, 0.001) << name;
+    EXPECT_EQ(read_levels(folder.path() / name).size(), 10U) << name;
+  }
 }
 
 TEST(VideoFile, UnderItsNameItIsWholeOrNotThere) {

@@ -47,7 +47,7 @@ std::string video_extension(const std::filesystem::path& source);
 /// Writes a video as a whole or not at all: into "name.tmp.ext" beside it, which finish() renames. Without sound.
 class VideoWriter {
  public:
-  /// @param path ends with a video_extension()  @param size of .mp4: an odd last row or column is left out
+  /// @param path ends with a video_extension()  @param size an odd last row or column is left out, but of an .avi of a whole number of frames a second
   /// @throws DataError if it cannot be opened, or no encoder is to be had.
   VideoWriter(const std::filesystem::path& path, cv::Size size, double fps);
   ~VideoWriter();
