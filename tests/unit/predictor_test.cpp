@@ -90,8 +90,9 @@ TEST(Predictor, ThePortraitsProbabilityIsThatOfEveryClassButTheFirst) {
     const torch::Tensor seen =
         torch::from_blob(prediction.portrait.data, {64, 48}, torch::kFloat32).to(torch::kFloat64);
     EXPECT_LT((seen - expected).abs().max().item<double>(), 1e-6) << classes;
-    if (classes <= 2)
+    if (classes <= 2) {
       EXPECT_EQ(cv::norm((prediction.portrait > 0.5) / 255, prediction.mask, cv::NORM_INF), 0);
+    }
   }
 }
 
