@@ -97,10 +97,10 @@ void write_review(const PseudoLabels& labels, const fs::path& folder, const std:
 }
 
 int label_command(const LabelArguments& arguments) {
-  const fs::path path = weights_path("extend label", arguments.network);
   refuse_empty("--images", arguments.images);
   check_output(arguments.output);
   refuse_among_photos(arguments.images, arguments.output.folder);
+  const fs::path path = weights_path("extend label", arguments.network);
   refuse_to_overwrite(path, arguments.output.json);
   TrainedNetwork network = read_network(arguments.network, path);
   RunConfig& config = network.config;
