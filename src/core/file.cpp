@@ -148,12 +148,18 @@ void write_file(const fs::path& given, std::string_view bytes) {
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (file.get() < 0) fail(path, "create");
     write_all(file.get(), bytes, path);
-    if (::fsync(file.get()) != 0 || file.close() != 0) fail(path, "write");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "replace");
+    if (file.close() != 0) fail(path, "write");
+    replace_file(temporary, path);
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
+}
+
+void replace_file(const fs::path& temporary, const fs::path& path) {
+  const Descriptor file(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 || ::fsync(file.get()) != 0) fail(path, "write");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "replace");
   // The rename itself must survive a power cut, hence the folder is synced too.
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -1,7 +1,6 @@
 #include "file_search.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 #include <fnmatch.h>
@@ -13,19 +12,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_image(const fs::path& path) {
-  constexpr std::array<const char*, 7> kExtensions = {".jpg",  ".jpeg", ".png", ".bmp",
-                                                      ".webp", ".tif",  ".tiff"};
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
-
 bool is_hidden(const fs::path& path) {
   return path.filename().string().front() == '.';
 }
 
 }  // namespace
+
+bool has_extension(const fs::path& path, std::initializer_list<const char*> extensions) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
+bool is_image(const fs::path& path) {
+  return has_extension(path, {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"});
+}
 
 fs::path data_root(const std::string& root, const std::string& what) {
   if (root.empty()) throw UserError("data.root is not set; it is the folder of " + what);

@@ -1,10 +1,17 @@
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
 namespace portraitseg {
+
+/// Does the file's name end with one of these, in any case? They are written small, with the dot.
+bool has_extension(const std::filesystem::path& path, std::initializer_list<const char*> extensions);
+
+/// By its extension.
+bool is_image(const std::filesystem::path& path);
 
 /// data.root. @param what names the data set in messages.
 /// @throws UserError if it is not set. @throws DataError if there is no such folder.
@@ -14,7 +21,7 @@ std::filesystem::path data_root(const std::string& root, const std::string& what
 /// "._name" files that macOS puts into archives.
 std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder);
 
-/// Those of them that are images by their extension, in any case.
+/// Those of them that are images.
 std::vector<std::filesystem::path> images_below(const std::filesystem::path& folder);
 
 /// `list` is a pattern rather than a name: it has *, ? or [.

@@ -8,6 +8,7 @@
 
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/random.h"
+#include "portraitseg/data/composite.h"
 
 namespace portraitseg {
 namespace {
@@ -15,17 +16,11 @@ namespace {
 constexpr double kFeatherSide = 800;  ///< px; BackgroundOptions::feather is meant at this size
 
 /// A part of the photo with the aspect ratio of `size`, as large as can be, at a random place; brought to `size`.
-cv::Mat cover(const cv::Mat& photo, cv::Size size, Random& random) {
-  const double scale =
-      std::max(static_cast<double>(size.width) / photo.cols, static_cast<double>(size.height) / photo.rows);
-  const int width = std::clamp(static_cast<int>(std::lround(size.width / scale)), 1, photo.cols);
-  const int height = std::clamp(static_cast<int>(std::lround(size.height / scale)), 1, photo.rows);
-  const auto x = static_cast<int>(random.integer(0, photo.cols - width));
-  const auto y = static_cast<int>(random.integer(0, photo.rows - height));
-  cv::Mat covering;
-  cv::resize(photo(cv::Rect(x, y, width, height)), covering, size, 0, 0,
-             scale < 1 ? cv::INTER_AREA : cv::INTER_LINEAR);
-  return covering;
+cv::Mat cover_at_random(const cv::Mat& photo, cv::Size size, Random& random) {
+  const cv::Size part = covering_part(photo.size(), size);
+  const auto x = static_cast<int>(random.integer(0, photo.cols - part.width));
+  const auto y = static_cast<int>(random.integer(0, photo.rows - part.height));
+  return resize_part(photo, {cv::Point(x, y), part}, size);
 }
 
 std::uint64_t key_of(const std::string& id) {
@@ -42,19 +37,7 @@ cv::Mat compose(const cv::Mat& image, const cv::Mat& mask, const cv::Mat& backgr
     cv::GaussianBlur(alpha, alpha, {kernel, kernel}, sigma, sigma, cv::BORDER_REPLICATE);
   }
   alpha.setTo(1, mask == kIgnore);
-  cv::Mat composed(image.size(), CV_8UC3);
-  for (int y = 0; y < image.rows; ++y) {
-    const auto* const a = alpha.ptr<float>(y);
-    const auto *const front = image.ptr<cv::Vec3b>(y), *const back = background.ptr<cv::Vec3b>(y);
-    auto* const row = composed.ptr<cv::Vec3b>(y);
-    for (int x = 0; x < image.cols; ++x) {
-      for (int c = 0; c < 3; ++c) {
-        const auto from = static_cast<float>(back[x][c]), to = static_cast<float>(front[x][c]);
-        row[x][c] = cv::saturate_cast<std::uint8_t>(from + a[x] * (to - from));
-      }
-    }
-  }
-  return composed;
+  return blend(image, background, alpha);
 }
 
 ReplacedBackground::ReplacedBackground(std::shared_ptr<const Dataset> portraits,
@@ -73,7 +56,7 @@ Sample ReplacedBackground::get(std::int64_t index) const {
   const auto number = static_cast<std::uint64_t>(index % options_.per_image);
   Random random(options_.seed, Purpose::kCompose, {key_of(sample.id), number});
   const Sample photo = backgrounds_->get(random.integer(0, backgrounds_->size() - 1));
-  const cv::Mat background = cover(photo.image, sample.image.size(), random);
+  const cv::Mat background = cover_at_random(photo.image, sample.image.size(), random);
   const double sigma = options_.feather * std::max(sample.image.rows, sample.image.cols) / kFeatherSide;
   sample.image = compose(sample.image, sample.mask, background, sigma);
   sample.channels = 3;

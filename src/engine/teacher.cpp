@@ -73,7 +73,7 @@ Teacher::Teacher(const RunConfig& student, const Device& device)
   model_ = config.model.options->build();
   require_fit(path, config, *model_, student);
   load_state_dict(*model_, file, path);
-  model_->to(device.torch_device());
+  device.place(*model_);
   model_->eval();
   runner_ = std::make_unique<ModelRunner>(*model_, device, ModelRunner::Purpose::kInference);
 }

@@ -1,7 +1,6 @@
 #include "portraitseg/report/contact_sheet.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <vector>
 
@@ -11,49 +10,12 @@
 #include "portraitseg/core/random.h"
 #include "portraitseg/data/ordered_map.h"
 #include "portraitseg/data/training_view.h"
+#include "portraitseg/report/class_overlay.h"
 
 namespace portraitseg {
 namespace {
 
 constexpr int kGap = 4;  // px between tiles
-
-/// BGR, by class index from 1; they repeat.
-const std::array<cv::Vec3b, 6> kColors = {
-    {{90, 200, 60}, {230, 90, 30}, {40, 40, 230}, {40, 200, 230}, {200, 60, 200}, {200, 200, 60}}};
-const cv::Vec3b kIgnoredColor(128, 128, 128);
-
-cv::Vec3b color(std::uint8_t label) {
-  return label == kIgnore ? kIgnoredColor : kColors[(label - 1U) % kColors.size()];
-}
-
-/// Is a pixel beside this one of another class? The image's border is no edge.
-bool on_outline(const cv::Mat& mask, int y, int x) {
-  const auto label = mask.at<std::uint8_t>(y, x);
-  const auto differs = [&](int other_y, int other_x) {
-    const bool inside = other_y >= 0 && other_x >= 0 && other_y < mask.rows && other_x < mask.cols;
-    return inside && mask.at<std::uint8_t>(other_y, other_x) != label;
-  };
-  return differs(y - 1, x) || differs(y + 1, x) || differs(y, x - 1) || differs(y, x + 1);
-}
-
-/// @param image CV_8UC3 or CV_32FC3, 0..255
-cv::Mat with_mask(const cv::Mat& image, const cv::Mat& mask) {
-  cv::Mat picture;
-  image.convertTo(picture, CV_8U);
-  if (picture.data == image.data) picture = image.clone();
-  for (int y = 0; y < mask.rows; ++y) {
-    for (int x = 0; x < mask.cols; ++x) {
-      const auto label = mask.at<std::uint8_t>(y, x);
-      if (label == 0) continue;
-      const cv::Vec3b tint = color(label);
-      auto& pixel = picture.at<cv::Vec3b>(y, x);
-      const bool outline = on_outline(mask, y, x);
-      for (int c = 0; c < 3; ++c)
-        pixel[c] = outline ? tint[c] : static_cast<std::uint8_t>((3 * pixel[c] + tint[c]) / 4);
-    }
-  }
-  return picture;
-}
 
 /// White where the prior says portrait; black if there is none. CV_8UC3.
 cv::Mat prior_picture(const Augmented& view) {
@@ -76,10 +38,10 @@ cv::Mat make_tile(const Sample& sample, std::int64_t index, const Preprocessing&
   cv::Mat tile;
   if (sheet.augmented) {
     const Augmented view = training_view(sample, {sheet.seed, sheet.epoch, index}, preprocessing, options);
-    cv::hconcat(with_mask(view.deformed, view.mask), with_mask(view.image, view.mask), tile);
+    cv::hconcat(class_overlay(view.deformed, view.mask), class_overlay(view.image, view.mask), tile);
     if (preprocessing.prior_channel) cv::hconcat(tile, prior_picture(view), tile);
   } else {
-    tile = with_mask(preprocessing.place_image(sample.image), preprocessing.place_mask(sample.mask));
+    tile = class_overlay(preprocessing.place_image(sample.image), preprocessing.place_mask(sample.mask));
   }
   write_id(tile, sample.id);
   return tile;

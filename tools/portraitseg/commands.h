@@ -11,6 +11,7 @@ using Action = std::function<int()>;
 
 void add_train(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
 void add_summary(CLI::App& app, Action& action);
 void add_weights(CLI::App& app, Action& action);
 void add_dataset(CLI::App& app, Action& action);

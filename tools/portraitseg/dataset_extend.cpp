@@ -6,23 +6,14 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/data/media_files.h"
 
 #include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
 
-namespace {
-
 namespace fs = std::filesystem;
-
-bool lies_in(const fs::path& path, const fs::path& folder) {
-  const fs::path below =
-      fs::weakly_canonical(fs::absolute(path)).lexically_relative(fs::weakly_canonical(fs::absolute(folder)));
-  return !below.empty() && *below.begin() != "..";
-}
-
-}  // namespace
 
 void add_output_options(CLI::App& command, ExtendOutput& output) {
   command.add_option("--output", output.folder, "folder to write")->required();
@@ -58,14 +49,6 @@ void check_output(const ExtendOutput& output) {
   if (output.json.empty() || output.json == "-") return;
   const fs::path json = fs::absolute(output.json);
   if (lies_in(json, folder)) throw DataError(output.json, "lies in the output folder; choose another place");
-}
-
-void refuse_among_photos(const std::string& photos, const ExtendOutput& output) {
-  std::error_code error;
-  if (fs::is_directory(photos, error) && lies_in(output.folder, photos)) {
-    throw DataError(output.folder, "lies in the folder of photos " + photos +
-                                       ", where it would be taken for photos; choose another folder");
-  }
 }
 
 void prepare_output(const std::vector<ListOrigin>& lists, const ExtendOutput& output) {

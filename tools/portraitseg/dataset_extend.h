@@ -34,9 +34,6 @@ void refuse_empty(const std::string& option, const std::string& value);
 /// the lists, and for a place where the figures cannot be written or would lie among the output.
 void check_output(const ExtendOutput& output);
 
-/// @throws DataError if the output lies in this folder of photos (a pattern is none): it would be taken for photos next time.
-void refuse_among_photos(const std::string& photos, const ExtendOutput& output);
-
 /// Makes the folder, before hours are spent on it; see prepare_folder().
 void prepare_output(const std::vector<ListOrigin>& lists, const ExtendOutput& output);
 

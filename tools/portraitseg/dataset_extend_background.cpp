@@ -5,6 +5,7 @@
 #include "portraitseg/data/replaced_background.h"
 
 #include "dataset_extend.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -30,7 +31,7 @@ std::shared_ptr<const Dataset> open_backgrounds(const std::string& photos, const
 int background_command(const BackgroundArguments& arguments) {
   refuse_empty("--backgrounds", arguments.backgrounds);
   check_output(arguments.output);
-  refuse_among_photos(arguments.backgrounds, arguments.output);
+  refuse_among_photos(arguments.backgrounds, arguments.output.folder);
   const RunConfig config = read_source(arguments.source);
   const auto backgrounds = open_backgrounds(arguments.backgrounds, config.data);
   auto lists = open_lists(arguments.source, config.data, DefaultLists::kTrainAndVal, config.data.on_error);

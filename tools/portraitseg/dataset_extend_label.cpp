@@ -9,14 +9,12 @@
 #include "portraitseg/core/file.h"
 #include "portraitseg/data/photos.h"
 #include "portraitseg/data/write_image.h"
-#include "portraitseg/engine/checkpoint.h"
 #include "portraitseg/engine/pseudo_label.h"
-#include "portraitseg/engine/run_folder.h"
 #include "portraitseg/report/review_page.h"
-#include "portraitseg/weights/state_dict.h"
-#include "portraitseg/weights/weights_file.h"
 
 #include "dataset_extend.h"
+#include "network_choice.h"
+#include "output_place.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -29,8 +27,7 @@ constexpr int kOverlaySide = 1024;  // px
 constexpr int kOverlayQuality = 85;
 
 struct LabelArguments {
-  std::string run, weights, config;
-  std::vector<std::string> overrides;
+  NetworkArguments network;
   std::string images;
   std::int64_t workers = -1;
   ExtendOutput output;
@@ -45,18 +42,16 @@ std::vector<std::pair<std::string, std::int64_t>> reasons(const PseudoLabels& la
   return {counts.begin(), counts.end()};
 }
 
-std::shared_ptr<const PseudoLabels> label_photos(const LabelArguments& arguments, RunConfig& config,
-                                                 const TensorFile& weights, const fs::path& weights_path) {
+std::shared_ptr<const PseudoLabels> label_photos(const LabelArguments& arguments, TrainedNetwork& trained) {
+  RunConfig& config = trained.config;
   const std::shared_ptr<const Dataset> photos = open_photos(arguments.images, config.data.on_error);
-  const std::string model = sha256(read_file(weights_path)) + "\n" + ConfigWriter::yaml(config.model);
+  const std::string model = sha256(read_file(trained.path)) + "\n" + ConfigWriter::yaml(config.model);
   const std::string model_sha256 = sha256(model);
   ListOrigin origin = origin_of({kList, photos});
   origin.sha256 = pseudo_labels_sha256(*photos, model_sha256, config.preprocessing, arguments.limits);
   prepare_output({origin}, arguments.output);
   const Device device(config.device);
-  const auto network = config.model.options->build();
-  load_state_dict(*network, weights, weights_path);
-  device.place(*network);
+  const auto network = trained.build(device);
   ProgressBar bar("label");
   const ScanOptions scan = {config.data.workers,
                             [&](std::int64_t done, std::int64_t total) { bar.show(done, total); }};
@@ -103,20 +98,16 @@ void write_review(const PseudoLabels& labels, const fs::path& folder, const std:
 }
 
 int label_command(const LabelArguments& arguments) {
-  if (arguments.run.empty() == arguments.weights.empty())
-    throw UserError("extend label needs either --run or --weights");
   refuse_empty("--images", arguments.images);
   check_output(arguments.output);
-  refuse_among_photos(arguments.images, arguments.output);
-  const fs::path path =
-      arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
+  refuse_among_photos(arguments.images, arguments.output.folder);
+  const fs::path path = weights_path("extend label", arguments.network);
   refuse_to_overwrite(path, arguments.output.json);
-  const TensorFile weights = read_weights(path);
-  RunConfig config = arguments.config.empty() ? read_stored_config(weights, path, arguments.overrides)
-                                              : RunConfig::load(arguments.config, arguments.overrides);
+  TrainedNetwork network = read_network(arguments.network, path);
+  RunConfig& config = network.config;
   if (arguments.workers >= 0) config.data.workers = arguments.workers;
   config.data.on_error = OnError::kSkip;  // photos from anywhere: what cannot be read is named and left out
-  const auto labels = label_photos(arguments, config, weights, path);
+  const auto labels = label_photos(arguments, network);
   const Conversion done = write_lists({{kList, labels}}, arguments.output, config.data);
   const fs::path folder = arguments.output.folder;
   write_overlays(*labels, folder, config.data.workers);
@@ -156,12 +147,7 @@ void add_extend_label(CLI::App& extend, Action& action) {
   auto arguments = std::make_shared<LabelArguments>();
   CLI::App* command = extend.add_subcommand(
       "label", "Masks photos by a trained network, keeps the sure masks and makes a page to review them");
-  command->add_option("--run", arguments->run, "run folder; its best checkpoint is used");
-  command->add_option("--weights", arguments->weights, "weights file (.safetensors, .pth or a checkpoint)");
-  command->add_option("--config", arguments->config,
-                      "configuration; default: the one that the weights carry");
-  command->add_option("--set", arguments->overrides, "overrides a value of the configuration: key.sub=value")
-      ->take_all();
+  add_network_options(*command, arguments->network, "used");
   command->add_option("--images", arguments->images, "folder of photos, or a pattern in quotes: 'web/*.jpg'")
       ->required();
   command->add_option("--workers", arguments->workers, "threads that read images")->check(CLI::Range(0, 256));

@@ -5,15 +5,14 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
-#include "portraitseg/engine/run_folder.h"
+#include "portraitseg/engine/evaluator.h"
 #include "portraitseg/report/csv.h"
 #include "portraitseg/report/overlay.h"
 #include "portraitseg/report/results.h"
-#include "portraitseg/weights/state_dict.h"
-#include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
 #include "dataset_source.h"
+#include "network_choice.h"
 #include "output_place.h"
 #include "terminal.h"
 
@@ -23,8 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct EvaluateArguments {
-  std::string run, weights, config;
-  std::vector<std::string> overrides;
+  NetworkArguments network;
   std::string data, root, list;
   std::vector<std::string> protocols = {"clova"};
   std::string output, json;
@@ -33,12 +31,6 @@ struct EvaluateArguments {
   std::int64_t threads = 0;  ///< 0: not given
   int overlays = 8;
 };
-
-RunConfig read_config(const EvaluateArguments& arguments, const TensorFile& weights,
-                      const fs::path& weights_path) {
-  if (!arguments.config.empty()) return RunConfig::load(arguments.config, arguments.overrides);
-  return read_stored_config(weights, weights_path, arguments.overrides);
-}
 
 void apply_arguments(const EvaluateArguments& arguments, RunConfig& config) {
   if (!arguments.data.empty()) Config::load(arguments.data).read(config.data);
@@ -64,25 +56,20 @@ void write_output(const fs::path& folder, const std::vector<Evaluation>& evaluat
 }
 
 int evaluate_command(const EvaluateArguments& arguments) {
-  if (arguments.run.empty() == arguments.weights.empty())
-    throw UserError("evaluate needs either --run or --weights");
+  const fs::path path = weights_path("evaluate", arguments.network);
   if (!arguments.output.empty() && fs::exists(fs::path(arguments.output) / "metrics.json")) {
     throw DataError(arguments.output, "already holds an evaluation; choose another --output");
   }
   check_output_place(arguments.output);
-  const fs::path path =
-      arguments.run.empty() ? fs::path(arguments.weights) : RunFolder::open(arguments.run).best();
   refuse_to_overwrite(path, arguments.json);
-  const TensorFile weights = read_weights(path);
-  RunConfig config = read_config(arguments, weights, path);
+  TrainedNetwork network = read_network(arguments.network, path);
+  RunConfig& config = network.config;
   apply_arguments(arguments, config);
   std::vector<Protocol> chosen;
   for (const auto& name : arguments.protocols) chosen.push_back(protocols().at(name));
 
   const Device device(config.device);
-  const auto model = config.model.options->build();
-  load_state_dict(*model, weights, path);
-  device.place(*model);
+  const auto model = network.build(device);
   const auto dataset = config.data.options->open(config.data.val_list, config.data.on_error);
 
   std::vector<Evaluation> evaluations;
@@ -114,12 +101,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
 void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Measures a network on a list of images with masks");
-  command->add_option("--run", arguments->run, "run folder; its best checkpoint is measured");
-  command->add_option("--weights", arguments->weights, "weights file (.safetensors, .pth or a checkpoint)");
-  command->add_option("--config", arguments->config,
-                      "configuration; default: the one that the weights carry");
-  command->add_option("--set", arguments->overrides, "overrides a value of the configuration: key.sub=value")
-      ->take_all();
+  add_network_options(*command, arguments->network, "measured");
   command->add_option("--data", arguments->data,
                       "YAML file with the keys of the section data, in place of the configuration's");
   command->add_option("--root", arguments->root, "folder of the data set, in place of the configuration's");

@@ -31,7 +31,7 @@ int fail(std::string message, int code) {
 /// before main() begins, hence the second start.
 void wait_passively(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
-  const bool computes = verb == "train" || verb == "evaluate" || verb == "benchmark" ||
+  const bool computes = verb == "train" || verb == "evaluate" || verb == "predict" || verb == "benchmark" ||
                         (verb == "dataset" && argc > 2 && std::string(argv[2]) == "extend");
   if (!computes || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 0);
@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   portraitseg::Action action;
   portraitseg::add_train(app, action);
   portraitseg::add_evaluate(app, action);
+  portraitseg::add_predict(app, action);
   portraitseg::add_summary(app, action);
   portraitseg::add_weights(app, action);
   portraitseg::add_dataset(app, action);

@@ -2,9 +2,14 @@
 
 #include <regex>
 
+#include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/engine/checkpoint.h"
+#include "portraitseg/engine/run_folder.h"
+#include "portraitseg/weights/state_dict.h"
+#include "portraitseg/weights/weights_file.h"
 
 namespace portraitseg {
 
@@ -13,6 +18,35 @@ RunConfig config_of_network(const std::string& model, const std::vector<std::str
   return RunConfig::parse(
       fmt::format("model: {{name: {}}}\npreprocessing: {{size: [{}, {}]}}\n", model, height, width),
       "--model " + model, overrides);
+}
+
+void add_network_options(CLI::App& command, NetworkArguments& arguments, const std::string& what) {
+  command.add_option("--run", arguments.run, "run folder; its best checkpoint is " + what);
+  command.add_option("--weights", arguments.weights, "weights file (.safetensors, .pth or a checkpoint)");
+  command.add_option("--config", arguments.config, "configuration; default: the one that the weights carry");
+  command.add_option("--set", arguments.overrides, "overrides a value of the configuration: key.sub=value")
+      ->take_all();
+}
+
+std::filesystem::path weights_path(const std::string& verb, const NetworkArguments& arguments) {
+  if (arguments.run.empty() == arguments.weights.empty())
+    throw UserError(verb + " needs either --run or --weights");
+  return arguments.run.empty() ? std::filesystem::path(arguments.weights)
+                               : RunFolder::open(arguments.run).best();
+}
+
+std::shared_ptr<SegmentationModel> TrainedNetwork::build(const Device& device) const {
+  const auto model = config.model.options->build();
+  load_state_dict(*model, weights, path);
+  device.place(*model);
+  return model;
+}
+
+TrainedNetwork read_network(const NetworkArguments& arguments, const std::filesystem::path& path) {
+  TensorFile weights = read_weights(path);
+  RunConfig config = arguments.config.empty() ? read_stored_config(weights, path, arguments.overrides)
+                                              : RunConfig::load(arguments.config, arguments.overrides);
+  return {path, std::move(weights), std::move(config)};
 }
 
 std::array<std::int64_t, 2> parse_size(const std::string& text) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/data/media_files.h"
 
 namespace portraitseg {
 namespace {
@@ -41,6 +42,14 @@ void check_output_place(const fs::path& folder) {
   fs::path made = fs::weakly_canonical(fs::absolute(folder), error);
   while (!fs::exists(made, error) && made.has_relative_path()) made = made.parent_path();
   check_writable(made / "", folder);
+}
+
+void refuse_among_photos(const fs::path& photos, const fs::path& output) {
+  std::error_code error;
+  if (fs::is_directory(photos, error) && lies_in(output, photos)) {
+    throw DataError(output, "lies in the folder of photos " + photos.string() +
+                                ", where it would be taken for photos; choose another folder");
+  }
 }
 
 }  // namespace portraitseg

@@ -19,6 +19,10 @@ std::vector<std::string> read_lines(const std::filesystem::path& path);
 /// @throws DataError naming path and reason (disk full, no permission ...).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// Gives a file that is written a name that may be taken: fsync, rename. Both are in the same folder.
+/// @throws DataError naming `path` and the reason.
+void replace_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+
 /// Adds `bytes` to the end of the file, which is made where there is none; a program that has it open reads on.
 /// What a killed program wrote of them stays; a write that fails leaves the file as it was.
 /// @throws DataError naming path and reason.

@@ -10,4 +10,7 @@ namespace portraitseg {
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body);
 
+/// From now on operators that this thread calls run on it alone: for workers that share the cores with others.
+void compute_alone();
+
 }  // namespace portraitseg
