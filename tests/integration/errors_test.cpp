@@ -59,6 +59,22 @@ Arguments train_with(const std::string& override) {
   return {"train", "--config", "config.yaml", "--output", "run", "--set", override};
 }
 
+TEST(Memory, ThatDoesNotSufficeIsOneLineThatNamesTheBatch) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer needs all addresses";
+#endif
+  const Workplace place;
+  // The images of one batch alone are 12 GiB.
+  expect_refusal(place, place.command(train_with("preprocessing.size=[16384, 16384]")).limit_memory(8L << 30),
+                 {"out of memory with batches of 4 images of 16384x16384", "trainer.batch_size"});
+}
+
+TEST(Precision, OfFp16OnTheCpuIsRefused) {
+  const Workplace place;
+  expect_refusal(place, place.command(train_with("device.precision=fp16")),
+                 {"device.precision", "fp16", "CUDA"});
+}
+
 TEST(WrongCommandLine, IsRefusedInOneLine) {
   const Workplace place;
   expect_refusals(

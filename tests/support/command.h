@@ -136,6 +136,12 @@ class Command {
     return *this;
   }
 
+  /// No more than so many bytes of addresses; LibTorch alone takes about 1 GiB. Not with AddressSanitizer, which takes all.
+  Command& limit_memory(rlim_t bytes) {
+    memory_ = bytes;
+    return *this;
+  }
+
   Process start() const {
     std::vector<const char*> argv = {PORTRAITSEG_COMMAND};
     for (const auto& argument : arguments_) argv.push_back(argument.c_str());
@@ -165,13 +171,15 @@ class Command {
       std::signal(SIGXFSZ, SIG_IGN);  // outlives exec
       if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return;
     }
+    const rlimit memory = {memory_, memory_};
+    if (memory_ != RLIM_INFINITY && ::setrlimit(RLIMIT_AS, &memory) != 0) return;
     ::execv(argv.front(), const_cast<char* const*>(argv.data()));
   }
 
   std::vector<std::string> arguments_;
   std::filesystem::path folder_, stdout_;
   std::map<std::string, std::string> environment_;
-  rlim_t file_size_ = RLIM_INFINITY;
+  rlim_t file_size_ = RLIM_INFINITY, memory_ = RLIM_INFINITY;
 };
 
 /// The whole file; "" if it cannot be read.

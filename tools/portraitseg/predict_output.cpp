@@ -13,7 +13,6 @@
 #include "portraitseg/report/class_overlay.h"
 
 #include "output_place.h"
-#include "terminal.h"
 
 namespace portraitseg {
 namespace {
