@@ -122,13 +122,17 @@ class Writer {
   std::string state() const {
     if (history_.empty()) return "<p>No epoch is finished yet.</p>\n";
     const EpochRecord& last = history_.back();
+    std::string best = "No epoch counts as the best yet.";
+    if (progress_.best.epoch > 0) {
+      best = fmt::format("Best: epoch {} with <b>{} {:.2f}</b>.", progress_.best.epoch,
+                         html_text(page_.selected_by), progress_.best.value);
+    }
     return fmt::format(
-        "<p>Epoch {} of {}. Best: epoch {} with <b>{} {:.2f}</b>.</p>\n"
+        "<p>Epoch {} of {}. {}</p>\n"
         "<p class=\"quiet\">Validation by protocol {}, n = {}, list sha256 {:.8}. Training on {} "
         "images.</p>\n",
-        progress_.epoch, page_.epochs, progress_.best.epoch, html_text(page_.selected_by),
-        progress_.best.value, html_text(last.val_protocol), last.val_images, last.val_list_sha256,
-        progress_.train_images);
+        progress_.epoch, page_.epochs, best, html_text(last.val_protocol), last.val_images,
+        last.val_list_sha256, progress_.train_images);
   }
 
   std::string chart(const std::string& title, const std::vector<Series>& all) const {
@@ -145,7 +149,7 @@ class Writer {
     if (history_.empty()) return "";
     std::vector<Series> regions, boundaries;
     for (auto& one : series_of(history_, &EpochRecord::validation))
-      (one.name.rfind("boundary", 0) == 0 ? boundaries : regions).push_back(std::move(one));
+      (one.name.find("boundary") != std::string::npos ? boundaries : regions).push_back(std::move(one));
     return "<h2>Curves</h2>\n<div class=\"grid2\">\n" +
            chart("Training loss: weighted terms", losses_of(history_)) +
            chart("Validation: IoU, percent", regions) + chart("Validation: boundary, percent", boundaries) +

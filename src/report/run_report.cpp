@@ -19,6 +19,14 @@ std::string environment_of(const RunFolder& run) {
   return std::filesystem::exists(run.environment()) ? read_file(run.environment()) : "";
 }
 
+/// Its folder's name, a stage's with that of its run before it.
+std::string name_of(const RunFolder& run) {
+  const std::filesystem::path path = std::filesystem::absolute(run.path()).lexically_normal();
+  const std::filesystem::path above = path.parent_path();
+  const bool stage = std::filesystem::exists(above / run.config().filename());
+  return ((stage ? above.filename() : std::filesystem::path()) / path.filename()).string();
+}
+
 }  // namespace
 
 RunReport::RunReport(RunFolder run, Trainer& trainer, const Device& device, const TrainingClock& clock)
@@ -62,7 +70,7 @@ std::vector<SamplePicture> RunReport::draw() const {
 void RunReport::write_page(const Progress& progress, std::vector<SamplePicture> pictures) const {
   const RunConfig& config = trainer_.config();
   RunPage page;
-  page.name = std::filesystem::absolute(run_.path()).lexically_normal().filename().string();
+  page.name = name_of(run_);
   page.epochs = config.trainer.epochs;
   page.selected_by = config.evaluation.select_by;
   page.progress = progress;

@@ -159,13 +159,16 @@ void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {
   bar_.reset();
   const EpochRecord& record = progress.history.back();
   const double left = clock_.run_left();
-  say(fmt::format(
-      "epoch {}/{}  loss {:.4f}  val foreground IoU {:.2f}  mIoU {:.2f}  boundary F1 {:.2f}  lr {:.3g}  {}  "
-      "{:.1f} images/s{}{}",
-      record.epoch, epochs_, record.train_loss, record.validation.at("iou_foreground"),
-      record.validation.at("miou"), record.validation.at("boundary_f1_15"), record.lr,
-      duration(clock_.epoch_seconds()), clock_.images_per_second(),
-      left > 0 ? fmt::format("  {} left", duration(left)) : "", best ? "  best" : ""));
+  const auto ema = record.validation.find("ema_iou_foreground");
+  say(
+      fmt::format("epoch {}/{}  loss {:.4f}  val foreground IoU {:.2f}{}  mIoU {:.2f}  boundary F1 {:.2f}  "
+                  "lr {:.3g}  {}  "
+                  "{:.1f} images/s{}{}",
+                  record.epoch, epochs_, record.train_loss, record.validation.at("iou_foreground"),
+                  ema == record.validation.end() ? "" : fmt::format(" (averaged {:.2f})", ema->second),
+                  record.validation.at("miou"), record.validation.at("boundary_f1_15"), record.lr,
+                  duration(clock_.epoch_seconds()), clock_.images_per_second(),
+                  left > 0 ? fmt::format("  {} left", duration(left)) : "", best ? "  best" : ""));
   const double waiting = waited_ / std::chrono::duration<double>(training_end_ - epoch_start_).count();
   if (waiting > kNoticeableWaiting)
     say(fmt::format(
