@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/report/csv.h"
 #include "portraitseg/report/run_page.h"
@@ -19,12 +20,20 @@ std::string environment_of(const RunFolder& run) {
   return std::filesystem::exists(run.environment()) ? read_file(run.environment()) : "";
 }
 
+/// Whether `folder` is that of a run with stages.
+bool holds_stages(const std::filesystem::path& folder) {
+  try {
+    return RunFolder::plan(folder).staged();
+  } catch (const UserError&) {
+    return false;
+  }
+}
+
 /// Its folder's name, a stage's with that of its run before it.
 std::string name_of(const RunFolder& run) {
   const std::filesystem::path path = std::filesystem::absolute(run.path()).lexically_normal();
   const std::filesystem::path above = path.parent_path();
-  const bool stage = std::filesystem::exists(above / run.config().filename());
-  return ((stage ? above.filename() : std::filesystem::path()) / path.filename()).string();
+  return ((holds_stages(above) ? above.filename() : std::filesystem::path()) / path.filename()).string();
 }
 
 }  // namespace
