@@ -109,13 +109,10 @@ void merge(ConfigNode& base, ConfigNode over) {
 }
 
 ConfigNode take(ConfigNode& map, const std::string& key) {
-  ConfigNode taken;
-  const auto entry =
-      std::find_if(map.entries.begin(), map.entries.end(), [&](const auto& e) { return e.key == key; });
-  if (entry != map.entries.end()) {
-    taken = std::move(entry->value);
-    map.entries.erase(entry);
-  }
+  ConfigNode::Entry* entry = find_entry(map, key);
+  if (entry == nullptr) return {};
+  ConfigNode taken = std::move(entry->value);
+  map.entries.erase(map.entries.begin() + (entry - map.entries.data()));
   return taken;
 }
 
@@ -156,14 +153,15 @@ void set_place(ConfigNode& node, const Place& place) {
   }
 }
 
-void apply_override(ConfigNode& root, const std::string& text) {
+/// @param skipped characters of the key that have led to `root`
+void apply_override(ConfigNode& root, const std::string& text, std::size_t skipped = 0) {
   const Place place{"--set " + text, 0, 0};
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0) throw ConfigError(place, "expected key=value");
   ConfigNode value = parse_yaml(text.substr(equals + 1), place.source);
   set_place(value, place);
   ConfigNode* node = &root;
-  std::string path = text.substr(0, equals);
+  std::string path = text.substr(skipped, equals - skipped);
   while (!path.empty()) {
     const auto dot = path.find('.');
     const std::string key = path.substr(0, dot);
@@ -194,6 +192,19 @@ void apply_override(ConfigNode& root, const std::string& text) {
   *node = std::move(value);
 }
 
+enum class Addressed {
+  kNone,
+  kWhole,  ///< the list or an item as a whole
+  kPart,   ///< something in an item
+};
+
+/// What of the list an override writes.
+Addressed addressed_item(const std::string& text, const std::string& list) {
+  if (text.rfind(list + "=", 0) == 0) return Addressed::kWhole;
+  if (text.rfind(list + ".", 0) != 0) return Addressed::kNone;
+  return text.find('.', list.size() + 1) < text.find('=') ? Addressed::kPart : Addressed::kWhole;
+}
+
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -219,6 +230,7 @@ const ConfigNode* ConfigNode::find(const std::string& key) const {
 Config Config::load(const fs::path& file, const std::vector<std::string>& overrides) {
   Config config;
   config.root_ = load_with_bases(file, {});
+  config.written_ = config.root_;
   config.overrides_ = overrides;
   for (const auto& text : overrides) apply_override(config.root_, text);
   return config;
@@ -231,23 +243,42 @@ Config Config::parse(const std::string& yaml, const std::string& source,
   if (config.root_.kind == Kind::kNull) config.root_.kind = Kind::kMap;
   if (config.root_.kind != Kind::kMap)
     throw ConfigError(config.root_.place, "a configuration is a map of keys");
+  config.written_ = config.root_;
   config.overrides_ = overrides;
   for (const auto& text : overrides) apply_override(config.root_, text);
   return config;
 }
 
-Config Config::spread(const std::string& name) const {
-  Config spread = *this;
-  ConfigNode list = take(spread.root_, name);
-  for (auto& item : list.items) {
-    ConfigNode whole = spread.root_;
+Config Config::spread(const std::string& list) const {
+  ConfigNode rest = written_;
+  for (const auto& text : overrides_) {
+    if (addressed_item(text, list) == Addressed::kWhole) apply_override(rest, text);
+  }
+  ConfigNode items = take(rest, list);
+  for (std::size_t i = 0; i < items.items.size(); ++i) {
+    ConfigNode& item = items.items[i];
+    ConfigNode own_name;  // apart: it is no section's
+    own_name.kind = Kind::kMap;
+    if (ConfigNode::Entry* name = find_entry(item, kName)) own_name.entries.push_back(*name);
+    take(item, kName);
+    ConfigNode whole = rest;
     merge(whole, std::move(item));
     for (const auto& text : overrides_) {
-      if (text.rfind(name + ".", 0) != 0 && text.rfind(name + "=", 0) != 0) apply_override(whole, text);
+      if (addressed_item(text, list) == Addressed::kNone) apply_override(whole, text);
+    }
+    const std::string prefix = list + "." + std::to_string(i) + ".", name = prefix + kName + "=";
+    for (const auto& text : overrides_) {
+      if (text.rfind(prefix, 0) == 0)
+        apply_override(text.rfind(name, 0) == 0 ? own_name : whole, text, prefix.size());
+    }
+    if (whole.kind == Kind::kMap) {
+      for (auto& entry : own_name.entries) whole.entries.push_back(std::move(entry));
     }
     item = std::move(whole);
   }
-  spread.root_.entries = {{name, list.place, std::move(list)}};
+  Config spread;
+  spread.root_ = std::move(rest);
+  spread.root_.entries = {{list, items.place, std::move(items)}};
   return spread;
 }
 

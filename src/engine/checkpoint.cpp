@@ -48,11 +48,13 @@ Json to_json(const Progress& progress) {
           {"loss_sum", progress.current.loss_sum},
           {"term_sums", progress.current.term_sums},
           {"skipped", progress.current.skipped},
+          {"not_finite", progress.current.not_finite},
           {"best", to_json(progress.best)},
           {"best_ema", to_json(progress.best_ema)},
           {"history", history},
           {"train_list_sha256", progress.train_list_sha256},
-          {"train_images", progress.train_images}};
+          {"train_images", progress.train_images},
+          {"teacher_sha256", progress.teacher_sha256}};
 }
 
 Progress from_json(const Json& json) {
@@ -63,8 +65,14 @@ Progress from_json(const Json& json) {
   json.at("loss_sum").get_to(progress.current.loss_sum);
   json.at("term_sums").get_to(progress.current.term_sums);
   json.at("skipped").get_to(progress.current.skipped);
-  progress.best = best_from_json(json.at("best"));
-  progress.best_ema = best_from_json(json.at("best_ema"));
+  if (json.contains("best")) {
+    progress.best = best_from_json(json.at("best"));
+    progress.best_ema = best_from_json(json.at("best_ema"));
+    json.at("not_finite").get_to(progress.current.not_finite);
+    json.at("teacher_sha256").get_to(progress.teacher_sha256);
+  } else {  // before there were averaged weights
+    progress.best = {json.at("best_epoch").get<std::int64_t>(), json.at("best_value").get<double>()};
+  }
   json.at("train_list_sha256").get_to(progress.train_list_sha256);
   json.at("train_images").get_to(progress.train_images);
   for (const auto& item : json.at("history")) {
@@ -99,19 +107,26 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
 
 Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path,
                          const TrainingState& state) {
-  const auto text = file.metadata.find(kProgressKey);
+  const Progress progress = stored_progress(file, path);
   const torch::Tensor* generator = file.find(generator_key());
-  if (text == file.metadata.end() || generator == nullptr)
-    throw DataError(path, "holds weights but no checkpoint");
+  if (generator == nullptr) throw DataError(path, "holds weights but no checkpoint");
   load_state_dict(state.model, file, path);
   state.step.load(file, path);
   if (state.average != nullptr) state.average->load(file, path);
   auto cpu = at::detail::getDefaultCPUGenerator();
   try {
     cpu.set_state(*generator);
-    return from_json(Json::parse(text->second));
   } catch (const c10::Error& error) {
     throw DataError(path, std::string("its generator cannot be restored: ") + error.what_without_backtrace());
+  }
+  return progress;
+}
+
+Progress stored_progress(const TensorFile& file, const std::filesystem::path& path) {
+  const auto text = file.metadata.find(kProgressKey);
+  if (text == file.metadata.end()) throw DataError(path, "holds weights but no checkpoint");
+  try {
+    return from_json(Json::parse(text->second));
   } catch (const nlohmann::json::exception& error) {
     throw DataError(path, std::string("its progress cannot be read: ") + error.what());
   }

@@ -4,7 +4,6 @@
 
 #include <torch/torch.h>
 
-#include "portraitseg/core/error.h"
 #include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
@@ -16,15 +15,6 @@ constexpr double kTiny = 1.0 / 65536;  // as far below 1 as the first scale is a
 
 std::string key(const char* name) {
   return std::string(kTrainingPrefix) + "scaler." + name;
-}
-
-const torch::Tensor& number(const TensorFile& file, const std::string& key,
-                            const std::filesystem::path& path) {
-  const torch::Tensor* tensor = file.find(key);
-  if (tensor == nullptr || tensor->dim() != 0)
-    throw DataError(path, "no whole checkpoint of a training in fp16: " + key +
-                              (tensor == nullptr ? " is missing" : " is no number"));
-  return *tensor;
 }
 
 }  // namespace
@@ -49,8 +39,8 @@ void GradScaler::save(TensorFile& file) const {
 }
 
 void GradScaler::load(const TensorFile& file, const std::filesystem::path& path) {
-  scale_ = number(file, key("scale"), path).item<double>();
-  finite_updates_ = number(file, key("finite_updates"), path).item<std::int64_t>();
+  scale_ = file.require(key("scale"), {}, path).item<double>();
+  finite_updates_ = file.require(key("finite_updates"), {}, path).item<std::int64_t>();
 }
 
 }  // namespace portraitseg

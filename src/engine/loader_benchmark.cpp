@@ -70,7 +70,7 @@ void train(Trainer& trainer, std::int64_t steps, LoaderBenchmark& result) {
       if (!batch) break;
       if (batch->image.size(0) == 0) continue;
       const double waited = seconds_since(start);
-      trainer.step({*batch});
+      trainer.step(*batch);
       ++result.steps;
       if (first && epoch == 0) result.first_batch_s = waited;
       if (first) continue;  // nothing could be read ahead

@@ -258,11 +258,8 @@ void Optimizer::save(TensorFile& file) const {
 
 void Optimizer::load(const TensorFile& file, const std::filesystem::path& path) {
   refuse_others(file, path);
-  const auto get = [&](const std::string& name, torch::IntArrayRef shape) -> const torch::Tensor& {
-    const torch::Tensor* tensor = file.find(prefix() + name);
-    if (tensor != nullptr && tensor->sizes() == shape) return *tensor;
-    throw DataError(path, "no whole checkpoint of this network: " + prefix() + name +
-                              (tensor == nullptr ? " is missing" : " has another shape"));
+  const auto get = [&](const std::string& name, torch::IntArrayRef shape) {
+    return file.require(prefix() + name, shape, path);
   };
   const std::vector<std::string> names = rule_->state();
   steps_ = get(kSteps, {}).item<std::int64_t>();

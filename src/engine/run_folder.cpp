@@ -56,14 +56,11 @@ TrainingPlan RunFolder::plan(const fs::path& path) {
 RunFolder RunFolder::open(const fs::path& path) {
   const RunFolder folder(path);
   folder.require_config();
-  const ConfigNode plan = Config::load(folder.config()).root();
-  const ConfigNode* stages = plan.find("stages");
-  if (stages == nullptr || stages->items.empty()) return folder;
-  const ConfigNode* name = stages->items.back().find("name");
-  if (name == nullptr) throw DataError(folder.config(), "its last stage has no name");
-  const RunFolder last(path / name->scalar);
-  if (!fs::is_regular_file(last.config()))
-    throw DataError(path, "its stage " + name->scalar + " has not begun");
+  const TrainingPlan trained = plan(path);
+  if (!trained.staged()) return folder;
+  const std::string& name = trained.stages.back().name;
+  const RunFolder last(path / name);
+  if (!fs::is_regular_file(last.config())) throw DataError(path, "its stage " + name + " has not begun");
   return last;
 }
 

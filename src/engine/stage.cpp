@@ -26,7 +26,8 @@ bool is_folder_name(const std::string& name) {
 void Stage::fields(Fields& f) {
   f("name", name, "of the stage and its folder");
   f.check(is_folder_name(name), "name", "expected a stage's name of letters, digits, _ and -");
-  f("init_from", init_from, "an earlier stage's checkpoint to start from, such as encoder/best; empty: none");
+  f("init_from", init_from,
+    "an earlier stage's checkpoint to start from, in place of model.init_from, such as encoder/best");
   config.fields(f);
 }
 
@@ -42,19 +43,23 @@ std::filesystem::path Stage::start_file(const std::filesystem::path& run) const 
 void TrainingPlan::fields(Fields& f) {
   f.list(kStages, stages, "trainings that follow one another, each over the rest of the file");
   f.check(!stages.empty(), kStages, "expected at least one");
-  std::vector<std::string> earlier;
-  for (const Stage& stage : stages) {
-    const auto known = [&](const std::string& name) {
-      return std::find(earlier.begin(), earlier.end(), name) != earlier.end();
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const Stage& stage = stages[i];
+    const auto end = stages.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto earlier = [&](const std::string& name) {
+      return std::find_if(stages.begin(), end, [&](const Stage& other) { return other.name == name; });
     };
-    f.check(!known(stage.name), kStages, "two stages are called " + stage.name);
+    f.check(earlier(stage.name) == end, kStages, "two stages are called " + stage.name);
+    if (stage.init_from.empty()) continue;
     const Checkpoint start(stage.init_from);
-    f.check(stage.init_from.empty() || (known(start.stage) && (start.name == "best" || start.name == "last" ||
-                                                               start.name == "best_ema")),
-            kStages,
+    const auto first = earlier(start.stage);
+    const bool known = start.name == "best" || start.name == "last" || start.name == "best_ema";
+    f.check(first != end && known, kStages,
             "init_from of " + stage.name + " is '" + stage.init_from +
                 "'; expected an earlier stage's best, last or best_ema, such as encoder/best");
-    earlier.push_back(stage.name);
+    f.check(first == end || start.name != "best_ema" || first->config.trainer.ema_decay > 0, kStages,
+            "init_from of " + stage.name + " is '" + stage.init_from + "', but trainer.ema_decay of " +
+                start.stage + " is 0");
   }
 }
 

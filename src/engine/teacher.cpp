@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
 #include "portraitseg/engine/checkpoint.h"
 #include "portraitseg/weights/state_dict.h"
 #include "portraitseg/weights/weights_file.h"
@@ -68,6 +69,7 @@ Teacher::Teacher(const RunConfig& student, const Device& device)
     : device_(device), student_(student.preprocessing) {
   const std::filesystem::path path = student.distillation.teacher;
   const TensorFile file = read_teacher(path);
+  sha256_ = portraitseg::sha256(read_file(path));
   const RunConfig config = read_stored_config(file, path);
   own_ = config.preprocessing;
   model_ = config.model.options->build();

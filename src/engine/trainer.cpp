@@ -14,7 +14,7 @@
 namespace portraitseg {
 namespace {
 
-constexpr const char* kEma = "ema_";  // before a figure of the averaged weights
+constexpr std::int64_t kShownNotFinite = 3;  // steps of an epoch
 
 void add_figures(std::map<std::string, double>& figures, const std::string& prefix, const Metrics& metrics) {
   for (const char* name : {"iou_foreground", "iou_background", "miou", "miou_per_image"})
@@ -49,6 +49,7 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
     average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
   progress_.train_list_sha256 = train_set_->list_sha256;
   progress_.train_images = train_set_->size();
+  if (teacher_) progress_.teacher_sha256 = teacher_->sha256();
 }
 
 /// Input size, outputs and losses that do not fit together show here, before a run folder is made.
@@ -110,6 +111,8 @@ std::optional<PartialLoad> Trainer::resume(const RunFolder& run) {
                                           std::to_string(progress_.train_images) + " usable images then, " +
                                           std::to_string(train_set_->size()) + " now, or another list");
   }
+  if (teacher_ && progress_.teacher_sha256 != teacher_->sha256())
+    throw DataError(config_.distillation.teacher, "is not the teacher that the run began with");
   ready_ = true;
   return std::nullopt;
 }
@@ -130,11 +133,10 @@ bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& 
   return true;
 }
 
-bool Trainer::finished() const {
-  if (progress_.epoch >= config_.trainer.epochs) return true;
-  const std::int64_t last_better = std::max(progress_.best.epoch, progress_.best_ema.epoch);
-  return config_.trainer.patience > 0 && last_better > 0 &&
-         progress_.epoch - last_better >= config_.trainer.patience;
+bool Trainer::finished(const Progress& progress, const TrainerOptions& options) {
+  if (progress.epoch >= options.epochs) return true;
+  const std::int64_t last_better = std::max(progress.best.epoch, progress.best_ema.epoch);
+  return options.patience > 0 && last_better > 0 && progress.epoch - last_better >= options.patience;
 }
 
 bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& stop) {
@@ -145,9 +147,8 @@ bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& sto
   while (progress_.current.batch < batches) {
     const std::int64_t first = progress_.current.batch;
     const std::int64_t last = std::min(first + config_.trainer.accumulate, batches);
-    update(next_batches(loader, last - first));
+    update(loader, last);
     tell_obstacle();
-    progress_.current.batch = last;
     tell([&](auto& o) { o.stepped(progress_, batches); });
     if (stop()) {
       save(run.last());
@@ -158,49 +159,58 @@ bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& sto
   return true;
 }
 
-/// The batches of one update, without those whose images were all skipped.
-std::vector<Batch> Trainer::next_batches(EpochLoader& loader, std::int64_t count) {
+Batch Trainer::next_batch(EpochLoader& loader) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<Batch> batches;
-  for (std::int64_t i = 0; i < count; ++i) {
-    Batch batch = *loader.next();
-    for (const auto& reason : batch.skipped) tell([&](auto& o) { o.skipped(reason); });
-    progress_.current.skipped += static_cast<std::int64_t>(batch.skipped.size());
-    if (batch.image.size(0) > 0) batches.push_back(std::move(batch));
-  }
+  Batch batch = *loader.next();
   const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
   tell([&](auto& o) { o.waited(waited.count()); });
-  return batches;
+  for (const auto& reason : batch.skipped) tell([&](auto& o) { o.skipped(reason); });
+  progress_.current.skipped += static_cast<std::int64_t>(batch.skipped.size());
+  return batch;
 }
 
-/// One step, or what trainer.on_nan says in place of it.
-void Trainer::update(const std::vector<Batch>& batches) {
-  if (batches.empty()) return;
-  try {
-    count(step(batches));
-    if (average_) average_->update();
-  } catch (const LossNotFinite& error) {
-    if (config_.trainer.on_nan == OnNan::kStop)
-      throw UserError(std::string(error.what()) + "; the last checkpoint is from before; lower optimizer.lr");
-    for (const auto& batch : batches) progress_.current.skipped += batch.image.size(0);
-    tell([&](auto& o) { o.skipped(std::string(error.what()) + "; the network stays as it was"); });
-  }
-}
-
-std::vector<double> Trainer::step(const std::vector<Batch>& batches) {
-  std::vector<double> means(config_.losses.size());
-  try {
-    for (const Batch& batch : batches) {
-      const std::vector<double> terms = step_->add(batch);
-      for (std::size_t i = 0; i < means.size(); ++i)
-        means[i] += terms[i] / static_cast<double>(batches.size());
+/// One step, of the batches before `last`.
+void Trainer::update(EpochLoader& loader, std::int64_t last) {
+  const double lr = learning_rate();
+  std::vector<double> sums(config_.losses.size());
+  std::int64_t batches = 0, images = 0;
+  bool finite = true;
+  const auto attempt = [&](const auto& work) {
+    try {
+      if (finite) work();
+    } catch (const LossNotFinite& error) {
+      finite = false;
+      leave_out(error, std::min(progress_.current.batch + 1, last), images);
     }
-    step_->update(learning_rate());
-    return means;
-  } catch (const LossNotFinite& error) {
-    throw LossNotFinite(std::string(error.what()) + " in epoch " + std::to_string(progress_.epoch + 1) +
-                        ", batch " + std::to_string(progress_.current.batch + 1));
+  };
+  for (; progress_.current.batch < last; ++progress_.current.batch) {
+    const Batch batch = next_batch(loader);
+    if (batch.image.size(0) == 0) continue;
+    images += batch.image.size(0);
+    ++batches;
+    if (!finite) progress_.current.skipped += batch.image.size(0);
+    attempt([&] {
+      const std::vector<double> terms = step_->add(batch);
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += terms[i];
+    });
   }
+  if (batches == 0) return;
+  attempt([&] {
+    step_->update(lr);
+    count(sums, batches);
+    if (average_) average_->update();
+  });
+}
+
+/// What trainer.on_nan says of a step that failed at this batch, from 1, after so many images.
+void Trainer::leave_out(const LossNotFinite& error, std::int64_t batch, std::int64_t images) {
+  const std::string text = std::string(error.what()) + " in epoch " + std::to_string(progress_.epoch + 1) +
+                           ", batch " + std::to_string(batch);
+  if (config_.trainer.on_nan == OnNan::kStop)
+    throw UserError(text + "; the last checkpoint is from before; lower optimizer.lr");
+  progress_.current.skipped += images;
+  if (++progress_.current.not_finite > kShownNotFinite) return;
+  tell([&](auto& o) { o.skipped(text + "; the network stays as it was"); });
 }
 
 void Trainer::tell_obstacle() {
@@ -210,11 +220,12 @@ void Trainer::tell_obstacle() {
   tell([&](auto& o) { o.not_fused(obstacle); });
 }
 
-/// Adds a step's loss terms to the epoch's.
-void Trainer::count(const std::vector<double>& terms) {
-  for (std::size_t i = 0; i < terms.size(); ++i) {
-    progress_.current.term_sums[config_.losses[i].title()] += terms[i];
-    progress_.current.loss_sum += terms[i];
+/// Adds a step's loss terms, summed over its batches, to the epoch's.
+void Trainer::count(const std::vector<double>& sums, std::int64_t batches) {
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const double mean = sums[i] / static_cast<double>(batches);
+    progress_.current.term_sums[config_.losses[i].title()] += mean;
+    progress_.current.loss_sum += mean;
   }
   ++progress_.current.steps;
 }
@@ -262,8 +273,11 @@ bool Trainer::improves(Best& best, const EpochRecord& record, const std::string&
 }
 
 void Trainer::finish_epoch(const RunFolder& run) {
-  if (progress_.current.steps == 0)
-    throw DataError(train_set_->list, "no batch of the list could be trained on");
+  if (progress_.current.not_finite > 0 && progress_.current.steps == 0) {
+    throw UserError("no step of epoch " + std::to_string(progress_.epoch + 1) +
+                    " had a finite loss and finite gradients; the last checkpoint is from before");
+  }
+  if (progress_.current.steps == 0) throw DataError(train_set_->list, "no image of the list could be used");
   EpochRecord record = training_record();
   const Evaluation evaluation = validate();
   for (const auto& reason : evaluation.skipped) tell([&](auto& o) { o.skipped(reason); });
@@ -304,8 +318,9 @@ void Trainer::save_average(const std::filesystem::path& path) const {
 
 double Trainer::learning_rate() const {
   const std::int64_t batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
-  // Once an epoch is through, its record asks for the learning rate of its last batch.
-  const std::int64_t batch = std::min(progress_.current.batch, batches - 1);
+  // Once an epoch is through, its record asks for the learning rate of its last step.
+  const std::int64_t accumulate = config_.trainer.accumulate;
+  const std::int64_t batch = std::min(progress_.current.batch, batches - 1) / accumulate * accumulate;
   const SchedulePosition position{progress_.epoch, batch, batches, config_.trainer.epochs};
   return config_.optimizer.options->lr * config_.schedule.factor(position);
 }

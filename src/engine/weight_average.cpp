@@ -4,7 +4,6 @@
 
 #include <torch/torch.h>
 
-#include "portraitseg/core/error.h"
 #include "portraitseg/weights/state_dict.h"
 
 namespace portraitseg {
@@ -57,14 +56,8 @@ void WeightAverage::save(TensorFile& file) const {
 }
 
 void WeightAverage::load(const TensorFile& file, const std::filesystem::path& path) {
-  const auto get = [&](const std::string& name, torch::IntArrayRef shape) -> const torch::Tensor& {
-    const torch::Tensor* tensor = file.find(prefix() + name);
-    if (tensor != nullptr && tensor->sizes() == shape) return *tensor;
-    throw DataError(path, "no whole checkpoint of this network: " + prefix() + name +
-                              (tensor == nullptr ? " is missing" : " has another shape"));
-  };
-  for (auto& slot : slots_) slot.average.copy_(get(slot.key, slot.weight.sizes()));
-  updates_ = get(kUpdates, {}).item<std::int64_t>();
+  for (auto& slot : slots_) slot.average.copy_(file.require(prefix() + slot.key, slot.weight.sizes(), path));
+  updates_ = file.require(prefix() + kUpdates, {}, path).item<std::int64_t>();
 }
 
 }  // namespace portraitseg

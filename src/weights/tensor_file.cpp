@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "portraitseg/core/error.h"
+
 #include "dtypes.h"
 
 namespace portraitseg {
@@ -17,6 +19,14 @@ const torch::Tensor& TensorFile::at(const std::string& name) const {
   const torch::Tensor* tensor = find(name);
   if (tensor == nullptr) throw std::out_of_range("no tensor named " + name);
   return *tensor;
+}
+
+const torch::Tensor& TensorFile::require(const std::string& name, torch::IntArrayRef shape,
+                                         const std::filesystem::path& path) const {
+  const torch::Tensor* tensor = find(name);
+  if (tensor != nullptr && tensor->sizes() == shape) return *tensor;
+  throw DataError(path, "no whole checkpoint of this training: " + name +
+                            (tensor == nullptr ? " is missing" : " has another shape"));
 }
 
 std::string dtype_name(torch::Dtype dtype) {

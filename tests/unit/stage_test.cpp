@@ -4,6 +4,7 @@
 
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/run_folder.h"
+#include "portraitseg/models/portraitnet.h"
 
 #include "support/temporary_folder.h"
 
@@ -78,6 +79,42 @@ TEST_F(Stages, AnOverrideHoldsInAllOfThemOrInTheOneItNames) {
   EXPECT_EQ(plan.stages[1].config.trainer.batch_size, 2);
 }
 
+TEST_F(Stages, KeepTheOptionsThatStandBesideThem) {
+  const TrainingPlan plan = load(
+      "model: {name: portraitnet, boundary_head: false}\n"
+      "schedule: {name: exponential, gamma: 0.7}\n"
+      "stages: [{name: a}, {name: b, schedule: {gamma: 0.8}}, {name: c, model: {name: sinet}}]\n",
+      {"stages.0.name=other"});
+  ASSERT_EQ(plan.stages.size(), 3u);
+  EXPECT_EQ(plan.stages[0].name, "other");
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto& model = dynamic_cast<const PortraitNetOptions&>(*plan.stages[i].config.model.options);
+    EXPECT_FALSE(model.boundary_head) << i;
+  }
+  EXPECT_EQ(plan.stages[2].config.model.name, "sinet");
+  const auto gamma = [&](std::size_t i) {
+    return dynamic_cast<const ExponentialSchedule&>(*plan.stages[i].config.schedule.options).gamma;
+  };
+  EXPECT_EQ(gamma(0), 0.7);
+  EXPECT_EQ(gamma(1), 0.8);
+  EXPECT_EQ(gamma(2), 0.7);
+}
+
+TEST_F(Stages, AnOverrideOfOneOfThemStandsOverThoseOfAll) {
+  for (const bool first : {true, false}) {
+    std::vector<std::string> overrides = {"stages.0.trainer.epochs=4", "trainer.epochs=9"};
+    if (!first) std::swap(overrides[0], overrides[1]);
+    const TrainingPlan plan = load(kTwoStages, overrides);
+    EXPECT_EQ(plan.stages[0].config.trainer.epochs, 4) << first;
+    EXPECT_EQ(plan.stages[1].config.trainer.epochs, 9) << first;
+  }
+  const TrainingPlan plan = load(kTwoStages, {"stages.1={name: last}", "stages.1.trainer.epochs=2"});
+  EXPECT_EQ(plan.stages[1].name, "last");
+  EXPECT_EQ(plan.stages[1].init_from, "");
+  EXPECT_EQ(plan.stages[1].config.trainer.epochs, 2);
+  EXPECT_EQ(load("trainer: {epochs: 3}\n", {"stages=[{name: a}]"}).stages[0].config.trainer.epochs, 3);
+}
+
 TEST_F(Stages, ReadBackWhatTheyWrite) {
   const TrainingPlan plan = load(kTwoStages);
   const TrainingPlan again = load(plan.yaml());
@@ -102,6 +139,11 @@ TEST_F(Stages, MistakesAreNamedWithTheirPlace) {
   EXPECT_THAT(error("stages: [{name: a, init_from: a/best}]\n"), HasSubstr("'a/best'"));
   EXPECT_THAT(error("stages: [{name: a}, {name: b, init_from: a/checkpoint}]\n"),
               HasSubstr("'a/checkpoint'"));
+  EXPECT_THAT(error("stages: [{name: a}, {name: b, init_from: a/best_ema}]\n"),
+              HasSubstr("trainer.ema_decay"));
+  EXPECT_EQ(error("stages: [{name: a, trainer: {ema_decay: 0.9}}, {name: b, init_from: a/best_ema}]\n"),
+            "no error");
+  EXPECT_THAT(error(kTwoStages, {"stages.2.trainer.epochs=1"}), HasSubstr("list of 2"));
   EXPECT_THAT(error("trainer: {epoch: 3}\nstages: [{name: a}]\n"),
               AllOf(HasSubstr("plan.yaml:1:"), HasSubstr("epochs")));
   EXPECT_THAT(error("stages:\n- name: a\n  trainer: {epoch: 3}\n"),

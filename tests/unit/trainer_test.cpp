@@ -89,7 +89,7 @@ TEST_P(TrainerOfPortraitNet, StepIsTheReferences) {
     torch::stack(expected).sum().backward();
     optimizer.step();
 
-    const std::vector<double> values = trainer.step({batch});
+    const std::vector<double> values = trainer.step(batch);
     ASSERT_EQ(values.size(), expected.size());
     for (std::size_t i = 0; i < values.size(); ++i)
       EXPECT_NEAR(values[i], expected[i].item<double>(), tolerance) << "step " << step << ", term " << i;

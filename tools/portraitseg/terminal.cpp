@@ -152,6 +152,7 @@ void TrainingDisplay::stepped(const Progress& progress, std::int64_t /*batches*/
 
 void TrainingDisplay::validating(std::int64_t done, std::int64_t total) {
   if (bar_ == nullptr || title_ != "validation") training_end_ = Clock::now();
+  if (done == 1) bar_.reset();  // of the averaged weights it is the second one
   bar("validation").show(done, total);
 }
 
@@ -159,7 +160,7 @@ void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {
   bar_.reset();
   const EpochRecord& record = progress.history.back();
   const double left = clock_.run_left();
-  const auto ema = record.validation.find("ema_iou_foreground");
+  const auto ema = record.validation.find(std::string(kEma) + "iou_foreground");
   say(
       fmt::format("epoch {}/{}  loss {:.4f}  val foreground IoU {:.2f}{}  mIoU {:.2f}  boundary F1 {:.2f}  "
                   "lr {:.3g}  {}  "

@@ -140,6 +140,15 @@ int train_in(const fs::path& folder, RunConfig config, const std::string& how_to
   return 0;
 }
 
+/// Whether the stage in `folder` has been trained to its end.
+bool is_finished(const fs::path& folder) {
+  if (!fs::exists(folder / "config.yaml")) return false;
+  const RunFolder run = RunFolder::open(folder);
+  if (!fs::exists(run.last())) return false;
+  const RunConfig config = RunConfig::load(run.config());
+  return Trainer::finished(stored_progress(read_safetensors(run.last()), run.last()), config.trainer);
+}
+
 /// Mistakes of a later stage show before the first one has trained for hours.
 void try_out(const TrainingPlan& plan) {
   std::map<std::string, TensorFile> ends;
@@ -186,7 +195,9 @@ int train(const TrainArguments& arguments) {
     if (plan.staged()) say("stage " + stage.name);
     if (!stage.init_from.empty())
       stage.config.model.init_from = fs::absolute(stage.start_file(output)).lexically_normal().string();
-    const int code = train_in(plan.staged() ? output / stage.name : output, stage.config, how_to_continue);
+    const fs::path folder = plan.staged() ? output / stage.name : output;
+    if (&stage != &plan.stages.back() && is_finished(folder)) continue;
+    const int code = train_in(folder, stage.config, how_to_continue);
     if (code != 0) return code;
   }
   return 0;

@@ -181,15 +181,16 @@ class Config {
 
   const ConfigNode& root() const { return root_; }
 
-  /// The list `name` alone, each of its maps over everything that stands beside the list; overrides that do not address
-  /// the list hold in every one.
-  Config spread(const std::string& name) const;
+  /// The list alone, each of its maps over everything that stands beside the list. Overrides hold in every one, those that
+  /// address an item (`list.0.key=value`) in that one, over the others. The item's `name` is its own, no section's.
+  Config spread(const std::string& list) const;
 
  private:
   std::unique_ptr<Fields> reader() const;
   static void finish(Fields& reader);
 
   ConfigNode root_;
+  ConfigNode written_;  ///< root_ without the overrides
   std::vector<std::string> overrides_;
 };
 

@@ -35,7 +35,7 @@ struct DeviceOptions {
 };
 
 /// Where tensors live and how operators run there: the only place that knows CUDA.
-/// Constructing one sets the process-wide switches (threads, denormals, determinism), so a program has one.
+/// Constructing one sets the process-wide switches (threads, denormals, determinism); those of the last one hold.
 class Device {
  public:
   /// @throws UserError for an unknown name, CUDA where there is none, or a precision that the device does not have.

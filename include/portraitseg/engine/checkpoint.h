@@ -33,7 +33,8 @@ struct PartialEpoch {
   std::int64_t steps = 0;  ///< optimiser steps; fewer than batches if all images of one were skipped
   double loss_sum = 0;     ///< over these steps
   std::map<std::string, double> term_sums;
-  std::int64_t skipped = 0;  ///< images left out
+  std::int64_t skipped = 0;     ///< images left out
+  std::int64_t not_finite = 0;  ///< steps left out since a loss or a gradient was not finite
 };
 
 /// The epoch with the highest value of the metric that the run is selected by.
@@ -51,7 +52,11 @@ struct Progress {
   std::vector<EpochRecord> history;
   std::string train_list_sha256;  ///< what the order of the images rests on
   std::int64_t train_images = 0;
+  std::string teacher_sha256;  ///< of the file distillation.teacher; "": there is none
 };
+
+/// Before the name of a figure of the averaged weights, in EpochRecord::validation.
+constexpr const char* kEma = "ema_";
 
 /// What a checkpoint holds beside configuration and progress.
 struct TrainingState {
@@ -71,6 +76,9 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
 /// @throws DataError for a file that is no whole checkpoint of this network.
 Progress load_checkpoint(const TensorFile& file, const std::filesystem::path& path,
                          const TrainingState& state);
+
+/// The progress of a checkpoint. @throws DataError if the file holds none.
+Progress stored_progress(const TensorFile& file, const std::filesystem::path& path);
 
 /// The configuration that a weights file carries; "" if it carries none.
 std::string stored_config(const TensorFile& file);

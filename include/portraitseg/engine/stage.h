@@ -11,8 +11,8 @@ namespace portraitseg {
 /// One training of several that follow one another, as clova's encoder and whole network do.
 struct Stage {
   std::string name;  ///< of its folder in the run folder; "": the only stage, which is the run folder itself
-  std::string
-      init_from;  ///< an earlier stage's checkpoint that it starts from, such as "encoder/best"; "": none
+  /// An earlier stage's checkpoint that it starts from, such as "encoder/best", in place of model.init_from; "": none.
+  std::string init_from;
   RunConfig config;
 
   void fields(Fields& f);

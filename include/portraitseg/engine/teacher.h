@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include <torch/types.h>
 
@@ -29,9 +30,12 @@ class Teacher {
   /// @param image [N, C, H, W], normalised for the student   @return the mask's logits, without gradient
   torch::Tensor forward(const torch::Tensor& image);
 
+  const std::string& sha256() const { return sha256_; }  ///< of the file
+
  private:
   const Device& device_;
   Preprocessing student_, own_;
+  std::string sha256_;
   std::shared_ptr<SegmentationModel> model_;
   std::unique_ptr<ModelRunner> runner_;
 };

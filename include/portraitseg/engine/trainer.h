@@ -53,17 +53,18 @@ class Trainer {
   std::optional<PartialLoad> resume(const RunFolder& run);
 
   /// Whether nothing is left to train: the last epoch is done, or trainer.patience epochs brought no better one.
-  bool finished() const;
+  bool finished() const { return finished(progress_, config_.trainer); }
+  static bool finished(const Progress& progress, const TrainerOptions& options);
 
   /// Trains until it is finished(), or until `stop()` says so: then the step is finished and a checkpoint
   /// written. @return whether it is finished
   bool train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,
              const std::function<bool()>& stop);
 
-  /// One step, of a batch or several (trainer.accumulate): forward, backward, update.
-  /// @return each loss term's weighted value, in the configuration's order, its mean over the batches
-  /// @throws LossNotFinite naming epoch and batch.
-  std::vector<double> step(const std::vector<Batch>& batches);
+  /// One step: forward, backward, update.
+  /// @return each loss term's weighted value, in the configuration's order
+  /// @throws LossNotFinite
+  std::vector<double> step(const Batch& batch) { return step_->run(batch, learning_rate()); }
 
   const Progress& progress() const { return progress_; }
   const Dataset& train_set() const { return *train_set_; }
@@ -77,9 +78,10 @@ class Trainer {
  private:
   std::vector<Target> try_out() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
-  std::vector<Batch> next_batches(EpochLoader& loader, std::int64_t count);
-  void update(const std::vector<Batch>& batches);
-  void count(const std::vector<double>& terms);
+  Batch next_batch(EpochLoader& loader);
+  void update(EpochLoader& loader, std::int64_t last);
+  void leave_out(const LossNotFinite& error, std::int64_t batch, std::int64_t images);
+  void count(const std::vector<double>& sums, std::int64_t batches);
   void finish_epoch(const RunFolder& run);
   Evaluation validate() const;
   EpochRecord training_record() const;

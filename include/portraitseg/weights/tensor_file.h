@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,6 +18,10 @@ struct TensorFile {
   /// The tensor of that name. @throws std::out_of_range if there is none.
   const torch::Tensor& at(const std::string& name) const;
   const torch::Tensor* find(const std::string& name) const;
+
+  /// The tensor of that name in a checkpoint. @throws DataError naming the file if it is missing or has another shape.
+  const torch::Tensor& require(const std::string& name, torch::IntArrayRef shape,
+                               const std::filesystem::path& path) const;
 };
 
 /// As Python calls it: "float32", "int64" ...
