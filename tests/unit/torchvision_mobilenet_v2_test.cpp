@@ -3,6 +3,10 @@
 #include "portraitseg/models/torchvision_mobilenet_v2.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <map>
 
 #include <gmock/gmock.h>
 #include <torch/torch.h>
