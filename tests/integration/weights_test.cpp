@@ -156,6 +156,61 @@ TEST_F(Weights, InitFromAFileThatDoesNotFitIsRefusedBeforeThereIsARun) {
   EXPECT_FALSE(fs::exists(place / "run"));
 }
 
+/// A file with torchvision's keys and shapes; the values say nothing.
+std::string torchvision_mobilenet_v2() {
+  Safetensors file;
+  file.header = nlohmann::ordered_json::object();
+  for (const auto& line :
+       lines_of(bytes_of(PORTRAITSEG_SOURCE_DIR "/tests/golden/keys/torchvision_mobilenet_v2.txt"))) {
+    const Json shape = Json::parse(line.substr(line.find(' ') + 1));
+    if (shape.empty()) continue;  // num_batches_tracked
+    std::size_t count = 1;
+    for (const auto& size : shape) count *= size.get<std::size_t>();
+    std::vector<float> values(count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = 0.01F * static_cast<float>(i % 11 + 1);
+    const std::size_t begin = file.data.size();
+    file.data.append(reinterpret_cast<const char*>(values.data()), count * sizeof(float));
+    file.header[line.substr(0, line.find(' '))] = {
+        {"dtype", "F32"}, {"shape", shape}, {"data_offsets", {begin, file.data.size()}}};
+  }
+  return file.bytes();
+}
+
+TEST_F(Weights, TorchvisionsMobileNetV2InitialisesPortraitNet) {
+  const auto convert = [](const std::string& in, const std::string& out) {
+    return std::vector<std::string>{"weights", "convert", in, out, "--from", "torchvision_mobilenet_v2"};
+  };
+  write_bytes(place / "mobilenet.safetensors", torchvision_mobilenet_v2());
+  succeed({"weights", "convert", "mobilenet.safetensors", "mobilenet.pth"});
+  const std::string said = succeed(convert("mobilenet.pth", "encoder.safetensors")).out;
+  EXPECT_THAT(said, HasSubstr("encoder.safetensors: 260 tensors of PortraitNet's encoder"));
+  EXPECT_THAT(last_line(said), AllOf(HasSubstr("left out: features.18.0.weight, features.18.1.weight, "),
+                                     EndsWith("classifier.1.weight, classifier.1.bias")));
+  const Ending trained =
+      place
+          .train("run", {"trainer.epochs=1", "model.name=portraitnet", "model.boundary_head=false",
+                         "model.init_from=encoder.safetensors"})
+          .run();
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err, AllOf(HasSubstr("  260 taken: stage0.0.weight, "),
+                                 Not(HasSubstr("of another shape")), Not(HasSubstr("in the file alone"))));
+
+  fs::remove(place / "encoder.safetensors");
+  EXPECT_THAT(
+      refusal(convert("run/checkpoints/best.safetensors", "encoder.safetensors")),
+      HasSubstr("best.safetensors: no MobileNetV2 1.0 of torchvision: features.0.0.weight is missing"));
+  auto with_config = convert("mobilenet.pth", "encoder.safetensors");
+  with_config.insert(with_config.end(), {"--config", "config.yaml"});
+  EXPECT_THAT(refusal(with_config), AllOf(HasSubstr("--from"), HasSubstr("--config")));
+  EXPECT_THAT(
+      refusal({"weights", "convert", "mobilenet.pth", "encoder.safetensors", "--from", "mobilenet_v3"}),
+      AllOf(HasSubstr("mobilenet_v3"), HasSubstr("torchvision_mobilenet_v2")));
+  EXPECT_FALSE(fs::exists(place / "encoder.safetensors"));
+  const std::string before = bytes_of(place / "mobilenet.pth");
+  EXPECT_THAT(refusal(convert("mobilenet.pth", "mobilenet.pth")), HasSubstr("is the file that is read"));
+  EXPECT_EQ(bytes_of(place / "mobilenet.pth"), before);
+}
+
 TEST_F(Weights, SummaryCountsAsThePapersDo) {
   const auto json =
       Json::parse(succeed({"summary", "--model", "portraitnet", "--size", "224x224", "--json", "-"}).out);

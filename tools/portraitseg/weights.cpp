@@ -10,6 +10,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/checkpoint.h"
+#include "portraitseg/models/torchvision_mobilenet_v2.h"
 #include "portraitseg/weights/state_dict.h"
 #include "portraitseg/weights/weights_file.h"
 
@@ -24,6 +25,7 @@ using Json = nlohmann::ordered_json;
 
 struct WeightsArguments {
   std::string first, second;  // IN and OUT, or A and B
+  std::string from;           // whose keys IN has
   std::string config;
   std::vector<std::string> overrides;
   std::string json;
@@ -44,8 +46,19 @@ void print(const std::string& table, const Json& json, const std::string& target
   if (!target.empty()) write_file(target, text);
 }
 
+int convert_from_torchvision(const WeightsArguments& arguments) {
+  const auto encoder = portraitnet_encoder_from_torchvision(read_weights(arguments.first), arguments.first);
+  write_weights(arguments.second, encoder.weights);
+  std::printf("%s: %zu tensors of PortraitNet's encoder, for model.init_from\n", arguments.second.c_str(),
+              encoder.weights.tensors.size());
+  if (!encoder.left_out.empty())
+    std::printf("left out: %s\n", fmt::format("{}", fmt::join(encoder.left_out, ", ")).c_str());
+  return 0;
+}
+
 int convert(const WeightsArguments& arguments) {
   refuse_to_overwrite(arguments.first, arguments.second);
+  if (!arguments.from.empty()) return convert_from_torchvision(arguments);
   TensorFile file = plain_weights(read_weights(arguments.first));
   if (!arguments.config.empty()) {
     const RunConfig config = RunConfig::load(arguments.config, arguments.overrides);
@@ -191,10 +204,17 @@ void add_weights(CLI::App& app, Action& action) {
   convert_command
       ->add_option("out", arguments->second, "its extension says the format: .safetensors, .pth, .pt")
       ->required();
-  convert_command->add_option("--config", arguments->config,
-                              "configuration that the file shall carry: evaluate then needs none");
-  convert_command->add_option("--set", arguments->overrides, "overrides a value of it: key.sub=value")
-      ->take_all();
+  auto* config = convert_command->add_option(
+      "--config", arguments->config, "configuration that the file shall carry: evaluate then needs none");
+  auto* overrides =
+      convert_command->add_option("--set", arguments->overrides, "overrides a value of it: key.sub=value")
+          ->take_all();
+  convert_command
+      ->add_option("--from", arguments->from,
+                   "network that IN is of; its keys and its input become those of PortraitNet's encoder")
+      ->check(CLI::IsMember({"torchvision_mobilenet_v2"}))
+      ->excludes(config)
+      ->excludes(overrides);
   convert_command->callback([&action, arguments] { action = [arguments] { return convert(*arguments); }; });
 
   CLI::App* show_command =
