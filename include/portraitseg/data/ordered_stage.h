@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "portraitseg/data/ordered_map.h"
+
 namespace portraitseg {
 
 /// What OrderedMap does in front of a computation this does behind it: worker threads work on the items that are put in, and
@@ -21,9 +23,13 @@ class OrderedStage {
  public:
   /// @param workers 1 or more; fewer count as 1
   /// @param ahead how many items may be in here; put() waits where it would be more
+  /// @param limit what they may weigh
   OrderedStage(std::int64_t workers, std::int64_t ahead, std::function<Result(Item)> work,
-               std::function<void(Result)> take)
-      : ahead_(std::max<std::int64_t>(ahead, 1)), work_(std::move(work)), take_(std::move(take)) {
+               std::function<void(Result)> take, WeightLimit<Item> limit = {})
+      : ahead_(std::max<std::int64_t>(ahead, 1)),
+        work_(std::move(work)),
+        take_(std::move(take)),
+        limit_(std::move(limit)) {
     try {
       threads_.emplace_back([this] { take_results(); });
       for (std::int64_t i = 0; i < std::max<std::int64_t>(workers, 1); ++i)
@@ -42,9 +48,12 @@ class OrderedStage {
 
   /// Rethrows what work() or take() threw; nothing more is done then.
   void put(Item item) {
+    const std::int64_t weight = limit_.weight(item);
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return stopped_ || put_ < taken_ + ahead_; });
+    changed_.wait(lock, [this] { return stopped_ || may_put(); });
     if (error_) std::rethrow_exception(error_);
+    weights_.push_back(weight);
+    weight_ += weight;
     waiting_.emplace_back(put_++, std::move(item));
     lock.unlock();
     changed_.notify_all();
@@ -58,6 +67,9 @@ class OrderedStage {
   }
 
  private:
+  /// Called with the lock.
+  bool may_put() const { return put_ == taken_ || (put_ < taken_ + ahead_ && weight_ < limit_.most); }
+
   void stop() {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -105,6 +117,8 @@ class OrderedStage {
       Result result = std::move(ready_.extract(taken_).mapped());
       outside(lock, [&] { take_(std::move(result)); });
       ++taken_;
+      weight_ -= weights_.front();
+      weights_.pop_front();
       changed_.notify_all();
     }
   }
@@ -112,11 +126,13 @@ class OrderedStage {
   const std::int64_t ahead_;
   const std::function<Result(Item)> work_;
   const std::function<void(Result)> take_;
+  const WeightLimit<Item> limit_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::pair<std::int64_t, Item>> waiting_;
   std::map<std::int64_t, Result> ready_;
-  std::int64_t put_ = 0, taken_ = 0;
+  std::deque<std::int64_t> weights_;  ///< of the items in here
+  std::int64_t put_ = 0, taken_ = 0, weight_ = 0;
   std::exception_ptr error_;
   bool stopped_ = false;
   std::vector<std::thread> threads_;
