@@ -233,7 +233,7 @@ void add_predict(CLI::App& app, Action& action) {
   add_json_option(*command, arguments->output.json, "inputs, outputs and times");
   command
       ->add_option("--batch", arguments->batch,
-                   "images a forward pass; what is written does not depend on it")
+                   "images a forward pass; on the CPU, what is written does not depend on it")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_option("--workers", arguments->workers, "threads that read images, and as many that write")

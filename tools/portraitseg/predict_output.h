@@ -58,7 +58,7 @@ struct Planned {
 std::vector<Planned> plan_outputs(const std::vector<std::string>& inputs, const OutputOptions& options,
                                   const std::vector<std::filesystem::path>& read);
 
-/// Draws one picture. The mask of a network with two classes is 0 and 255, of one with more the class index.
+/// Draws one picture. The mask is 0 and 255, with several classes the class index.
 cv::Mat draw_picture(Picture picture, const cv::Mat& image, const Prediction& prediction,
                      const Background* background, bool several_classes);
 
