@@ -33,16 +33,17 @@ int settled(const std::atomic<int>& number, int expected) {
   return number;
 }
 
-/// How many items could be put in before the first was taken.
+/// How many items could be put in before the first was done; two workers have one each.
 int puts_without_taking(std::int64_t ahead, int expected, WeightLimit<int> limit = {}) {
   std::atomic<bool> open{false};
   std::atomic<int> put{0};
   OrderedStage<int, int> stage(
-      2, ahead, [](int item) { return item; },
-      [&](int) {
+      2, ahead,
+      [&](int item) {
         while (!open) std::this_thread::yield();
+        return item;
       },
-      std::move(limit));
+      [](int) {}, std::move(limit));
   std::thread source([&] {
     for (int i = 0; i < 20; ++i) {
       stage.put(i);
@@ -59,8 +60,8 @@ int puts_without_taking(std::int64_t ahead, int expected, WeightLimit<int> limit
 
 TEST(OrderedStage, HoldsNoMoreThanItIsToldTo) {
   EXPECT_EQ(puts_without_taking(3, 3), 3);
-  EXPECT_EQ(puts_without_taking(10, 3, {[](const int&) { return 5; }, 12}), 3) << "two of them weigh 10";
-  EXPECT_EQ(puts_without_taking(10, 1, {[](const int&) { return 50; }, 12}), 1)
+  EXPECT_EQ(puts_without_taking(10, 5, {[](const int&) { return 5; }, 12}), 5) << "two that wait weigh 10";
+  EXPECT_EQ(puts_without_taking(10, 3, {[](const int&) { return 50; }, 12}), 3)
       << "a single one may be heavier";
 }
 

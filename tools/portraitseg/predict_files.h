@@ -31,9 +31,9 @@ struct PredictJob {
   std::function<void(const Planned& input, std::int64_t done, std::int64_t total)> progress;
 };
 
-/// Pixels of the images that wait before the network, in a batch, and behind it, each: four large photos. A single image may
-/// have more.
-inline constexpr std::int64_t kPixelsInFlight = 48'000'000;
+/// Pixels of the images that wait before the network, in a batch, and behind it, each: two large photos. A single image may
+/// have more; besides, each worker has one at work.
+inline constexpr std::int64_t kPixelsInFlight = 24'000'000;
 
 /// Images are read, masked and written at the same time; their results come in the inputs' order. What cannot be read,
 /// encoded or written is that input's error.

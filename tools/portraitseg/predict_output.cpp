@@ -122,8 +122,9 @@ cv::Mat Background::picture_of(cv::Size size) const {
 }
 
 cv::Mat Background::behind(const cv::Mat& image, const cv::Mat& alpha) const {
-  const cv::Mat back = blurred_ ? blurred_background(image, alpha) : picture_of(image.size());
-  return blend(portrait_colors(image, alpha), back, alpha);
+  // Before its own background the image's edges look right; the portrait's colours alone would be a glow around it.
+  if (blurred_) return blend(image, blurred_background(image, alpha), alpha);
+  return blend(portrait_colors(image, alpha), picture_of(image.size()), alpha);
 }
 
 std::vector<Planned> plan_outputs(const std::vector<std::string>& inputs, const OutputOptions& options,

@@ -23,7 +23,7 @@ class OrderedStage {
  public:
   /// @param workers 1 or more; fewer count as 1
   /// @param ahead how many items may be in here; put() waits where it would be more
-  /// @param limit what they may weigh
+  /// @param limit what those may weigh that no worker has begun
   OrderedStage(std::int64_t workers, std::int64_t ahead, std::function<Result(Item)> work,
                std::function<void(Result)> take, WeightLimit<Item> limit = {})
       : ahead_(std::max<std::int64_t>(ahead, 1)),
@@ -52,9 +52,8 @@ class OrderedStage {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [this] { return stopped_ || may_put(); });
     if (error_) std::rethrow_exception(error_);
-    weights_.push_back(weight);
     weight_ += weight;
-    waiting_.emplace_back(put_++, std::move(item));
+    waiting_.push_back({put_++, weight, std::move(item)});
     lock.unlock();
     changed_.notify_all();
   }
@@ -67,8 +66,13 @@ class OrderedStage {
   }
 
  private:
+  struct Waiting {
+    std::int64_t number, weight;
+    Item item;
+  };
+
   /// Called with the lock.
-  bool may_put() const { return put_ == taken_ || (put_ < taken_ + ahead_ && weight_ < limit_.most); }
+  bool may_put() const { return put_ < taken_ + ahead_ && (waiting_.empty() || weight_ < limit_.most); }
 
   void stop() {
     {
@@ -100,8 +104,10 @@ class OrderedStage {
     for (;;) {
       changed_.wait(lock, [this] { return stopped_ || !waiting_.empty(); });
       if (stopped_) return;
-      auto [number, item] = std::move(waiting_.front());
+      auto [number, weight, item] = std::move(waiting_.front());
       waiting_.pop_front();
+      weight_ -= weight;
+      changed_.notify_all();
       std::vector<Result> result;  // of one or none: a Result need not have a default
       const bool done = outside(lock, [&, &item = item] { result.push_back(work_(std::move(item))); });
       if (done) ready_.emplace(number, std::move(result.front()));
@@ -117,8 +123,6 @@ class OrderedStage {
       Result result = std::move(ready_.extract(taken_).mapped());
       outside(lock, [&] { take_(std::move(result)); });
       ++taken_;
-      weight_ -= weights_.front();
-      weights_.pop_front();
       changed_.notify_all();
     }
   }
@@ -129,10 +133,10 @@ class OrderedStage {
   const WeightLimit<Item> limit_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::pair<std::int64_t, Item>> waiting_;
+  std::deque<Waiting> waiting_;
   std::map<std::int64_t, Result> ready_;
-  std::deque<std::int64_t> weights_;  ///< of the items in here
-  std::int64_t put_ = 0, taken_ = 0, weight_ = 0;
+  std::int64_t put_ = 0, taken_ = 0;
+  std::int64_t weight_ = 0;  ///< of what is waiting
   std::exception_ptr error_;
   bool stopped_ = false;
   std::vector<std::thread> threads_;
