@@ -134,16 +134,25 @@ std::vector<std::string> read_lines(const fs::path& path) {
   return lines;
 }
 
+fs::path temporary_name(const fs::path& path) {
+  return path.string() + ".tmp";  // one name: what a killed run leaves is written over
+}
+
+fs::path behind_link(const fs::path& path) {
+  std::error_code unknown;
+  return fs::is_symlink(path, unknown) ? fs::weakly_canonical(path) : path;
+}
+
 void write_file(const fs::path& given, std::string_view bytes) {
   std::error_code unknown;
-  const fs::path path = fs::is_symlink(given, unknown) ? fs::weakly_canonical(given) : given;
+  const fs::path path = behind_link(given);
   if (fs::exists(path, unknown) &&
       !fs::is_regular_file(path, unknown)) {  // a device or pipe has no content to replace
     const Descriptor stream(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (stream.get() < 0) fail(path, "open");
     return write_all(stream.get(), bytes, path);
   }
-  const fs::path temporary = path.string() + ".tmp";  // one name: what a killed run leaves is written over
+  const fs::path temporary = temporary_name(path);
   try {
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (file.get() < 0) fail(path, "create");

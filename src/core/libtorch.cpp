@@ -66,10 +66,11 @@ Autocast::~Autocast() {
 bool is_out_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
   if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
-  // The CPU's allocator and CUDA's libraries have no type of their own for it.
+  // The CPU's allocator, CUDA's libraries and OpenCV have no type of their own for it.
   const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
   const std::string text = of_torch != nullptr ? of_torch->what_without_backtrace() : error.what();
-  for (const char* sign : {"allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED"}) {
+  for (const char* sign : {"allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED",
+                           "Insufficient memory"}) {
     if (text.find(sign) != std::string::npos) return true;
   }
   return false;

@@ -10,6 +10,7 @@
 #include <ATen/Parallel.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/stopwatch.h"
 #include "portraitseg/data/cached_dataset.h"
 #include "portraitseg/engine/trainer.h"
 
@@ -17,10 +18,6 @@ namespace portraitseg {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);

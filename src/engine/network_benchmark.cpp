@@ -13,6 +13,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"
+#include "portraitseg/core/stopwatch.h"
 #include "portraitseg/engine/machine_speed.h"
 #include "portraitseg/engine/training_step.h"
 #include "portraitseg/models/summary.h"
@@ -23,10 +24,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kRoundSeconds = 0.3;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// What the time of operators is booked on.
 class Ledger {

@@ -121,6 +121,20 @@ TEST_F(Predict, BatchesWorkersAndThreadsDoNotChangeAByte) {
   EXPECT_EQ(with("eight", {}), expected);
 }
 
+TEST_F(Predict, BatchesWorkersAndThreadsDoNotChangeAByteOfAVideo) {
+  save_video("v.avi", 11);
+  const auto with = [&](const std::string& folder, const Arguments& more) {
+    Arguments all = {"v.avi", "--mask", "--background", "blur", "--output", folder};
+    all.insert(all.end(), more.begin(), more.end());
+    const Ending ending = predict(all);
+    EXPECT_EQ(ending.exit_code, 0) << ending.err;
+    return contents(place / folder);
+  };
+  const auto expected = with("one", {"--batch", "1", "--workers", "0", "--threads", "1"});
+  EXPECT_EQ(expected.size(), 2U);
+  EXPECT_EQ(with("four", {"--batch", "4", "--workers", "3", "--threads", "2"}), expected);
+}
+
 TEST_F(Predict, PutsThePortraitBeforeAColourOrAPicture) {
   save("room.png", cv::Mat(10, 30, CV_8UC3, cv::Scalar(1, 2, 250)));
   for (const std::string background : {"250,2,1", "room.png"}) {
@@ -185,15 +199,49 @@ TEST_F(Predict, MakesAVideoOfAVideo) {
 }
 
 TEST_F(Predict, ABrokenVideoLeavesNothingUnderItsName) {
-  save_video("v.avi", 40);
-  fs::resize_file(place / "v.avi", fs::file_size(place / "v.avi") / 2);
   write_bytes(place / "w.mp4", "no video");
-  const Ending ending = predict({"v.avi", "w.mp4", "photos/a.png", "--overlay"});
+  const Ending ending = predict({"w.mp4", "photos/a.png", "--overlay"});
   EXPECT_EQ(ending.exit_code, 2);
-  EXPECT_EQ(lines_of(ending.err).size(), 2U) << ending.err;
-  EXPECT_THAT(ending.err, HasSubstr("v.avi: breaks off after frame "));
+  EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
   EXPECT_THAT(ending.err, HasSubstr("w.mp4: cannot be opened as a video"));
   EXPECT_THAT(files_in("predictions"), ElementsAre("a_overlay.png"));
+}
+
+TEST_F(Predict, AVideoThatEndsEarlyIsKeptWithAWarning) {
+  save_video("v.avi", 40);
+  fs::resize_file(place / "v.avi", fs::file_size(place / "v.avi") / 2);
+  const Ending ending = predict({"v.avi", "--json", "-"});
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("v.avi: ended after frame "));
+  const Json video = Json::parse(ending.out).at("inputs").at(0);
+  EXPECT_EQ(video.at("warning").get<std::string>() + "\n", ending.err);
+  EXPECT_GT(video.at("frames"), 10);
+  EXPECT_THAT(files_in("predictions"), ElementsAre("v_mask.avi"));
+}
+
+TEST_F(Predict, AnOutputThatCannotBeWrittenIsItsInputsError) {
+  save("photos/aa.png", cv::Mat(70000, 1, CV_8UC3, cv::Scalar::all(50)));  // JPEG has 65,500 pixels at most
+  const Ending ending = predict({"photos", "--overlay", "--jpeg-quality", "80", "--json", "-"});
+  EXPECT_EQ(ending.exit_code, 2);
+  EXPECT_THAT(ending.err, HasSubstr("skipped: predictions/aa_overlay.jpg: the image cannot be encoded"));
+  EXPECT_EQ(Json::parse(ending.out).at("failed"), 1);
+  EXPECT_THAT(files_in("predictions"), ElementsAre("a_overlay.jpg", "b_overlay.jpg", "sub/a_overlay.jpg"));
+}
+
+TEST_F(Predict, WithoutMemoryItSaysWhatMayHelpAndWhatIsDone) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer needs all addresses";
+#endif
+  save("photos/c.png", cv::Mat::zeros(11000, 11000, CV_8UC3));
+  const Ending ending = place.command(arguments({"photos", "--mask", "--workers", "1", "--json", "f.json"}))
+                            .limit_memory(2L << 30)
+                            .run();
+  EXPECT_EQ(ending.exit_code, 2);
+  EXPECT_THAT(last_line(ending.err), HasSubstr("out of memory; try a smaller --batch or --workers"));
+  const Json figures = Json::parse(bytes_of(place / "f.json"));
+  EXPECT_THAT(figures.at("inputs").at(2).at("error").get<std::string>(),
+              HasSubstr("c.png: the run ended before it"));
 }
 
 TEST_F(Predict, AFullDiskLeavesNoHalfFiles) {
@@ -223,6 +271,11 @@ TEST_F(Predict, RefusesBeforeAnythingIsComputed) {
   refused({"x.png", "--background", "300,0,0"}, {"300,0,0"});
   refused({"x.png", "--background", "none.png"}, {"none.png"});
   refused({"x.png", "--json", "x.png"}, {"x.png"});
+  refused({"x.png", "--output", ".", "--json", "x_cutout.png"},
+          {"x_cutout.png: is written for x.png; choose another --json"});
+  fs::copy_file(place / "x.png", place / "x_overlay.png.tmp");
+  refused({"x.png", "--overlay", "--output", ".", "--background", "x_overlay.png.tmp"},
+          {"x_overlay.png.tmp: is a file that is read, and a temporary name"});
   refused({"x.png", "--json", "none/f.json"}, {"none/f.json: cannot be written"});
   save_video("v.avi", 2);
   refused({"v.avi", "--cutout"}, {"v.avi: --cutout"});
@@ -238,6 +291,41 @@ TEST_F(Predict, WeightsThatCarryTheirConfigurationNeedNone) {
   EXPECT_EQ(weights.exit_code, 0) << weights.err;
   EXPECT_EQ(contents(place / "a"), contents(place / "b"));
   EXPECT_FALSE(contents(place / "a").empty());
+}
+
+TEST_F(Predict, OfSeveralClassesTheMaskIsTheClassIndexAndInAVideo0And255) {
+  const Ending trained = place.train("three", {"model.num_classes=3", "trainer.epochs=2"}).run();
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  save_video("v.avi", 2);
+  const Ending ending = place.command({"predict", "--run", "three", "photos/a.png", "v.avi", "--mask"}).run();
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  const cv::Mat mask = stored("predictions/a_mask.png");
+  double largest = 0;
+  cv::minMaxLoc(mask, nullptr, &largest);
+  EXPECT_GE(largest, 1);
+  EXPECT_LE(largest, 2);
+  cv::VideoCapture video((place / "predictions/v_mask.avi").string(), cv::CAP_OPENCV_MJPEG);
+  cv::Mat frame;
+  ASSERT_TRUE(video.read(frame));
+  cv::minMaxLoc(frame.reshape(1), nullptr, &largest);
+  EXPECT_GT(largest, 200);
+}
+
+TEST_F(Predict, OfASingleLogitTheMaskIs0And255) {
+  const Ending trained =
+      place
+          .train("one", {"model={name: extremec3net, num_classes: 1}", "trainer.epochs=2",
+                         "losses=[{name: lovasz_hinge, output: mask, target: label, weight: 1}]"})
+          .run();
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const Ending ending =
+      place.command({"predict", "--run", "one", "photos/a.png", "--mask", "--json", "-"}).run();
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  const cv::Mat mask = stored("predictions/a_mask.png");
+  const int portrait = cv::countNonZero(mask == 255);
+  EXPECT_EQ(portrait + cv::countNonZero(mask == 0), 80 * 110);
+  EXPECT_NEAR(Json::parse(ending.out).at("inputs").at(0).at("foreground_share").get<double>(),
+              portrait / (80.0 * 110), 1e-9);
 }
 
 }  // namespace

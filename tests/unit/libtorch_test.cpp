@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include <gtest/gtest.h>
+#include <opencv2/core.hpp>
 #include <torch/torch.h>
 
 namespace portraitseg {
@@ -56,6 +57,8 @@ TEST(IsOutOfMemory, KnowsTheAllocatorsErrorsAndNoOthers) {
   EXPECT_TRUE(allocation_fails_so(std::int64_t{1} << 60));
   EXPECT_TRUE(is_out_of_memory(std::bad_alloc()));
   EXPECT_TRUE(is_out_of_memory(std::runtime_error("CUDA error: out of memory")));
+  EXPECT_TRUE(
+      is_out_of_memory(cv::Exception(cv::Error::StsNoMem, "Failed to allocate 9 bytes", "f", "f", 1)));
   EXPECT_FALSE(is_out_of_memory(std::runtime_error("no such file")));
   try {
     torch::ones({2}) + torch::ones({3});

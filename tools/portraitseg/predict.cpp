@@ -9,12 +9,13 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/core/libtorch.h"
+#include "portraitseg/core/stopwatch.h"
 
 #include "commands.h"
 #include "network_choice.h"
 #include "output_place.h"
 #include "predict_files.h"
-#include "stopwatch.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -28,7 +29,6 @@ struct PredictArguments {
   NetworkArguments network;
   std::vector<std::string> inputs;
   OutputOptions output;
-  std::string json;
   std::int64_t batch = 8;
   std::int64_t workers = -1;
   std::int64_t threads = 0;
@@ -66,6 +66,7 @@ Json json_of(const Planned& input, const Predicted& result) {
   }
   json["foreground_share"] = result.foreground_share;
   json["ms"] = {{"read", result.read_ms}, {"network", result.network_ms}, {"write", result.write_ms}};
+  if (!result.warning.empty()) json["warning"] = result.warning;
   for (const auto& [picture, file] : input.outputs) json["outputs"][picture_name(picture)] = file.string();
   return json;
 }
@@ -97,25 +98,25 @@ std::vector<fs::path> other_files(const PredictArguments& arguments, const fs::p
 
 void refuse_wrong_places(const PredictArguments& arguments, const std::vector<Planned>& inputs,
                          const std::vector<fs::path>& read) {
-  for (const auto& path : read) refuse_to_overwrite(path, arguments.json);
-  for (const auto& planned : inputs) refuse_to_overwrite(planned.input.path, arguments.json);
+  for (const auto& path : read) refuse_to_overwrite(path, arguments.output.json);
+  for (const auto& planned : inputs) refuse_to_overwrite(planned.input.path, arguments.output.json);
   check_output_place(arguments.output.folder);
   make_folder(arguments.output.folder);
 }
 
+/// Takes in what became of an input, and says what a person should know of it.
+void take(Results& results, std::size_t index, const Predicted& predicted, ProgressBar& bar) {
+  results.predicted[index] = predicted;
+  for (const auto& line : {predicted.error.empty() ? "" : "skipped: " + predicted.error, predicted.warning}) {
+    if (line.empty()) continue;
+    bar.clear();
+    say(line);
+  }
+}
+
 /// Images together, videos one by one.
-Results predict_all(PredictJob job, std::vector<Planned> inputs) {
-  const Stopwatch watch;
+void predict_all(PredictJob job, Results& results) {
   std::optional<ProgressBar> bar;
-  Results results;
-  results.inputs = std::move(inputs);
-  results.predicted.resize(results.inputs.size());
-  const auto take = [&](std::size_t index, const Predicted& predicted) {
-    results.predicted[index] = predicted;
-    if (predicted.error.empty()) return;
-    bar->clear();
-    say("skipped: " + predicted.error);
-  };
   job.progress = [&](const Planned&, std::int64_t done, std::int64_t total) { bar->show(done, total); };
   std::vector<Planned> images;
   std::vector<std::size_t> places;  // among the inputs
@@ -125,14 +126,36 @@ Results predict_all(PredictJob job, std::vector<Planned> inputs) {
     places.push_back(i);
   }
   bar.emplace("predict");
-  predict_images(job, images, [&](std::size_t i, const Predicted& result) { take(places[i], result); });
+  predict_images(job, images,
+                 [&](std::size_t i, const Predicted& result) { take(results, places[i], result, *bar); });
   for (std::size_t i = 0; i < results.inputs.size(); ++i) {
     if (!results.inputs[i].input.video) continue;
     bar.emplace(results.inputs[i].input.path.filename().string());
-    take(i, predict_video(job, results.inputs[i]));
+    take(results, i, predict_video(job, results.inputs[i]), *bar);
   }
-  results.seconds = watch.ms() / 1000;
+}
+
+/// Until it has its turn, an input counts as not reached.
+Results nothing_done(std::vector<Planned> inputs) {
+  Results results;
+  results.inputs = std::move(inputs);
+  results.predicted.resize(results.inputs.size());
+  for (std::size_t i = 0; i < results.inputs.size(); ++i)
+    results.predicted[i].error = DataError(results.inputs[i].input.path, "the run ended before it").what();
   return results;
+}
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+}
+
+/// Once more where the run ends early; what ended it is the error then, not that this fails, too.
+void try_to_write(const std::string& place, const std::string& json) {
+  try {
+    if (place == "-") print(json);
+    if (!place.empty() && place != "-") write_file(place, json);
+  } catch (const DataError&) {
+  }
 }
 
 int predict_command(const PredictArguments& arguments) {
@@ -156,12 +179,24 @@ int predict_command(const PredictArguments& arguments) {
   job.batch = arguments.batch;
   job.workers = arguments.workers >= 0 ? arguments.workers : network.config.data.workers;
   job.jpeg_quality = arguments.output.jpeg_quality;
-  const Results results = predict_all(job, std::move(inputs));
 
-  const std::string json = as_json(results, weights, device);
-  std::fputs(arguments.json == "-" ? json.c_str() : as_line(results, arguments.output.folder).c_str(),
-             stdout);
-  if (!arguments.json.empty() && arguments.json != "-") write_file(arguments.json, json);
+  const std::string& place = arguments.output.json;
+  const Stopwatch watch;
+  Results results = nothing_done(std::move(inputs));
+  const auto json = [&] {
+    results.seconds = watch.seconds();
+    return as_json(results, weights, device);
+  };
+  try {
+    predict_all(job, results);
+  } catch (const std::exception& error) {
+    try_to_write(place, json());
+    if (is_out_of_memory(error)) throw UserError("out of memory; try a smaller --batch or --workers");
+    throw;
+  }
+  const std::string text = json();
+  print(place == "-" ? text : as_line(results, arguments.output.folder));
+  if (!place.empty() && place != "-") write_file(place, text);
   return results.failed() > 0 ? 2 : 0;
 }
 
@@ -170,10 +205,10 @@ void add_output_options(CLI::App& command, OutputOptions& output) {
       .add_option("--output", output.folder,
                   "folder for NAME_mask.png, ...; sub-folders of the inputs are kept")
       ->capture_default_str();
-  command.add_flag(
-      "--mask", output.mask,
-      "0 and 255; of a network with several classes the class index. Without any of these four: masks "
-      "and cut-outs, of videos masks");
+  command.add_flag("--mask", output.mask,
+                   "0 and 255; of a network with several classes the class index, but of videos. Without any "
+                   "of these four: masks "
+                   "and cut-outs, of videos masks");
   command.add_flag("--cutout", output.cutout, "the portrait alone, PNG with alpha");
   command.add_flag("--overlay", output.overlay, "the image with its portrait tinted and outlined");
   command.add_option("--background", output.background,
@@ -195,10 +230,10 @@ void add_predict(CLI::App& app, Action& action) {
       ->required();
   add_network_options(*command, arguments->network, "used");
   add_output_options(*command, arguments->output);
-  add_json_option(*command, arguments->json, "inputs, outputs and times");
+  add_json_option(*command, arguments->output.json, "inputs, outputs and times");
   command
       ->add_option("--batch", arguments->batch,
-                   "images a forward pass; what is written does not depend on it")
+                   "images a forward pass; on the CPU, what is written does not depend on it")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_option("--workers", arguments->workers, "threads that read images, and as many that write")

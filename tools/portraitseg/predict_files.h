@@ -11,7 +11,8 @@ namespace portraitseg {
 
 /// What became of one input.
 struct Predicted {
-  std::string error;  ///< "path: why"; empty: all of its outputs are written, and the rest holds
+  std::string error;    ///< "path: why"; empty: all of its outputs are written, and the rest holds
+  std::string warning;  ///< "path: what"
   cv::Size size;
   std::int64_t frames = 1;
   double fps = 0;                                    ///< of a video
@@ -30,8 +31,12 @@ struct PredictJob {
   std::function<void(const Planned& input, std::int64_t done, std::int64_t total)> progress;
 };
 
-/// Images are read, masked and written at the same time; their results come in the inputs' order.
-/// @throws DataError if a file cannot be written
+/// Pixels of the images that wait before the network, in a batch, and behind it, each: two large photos. A single image may
+/// have more; besides, each worker has one at work.
+inline constexpr std::int64_t kPixelsInFlight = 24'000'000;
+
+/// Images are read, masked and written at the same time; their results come in the inputs' order. What cannot be read,
+/// encoded or written is that input's error.
 void predict_images(const PredictJob& job, const std::vector<Planned>& inputs,
                     const std::function<void(std::size_t index, const Predicted&)>& take);
 

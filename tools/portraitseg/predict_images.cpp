@@ -3,13 +3,13 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/parallel.h"
+#include "portraitseg/core/stopwatch.h"
 #include "portraitseg/data/image_file.h"
 #include "portraitseg/data/ordered_map.h"
 #include "portraitseg/data/ordered_stage.h"
 #include "portraitseg/data/write_image.h"
 
 #include "predict_files.h"
-#include "stopwatch.h"
 
 namespace portraitseg {
 namespace {
@@ -44,7 +44,10 @@ void run_network(const PredictJob& job, const std::vector<Planned>& inputs, std:
   for (const auto& work : batch) tensors.push_back(work.input);
   try {
     const torch::Tensor logits = job.predictor->logits(tensors);
-    for (std::size_t i = 0; i < batch.size(); ++i) batch[i].logits = logits[static_cast<std::int64_t>(i)];
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      batch[i].logits = logits[static_cast<std::int64_t>(i)];
+      batch[i].input = torch::Tensor();
+    }
   } catch (const UserError& refusal) {  // of the size
     if (!job.any_size) throw;
     for (auto& work : batch)
@@ -67,22 +70,58 @@ Work write(const PredictJob& job, const Planned& input, Work work) {
   compute_alone();
   const Stopwatch watch;
   const Prediction prediction = job.predictor->restore(work.logits, work.image.size());
-  write_outputs(job, input, work.image, prediction);
+  try {
+    write_outputs(job, input, work.image, prediction);
+  } catch (const DataError& error) {
+    work.result.error = error.what();
+  }
   work.result.foreground_share = prediction.share();
   work.result.write_ms = watch.ms();
   work.image.release();
   return work;
 }
 
+WeightLimit<Work> pixel_limit() {
+  return {[](const Work& work) { return static_cast<std::int64_t>(work.image.total()); }, kPixelsInFlight};
+}
+
+/// Images that go through the network together: of one size, and not too many pixels.
+class ImageBatch {
+ public:
+  explicit ImageBatch(std::int64_t most) : most_(most) {}
+
+  bool takes(const Work& work) const {
+    if (works_.empty()) return true;
+    return static_cast<std::int64_t>(works_.size()) < most_ && pixels_ < kPixelsInFlight &&
+           works_.front().input.sizes() == work.input.sizes();
+  }
+  void add(Work work) {
+    pixels_ += static_cast<std::int64_t>(work.image.total());
+    works_.push_back(std::move(work));
+  }
+  std::vector<Work> take() {
+    pixels_ = 0;
+    return std::exchange(works_, {});
+  }
+
+ private:
+  const std::int64_t most_;
+  std::vector<Work> works_;
+  std::int64_t pixels_ = 0;
+};
+
 }  // namespace
 
 void predict_images(const PredictJob& job, const std::vector<Planned>& inputs,
                     const std::function<void(std::size_t, const Predicted&)>& take) {
   const auto count = static_cast<std::int64_t>(inputs.size());
-  OrderedMap<Work> images(count, job.workers, job.batch + job.workers, [&](std::int64_t index) {
-    const auto i = static_cast<std::size_t>(index);
-    return load(job, inputs[i], i);
-  });
+  OrderedMap<Work> images(
+      count, job.workers, job.batch + job.workers,
+      [&](std::int64_t index) {
+        const auto i = static_cast<std::size_t>(index);
+        return load(job, inputs[i], i);
+      },
+      pixel_limit());
   std::int64_t done = 0;
   OrderedStage<Work, Work> written(
       job.workers, job.batch + job.workers,
@@ -93,21 +132,21 @@ void predict_images(const PredictJob& job, const std::vector<Planned>& inputs,
       [&](const Work& work) {
         if (job.progress) job.progress(inputs[work.index], ++done, count);
         take(work.index, work.result);
-      });
-  std::vector<Work> batch;
+      },
+      pixel_limit());
+  ImageBatch batch(job.batch);
   const auto flush = [&] {
-    if (!batch.empty()) run_network(job, inputs, batch);
-    for (auto& work : batch) written.put(std::move(work));
-    batch.clear();
+    std::vector<Work> works = batch.take();
+    if (!works.empty()) run_network(job, inputs, works);
+    for (auto& work : works) written.put(std::move(work));
   };
   while (auto work = images.next()) {
     const bool broken = !work->result.error.empty();
-    const bool fits = batch.empty() || (!broken && batch.front().input.sizes() == work->input.sizes());
-    if (!fits || static_cast<std::int64_t>(batch.size()) == job.batch) flush();
+    if (broken || !batch.takes(*work)) flush();
     if (broken) {
       written.put(std::move(*work));
     } else {
-      batch.push_back(std::move(*work));
+      batch.add(std::move(*work));
     }
   }
   flush();

@@ -7,6 +7,7 @@
 #include <opencv2/core.hpp>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
 #include "portraitseg/data/composite.h"
 #include "portraitseg/data/image_file.h"
 #include "portraitseg/data/video_file.h"
@@ -63,7 +64,14 @@ std::string place_of(const fs::path& path) {
   return fs::weakly_canonical(fs::absolute(path)).string();
 }
 
-void refuse_collisions(const std::vector<Planned>& all, const std::vector<fs::path>& read) {
+fs::path temporary_of(const fs::path& file, bool video) {
+  const fs::path written = behind_link(file);
+  return video ? temporary_video(written) : temporary_name(written);
+}
+
+void refuse_collisions(const std::vector<Planned>& all, const std::vector<fs::path>& read,
+                       const std::string& json) {
+  const bool has_json = !json.empty() && json != "-";
   std::set<std::string> inputs;
   for (const auto& planned : all) inputs.insert(place_of(planned.input.path));
   for (const auto& path : read) inputs.insert(place_of(path));
@@ -71,7 +79,12 @@ void refuse_collisions(const std::vector<Planned>& all, const std::vector<fs::pa
   for (const auto& planned : all) {
     for (const auto& [picture, file] : planned.outputs) {
       const std::string place = place_of(file);
+      const fs::path temporary = temporary_of(file, planned.input.video);
       if (inputs.count(place) > 0) throw DataError(file, "is a file that is read; choose another --output");
+      if (inputs.count(place_of(temporary)) > 0)
+        throw DataError(temporary, "is a file that is read, and a temporary name; choose another --output");
+      if (has_json && place == place_of(json))
+        throw DataError(json, "is written for " + planned.input.path.string() + "; choose another --json");
       const auto [taken, is_new] = writers.emplace(place, planned.input.path);
       if (!is_new)
         throw DataError(file, "would be written for two inputs: " + taken->second.string() + " and " +
@@ -109,6 +122,7 @@ cv::Mat Background::picture_of(cv::Size size) const {
 }
 
 cv::Mat Background::behind(const cv::Mat& image, const cv::Mat& alpha) const {
+  // Before its own background the image's edges look right; the portrait's colours alone would be a glow around it.
   if (blurred_) return blend(image, blurred_background(image, alpha), alpha);
   return blend(portrait_colors(image, alpha), picture_of(image.size()), alpha);
 }
@@ -121,7 +135,7 @@ std::vector<Planned> plan_outputs(const std::vector<std::string>& inputs, const 
     OutputFiles outputs = output_files(input, options);
     all.push_back({std::move(input), std::move(outputs)});
   }
-  refuse_collisions(all, read);
+  refuse_collisions(all, read, options.json);
   return all;
 }
 

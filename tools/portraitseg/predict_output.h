@@ -39,6 +39,7 @@ struct OutputOptions {
   std::filesystem::path folder = "predictions";
   bool mask = false, cutout = false, overlay = false;
   std::string background;
+  std::string json;      ///< file of the figures; "-" or empty: none
   int jpeg_quality = 0;  ///< of overlays and backgrounds; 0: they are PNG files
 };
 
@@ -51,13 +52,13 @@ struct Planned {
 };
 
 /// Names every file that will be written: the input's name, and which picture it is.
-/// @throws UserError if two inputs would write the same file, one would write over an input or one of `read`, the folder lies in
-///         a folder among the inputs, or a cut-out of a video is asked for
+/// @throws UserError if two inputs would write the same file, one would write over an input, one of `read` or the figures (also
+///         on its way, under a temporary name), the folder lies in a folder among the inputs, or a cut-out of a video is asked
+///         for
 std::vector<Planned> plan_outputs(const std::vector<std::string>& inputs, const OutputOptions& options,
                                   const std::vector<std::filesystem::path>& read);
 
-/// Draws one picture. The mask of a network with two classes is 0 and 255, of one with more the class index; of a video always
-/// 0 and 255, CV_8UC3.
+/// Draws one picture. The mask is 0 and 255, with several classes the class index.
 cv::Mat draw_picture(Picture picture, const cv::Mat& image, const Prediction& prediction,
                      const Background* background, bool several_classes);
 

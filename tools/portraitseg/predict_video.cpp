@@ -8,12 +8,12 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/parallel.h"
+#include "portraitseg/core/stopwatch.h"
 #include "portraitseg/data/ordered_map.h"
 #include "portraitseg/data/ordered_stage.h"
 #include "portraitseg/data/video_file.h"
 
 #include "predict_files.h"
-#include "stopwatch.h"
 
 namespace portraitseg {
 namespace {
@@ -82,7 +82,11 @@ class FrameMasker {
  public:
   explicit FrameMasker(const PredictJob& job) : job_(job) {}
 
-  std::int64_t frames_at_once() const { return job_.predictor->has_prior() ? 1 : job_.batch; }
+  /// @param pixels of a frame
+  std::int64_t frames_at_once(std::int64_t pixels) const {
+    if (job_.predictor->has_prior()) return 1;
+    return std::clamp<std::int64_t>(kPixelsInFlight / pixels, 1, job_.batch);
+  }
 
   void mask(std::vector<Frame>& frames) {
     const Stopwatch watch;
@@ -103,8 +107,8 @@ class FrameMasker {
   cv::Mat before_;
 };
 
-/// A mean a frame of what was summed over the frames.
-void finish(Predicted& result) {
+/// In place of sums over the frames.
+void take_means(Predicted& result) {
   for (double* sum : {&result.foreground_share, &result.read_ms, &result.network_ms, &result.write_ms})
     *sum /= static_cast<double>(result.frames);
 }
@@ -127,14 +131,15 @@ Predicted predict_frames(const PredictJob& job, const Planned& input) {
     if (job.progress) job.progress(input, result.frames, std::max(result.frames, reader.announced()));
   };
   FrameMasker masker(job);
-  const std::int64_t ahead = masker.frames_at_once() + job.workers;
+  const std::int64_t at_once = masker.frames_at_once(reader.size().area());
+  const std::int64_t ahead = at_once + job.workers;
   OrderedMap<Frame> frames(std::numeric_limits<std::int64_t>::max() / 2, 1, ahead,  // 1: they come one by one
                            [&](std::int64_t) { return read_frame(job, reader); });
   OrderedStage<Frame, Frame> drawn(
       job.workers, ahead, [&](Frame frame) { return draw(job, input, std::move(frame)); }, write);
   for (bool more = true; more;) {
     std::vector<Frame> batch;
-    while (more && static_cast<std::int64_t>(batch.size()) < masker.frames_at_once()) {
+    while (more && static_cast<std::int64_t>(batch.size()) < at_once) {
       auto frame = frames.next();
       more = !frame->image.empty();
       if (more) batch.push_back(std::move(*frame));
@@ -144,7 +149,9 @@ Predicted predict_frames(const PredictJob& job, const Planned& input) {
   }
   drawn.finish();
   writers.finish();
-  finish(result);
+  take_means(result);
+  if (const std::string shortfall = reader.shortfall(); !shortfall.empty())
+    result.warning = DataError(input.input.path, shortfall).what();
   return result;
 }
 

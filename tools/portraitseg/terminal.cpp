@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/stopwatch.h"
 
 namespace portraitseg {
 namespace {
@@ -21,10 +22,6 @@ constexpr double kNoticeableWaiting = 0.2;
 constexpr double kPlainLines = 10;  // s from one line to the next where there is no terminal
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::string duration(double seconds) {
   const auto s = static_cast<std::int64_t>(seconds + 0.5);

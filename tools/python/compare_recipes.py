@@ -12,6 +12,7 @@ by more than 1e-6. Needs PyTorch, OpenCV and Pillow; no GPU.
 import contextlib
 import importlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -226,9 +227,11 @@ def compare(recipe, stages, data, folder, command):
         with contextlib.redirect_stdout(sys.stderr):
             theirs = list(train(data))
         for fused, runs in measured.items():
-            difference = max(abs(expected[name] - found[name])
-                             for expected, found in zip(theirs, runs[i], strict=True) for name in expected)
-            assert all(expected.keys() == found.keys() for expected, found in zip(theirs, runs[i]))
+            assert all(expected.keys() == found.keys() for expected, found in zip(theirs, runs[i], strict=True))
+            differences = [abs(expected[name] - found[name])
+                           for expected, found in zip(theirs, runs[i]) for name in expected]
+            assert all(math.isfinite(difference) for difference in differences)  # max() may drop a NaN
+            difference = max(differences)
             first, last = sum(theirs[0].values()), sum(theirs[-1].values())
             print(f"{recipe:32} stage {i + 1} of {len(stages)}  {'fused' if fused else 'plain'}  loss {first:.6f} -> "
                   f"{last:.6f}  largest difference {difference:.1e}", flush=True)

@@ -19,6 +19,12 @@ std::vector<std::string> read_lines(const std::filesystem::path& path);
 /// @throws DataError naming path and reason (disk full, no permission ...).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// Where write_file() writes first: "NAME.tmp" beside it.
+std::filesystem::path temporary_name(const std::filesystem::path& path);
+
+/// The path itself, or where its link leads: what is to be replaced.
+std::filesystem::path behind_link(const std::filesystem::path& path);
+
 /// Gives a file that is written a name that may be taken: fsync, rename. Both are in the same folder.
 /// @throws DataError naming `path` and the reason.
 void replace_file(const std::filesystem::path& temporary, const std::filesystem::path& path);

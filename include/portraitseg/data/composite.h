@@ -16,8 +16,9 @@ cv::Mat blend(const cv::Mat& front, const cv::Mat& back, const cv::Mat& alpha);
 /// The portrait's own colours where the image mixes them with the background's (0 < alpha < 1), so that no rim of the old
 /// background goes with it. Elsewhere the image as it is.
 ///
-/// Source  Forte 2021, "Approximate Fast Foreground Colour Estimation": the colours around a pixel, weighted by alpha and by
-///         1 - alpha, explain it; what they leave over is the portrait's.
+/// Source     Forte 2021, "Approximate Fast Foreground Colour Estimation": the colours around a pixel, weighted by alpha and by
+///            1 - alpha, explain it; what they leave over is the portrait's.
+/// Deviation  the weights are the squares of these, so that pixels of both count little.
 cv::Mat portrait_colors(const cv::Mat& image, const cv::Mat& alpha);
 
 /// CV_8UC4: portrait_colors() with the alpha in 0..255. Where that is 0 so is the colour: nothing of the background remains.

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "portraitseg/data/ordered_map.h"
+
 namespace portraitseg {
 
 /// What OrderedMap does in front of a computation this does behind it: worker threads work on the items that are put in, and
@@ -21,9 +23,13 @@ class OrderedStage {
  public:
   /// @param workers 1 or more; fewer count as 1
   /// @param ahead how many items may be in here; put() waits where it would be more
+  /// @param limit what those may weigh that no worker has begun
   OrderedStage(std::int64_t workers, std::int64_t ahead, std::function<Result(Item)> work,
-               std::function<void(Result)> take)
-      : ahead_(std::max<std::int64_t>(ahead, 1)), work_(std::move(work)), take_(std::move(take)) {
+               std::function<void(Result)> take, WeightLimit<Item> limit = {})
+      : ahead_(std::max<std::int64_t>(ahead, 1)),
+        work_(std::move(work)),
+        take_(std::move(take)),
+        limit_(std::move(limit)) {
     try {
       threads_.emplace_back([this] { take_results(); });
       for (std::int64_t i = 0; i < std::max<std::int64_t>(workers, 1); ++i)
@@ -42,10 +48,12 @@ class OrderedStage {
 
   /// Rethrows what work() or take() threw; nothing more is done then.
   void put(Item item) {
+    const std::int64_t weight = limit_.weight(item);
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return stopped_ || put_ < taken_ + ahead_; });
+    changed_.wait(lock, [this] { return stopped_ || may_put(); });
     if (error_) std::rethrow_exception(error_);
-    waiting_.emplace_back(put_++, std::move(item));
+    weight_ += weight;
+    waiting_.push_back({put_++, weight, std::move(item)});
     lock.unlock();
     changed_.notify_all();
   }
@@ -58,6 +66,14 @@ class OrderedStage {
   }
 
  private:
+  struct Waiting {
+    std::int64_t number, weight;
+    Item item;
+  };
+
+  /// Called with the lock.
+  bool may_put() const { return put_ < taken_ + ahead_ && (waiting_.empty() || weight_ < limit_.most); }
+
   void stop() {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -88,8 +104,10 @@ class OrderedStage {
     for (;;) {
       changed_.wait(lock, [this] { return stopped_ || !waiting_.empty(); });
       if (stopped_) return;
-      auto [number, item] = std::move(waiting_.front());
+      auto [number, weight, item] = std::move(waiting_.front());
       waiting_.pop_front();
+      weight_ -= weight;
+      changed_.notify_all();
       std::vector<Result> result;  // of one or none: a Result need not have a default
       const bool done = outside(lock, [&, &item = item] { result.push_back(work_(std::move(item))); });
       if (done) ready_.emplace(number, std::move(result.front()));
@@ -112,11 +130,13 @@ class OrderedStage {
   const std::int64_t ahead_;
   const std::function<Result(Item)> work_;
   const std::function<void(Result)> take_;
+  const WeightLimit<Item> limit_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::pair<std::int64_t, Item>> waiting_;
+  std::deque<Waiting> waiting_;
   std::map<std::int64_t, Result> ready_;
   std::int64_t put_ = 0, taken_ = 0;
+  std::int64_t weight_ = 0;  ///< of what is waiting
   std::exception_ptr error_;
   bool stopped_ = false;
   std::vector<std::thread> threads_;

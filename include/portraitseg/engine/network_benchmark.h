@@ -19,7 +19,8 @@ struct NetworkBenchmarkOptions {
       progress;  ///< called after each round; may be empty
 };
 
-/// The time that a pass cannot go below on this machine, an image; of its arithmetic and of its memory traffic.
+/// The time that a pass cannot go below on this machine, an image; of its arithmetic and of its memory traffic. Of the network
+/// alone: the forward pass of a distillation's teacher is timed, but not part of it.
 struct TimeFloor {
   double multiply_adds = 0;  ///< an image; of a training three times those of the forward pass
   double multiply_adds_per_second = 0;

@@ -14,7 +14,8 @@ namespace portraitseg {
 
 /// What a network says of one image, at the image's own size.
 struct Prediction {
-  cv::Mat mask;      ///< CV_8UC1, class index; equals predict()'s
+  cv::Mat
+      mask;  ///< CV_8UC1, class index; equals predict()'s, but that of a float64 network is decided in float32
   cv::Mat portrait;  ///< CV_32FC1, 0..1: the probability of the portrait, that is of every class but 0
 
   double share() const;  ///< of the pixels whose class is not 0
@@ -30,7 +31,8 @@ class Predictor {
   /// @param image CV_8UC3, BGR  @param before the mask of the frame before, for the prior channel; empty: none is known
   torch::Tensor input(const cv::Mat& image, const cv::Mat& before = {}) const;
 
-  /// Logits [N, classes, h, w], on the CPU. How inputs are split into batches does not matter.
+  /// Logits [N, classes, h, w], float32, on the CPU. How inputs are split into batches does not matter where the network is
+  /// compiled (nn/compiled_network.h); LibTorch's and CUDA's own operators may round a batch differently.
   /// @param inputs of one size. @throws UserError for a size that the network does not take.
   torch::Tensor logits(const std::vector<torch::Tensor>& inputs);
 
