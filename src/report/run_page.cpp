@@ -187,9 +187,9 @@ class Writer {
       const double best = progress_.best.epoch > 0
                               ? one.values.at(static_cast<std::size_t>(progress_.best.epoch) - 1)
                               : kNone;
-      rows += fmt::format(
-          "<tr><td>{}{}</td><td class=\"figure\">{:.6g}</td><td class=\"figure\">{:.6g}</td></tr>\n", group,
-          html_text(one.name), best, one.values.back());
+      const auto cell = [](double value) { return std::isnan(value) ? "-" : fmt::format("{:.6g}", value); };
+      rows += fmt::format("<tr><td>{}{}</td><td class=\"figure\">{}</td><td class=\"figure\">{}</td></tr>\n",
+                          group, html_text(one.name), cell(best), cell(one.values.back()));
     };
     for (const Series& one : losses_of(history_)) add("loss ", one);
     for (const Series& one : series_of(history_, &EpochRecord::validation)) add("validation ", one);
