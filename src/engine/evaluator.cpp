@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include <opencv2/core.hpp>
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
@@ -45,12 +46,31 @@ Example make_example(const Dataset& dataset, std::int64_t index, const Preproces
   return example;
 }
 
-ImageResult measure(const cv::Mat& prediction, const Example& example, const Protocol& protocol) {
+/// How many classes logits [N, C, H, W] decide between.
+std::int64_t classes_of(const torch::Tensor& logits) {
+  return std::max<std::int64_t>(2, logits.size(1));
+}
+
+/// Every class of the mask must be one of the network's.
+void check_label(const Example& example, std::int64_t classes) {
+  double largest = 0;
+  cv::minMaxLoc(example.label, nullptr, &largest, nullptr, nullptr, example.label != kIgnore);
+  if (largest < static_cast<double>(classes)) return;
+  throw UserError(example.id + ": the mask has class " + std::to_string(std::lround(largest)) +
+                  ", but the network's are 0 to " + std::to_string(classes - 1));
+}
+
+ImageResult measure(const cv::Mat& prediction, const Example& example, const Protocol& protocol,
+                    std::int64_t classes) {
   ImageResult result;
   result.index = example.index;
   result.id = example.id;
   result.height = prediction.rows;
   result.width = prediction.cols;
+  if (protocol.counting == Protocol::Counting::kClasses) {
+    result.classes = ClassCounts::of(prediction, example.label, classes);
+    return result;
+  }
   result.counts = PixelCounts::of(prediction, example.label);
   for (const int kernel : protocol.band_kernels) {
     result.bands[kernel] = boundary_counts(prediction, example.label, kernel);
@@ -69,6 +89,11 @@ void evaluate_batch(ModelRunner& model, const Preprocessing& preprocessing, cons
   std::vector<torch::Tensor> inputs;
   for (const auto& example : batch) inputs.push_back(example.input);
   const torch::Tensor logits = model.forward(torch::stack(inputs)).mask.to(torch::kCPU);
+  const std::int64_t classes = classes_of(logits);
+  protocol.check_classes(classes);
+  if (protocol.counting == Protocol::Counting::kClasses) {
+    for (const auto& example : batch) check_label(example, classes);
+  }
   const std::size_t first = results.size();
   results.resize(first + batch.size());
   parallel_for(0, static_cast<std::int64_t>(batch.size()), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -79,7 +104,7 @@ void evaluate_batch(ModelRunner& model, const Preprocessing& preprocessing, cons
       const torch::Tensor sized =
           native ? preprocessing.restore_logits(logits[i], example.image_size)
                  : resize_logits(logits.slice(0, i, i + 1), example.label.rows, example.label.cols)[0];
-      results[first + static_cast<std::size_t>(i)] = measure(decide(sized), example, protocol);
+      results[first + static_cast<std::size_t>(i)] = measure(decide(sized), example, protocol, classes);
     }
   });
 }
@@ -136,6 +161,8 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
   }
   flush();
   if (evaluation.images.empty()) throw DataError(dataset.list, "no image of the list could be used");
+  if (std::isnan(evaluation.metrics().miou))
+    throw DataError(dataset.list, "no pixel of its masks is labelled");
   return evaluation;
 }
 
@@ -159,6 +186,14 @@ cv::Mat decide(const torch::Tensor& logits) {
 
 Metrics Evaluation::metrics() const {
   Metrics metrics;
+  if (protocol.counting == Protocol::Counting::kClasses) {
+    ClassCounts total;
+    for (const auto& image : images) total += image.classes;
+    for (const double iou : total.iou()) metrics.class_iou.push_back(100 * iou);
+    metrics.pixel_accuracy = 100 * total.accuracy();
+    metrics.miou = 100 * total.miou();
+    return metrics;
+  }
   PixelCounts total;
   const double share = 100.0 / static_cast<double>(images.size());
   for (const auto& image : images) {
@@ -174,12 +209,24 @@ Metrics Evaluation::metrics() const {
   return metrics;
 }
 
-double Metrics::at(const std::string& name) const {
-  if (name == "iou_foreground") return iou_foreground;
-  if (name == "iou_background") return iou_background;
-  if (name == "miou") return miou;
-  if (name == "miou_per_image") return miou_per_image;
-  throw std::out_of_range("no metric named " + name);
+std::map<std::string, double> Metrics::recorded() const {
+  std::map<std::string, double> figures = {{"miou", miou}};
+  if (class_iou.empty()) {
+    figures["iou_foreground"] = iou_foreground;
+    figures["iou_background"] = iou_background;
+    figures["miou_per_image"] = miou_per_image;
+    for (const auto& [kernel, value] : boundary_f1) figures["boundary_f1_" + std::to_string(kernel)] = value;
+    return figures;
+  }
+  figures["pixel_accuracy"] = pixel_accuracy;
+  const std::size_t digits =
+      std::to_string(class_iou.size() - 1).size();  // names in the order of the classes
+  for (std::size_t c = 0; c < class_iou.size(); ++c) {
+    const std::string number = std::to_string(c);
+    if (!std::isnan(class_iou[c]))
+      figures["class_iou_" + std::string(digits - number.size(), '0') + number] = class_iou[c];
+  }
+  return figures;
 }
 
 }  // namespace portraitseg

@@ -46,6 +46,9 @@ void EvaluationOptions::fields(Fields& f) {
   f.choice("protocol", protocol, protocols().names(), "of the validation after each epoch");
   f.choice("select_by", select_by, {"iou_foreground", "miou", "miou_per_image"},
            "the best checkpoint has the highest");
+  const bool classes = protocols().at(protocol).counting == Protocol::Counting::kClasses;
+  f.check(!classes || select_by == "miou", "select_by",
+          "the protocol " + protocol + " has no " + select_by + "; set evaluation.select_by to miou");
   f("best_from", best_from, "share of the epochs before the first that can be the best; clova: 0.6", {0, 1});
   f("batch_size", batch_size, "images a forward pass", {1, 65536});
 }

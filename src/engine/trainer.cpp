@@ -17,10 +17,7 @@ namespace {
 constexpr std::int64_t kShownNotFinite = 3;  // steps of an epoch
 
 void add_figures(std::map<std::string, double>& figures, const std::string& prefix, const Metrics& metrics) {
-  for (const char* name : {"iou_foreground", "iou_background", "miou", "miou_per_image"})
-    figures[prefix + name] = metrics.at(name);
-  for (const auto& [kernel, value] : metrics.boundary_f1)
-    figures[prefix + "boundary_f1_" + std::to_string(kernel)] = value;
+  for (const auto& [name, value] : metrics.recorded()) figures[prefix + name] = value;
 }
 
 }  // namespace
@@ -70,6 +67,7 @@ std::vector<Target> Trainer::try_out() const {
       Batch batch;
       batch.image = torch::zeros(sizes);
       const SegmentationOutput output = model->forward(device_.move(batch.image, device_.dtype()));
+      protocols().at(config_.evaluation.protocol).check_classes(output.mask.size(1));
       const LossSum losses(config_.losses);
       targets = losses.targets(output, height);
       for (const auto& target : targets) {

@@ -1,6 +1,7 @@
 #include "portraitseg/report/chart.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -79,6 +80,12 @@ std::string mark(const Chart& chart, const Frame& frame) {
       html_text(chart.mark_title));
 }
 
+/// Of every further round of the colours other dashes: SVG's, and the same as a background of the legend.
+constexpr std::array<const char*, 3> kDashes = {"", ";stroke-dasharray:7 5", ";stroke-dasharray:2 5"};
+constexpr std::array<const char*, 3> kLegendDashes = {
+    "var(--curve-{0})", "repeating-linear-gradient(90deg,var(--curve-{0}) 0 4px,transparent 4px 6px)",
+    "repeating-linear-gradient(90deg,var(--curve-{0}) 0 1px,transparent 1px 3px)"};
+
 std::string curve_svg(const Curve& curve, const Frame& frame, std::size_t color) {
   std::string path;
   bool drawing = false;
@@ -91,8 +98,8 @@ std::string curve_svg(const Curve& curve, const Frame& frame, std::size_t color)
     if (finite && !drawing) path += "h0";
     drawing = finite;
   }
-  return fmt::format("<path class=\"curve\" style=\"stroke:var(--curve-{})\" d=\"{}\"/>\n", color % kColors,
-                     path);
+  return fmt::format("<path class=\"curve\" style=\"stroke:var(--curve-{}){}\" d=\"{}\"/>\n", color % kColors,
+                     kDashes[color / kColors % kDashes.size()], path);
 }
 
 /// An invisible column at each x that tells its values.
@@ -130,7 +137,9 @@ std::string chart_html(const Chart& chart) {
   const Frame frame(chart);
   std::string legend, curves;
   for (std::size_t i = 0; i < chart.curves.size(); ++i) {
-    legend += fmt::format("<span><i style=\"background:var(--curve-{})\"></i>{}</span>\n", i % kColors,
+    const std::string background =
+        fmt::format(fmt::runtime(kLegendDashes[i / kColors % kLegendDashes.size()]), i % kColors);
+    legend += fmt::format("<span><i style=\"background:{}\"></i>{}</span>\n", background,
                           html_text(chart.curves[i].name));
     curves += curve_svg(chart.curves[i], frame, i);
   }

@@ -9,13 +9,25 @@ namespace portraitseg {
 namespace {
 
 /// BGR, by class index from 1; they repeat.
-const std::array<cv::Vec3b, 6> kColors = {
-    {{90, 200, 60}, {230, 90, 30}, {40, 40, 230}, {40, 200, 230}, {200, 60, 200}, {200, 200, 60}}};
+const std::array<cv::Vec3b, 18> kColors = {{{90, 200, 60},
+                                            {230, 90, 30},
+                                            {40, 40, 230},
+                                            {40, 200, 230},
+                                            {200, 60, 200},
+                                            {200, 200, 60},
+                                            {40, 130, 250},
+                                            {190, 170, 255},
+                                            {20, 90, 150},
+                                            {130, 10, 90},
+                                            {0, 120, 60},
+                                            {255, 200, 160},
+                                            {60, 20, 120},
+                                            {150, 250, 190},
+                                            {110, 110, 0},
+                                            {160, 130, 180},
+                                            {30, 60, 20},
+                                            {170, 255, 255}}};
 const cv::Vec3b kIgnoredColor(128, 128, 128);
-
-cv::Vec3b color(std::uint8_t label) {
-  return label == kIgnore ? kIgnoredColor : kColors[(label - 1U) % kColors.size()];
-}
 
 /// Is a pixel beside this one of another class? The image's border is no edge.
 bool on_outline(const cv::Mat& mask, int y, int x) {
@@ -29,6 +41,10 @@ bool on_outline(const cv::Mat& mask, int y, int x) {
 
 }  // namespace
 
+cv::Vec3b class_color(std::uint8_t label) {
+  return label == kIgnore ? kIgnoredColor : kColors[(label - 1U) % kColors.size()];
+}
+
 cv::Mat class_overlay(const cv::Mat& image, const cv::Mat& mask) {
   cv::Mat picture;
   image.convertTo(picture, CV_8U);
@@ -37,7 +53,7 @@ cv::Mat class_overlay(const cv::Mat& image, const cv::Mat& mask) {
     for (int x = 0; x < mask.cols; ++x) {
       const auto label = mask.at<std::uint8_t>(y, x);
       if (label == 0) continue;
-      const cv::Vec3b tint = color(label);
+      const cv::Vec3b tint = class_color(label);
       auto& pixel = picture.at<cv::Vec3b>(y, x);
       const bool outline = on_outline(mask, y, x);
       for (int c = 0; c < 3; ++c)

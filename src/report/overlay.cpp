@@ -1,12 +1,14 @@
 #include "portraitseg/report/overlay.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <opencv2/imgcodecs.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/report/class_overlay.h"
 
 namespace portraitseg {
 namespace {
@@ -19,10 +21,18 @@ void write_png(const std::filesystem::path& path, const cv::Mat& image) {
   write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-std::string file_name(std::size_t rank, const ImageResult& image) {
+/// By which images are called bad, 0..1.
+double quality(const ImageResult& image, const Protocol& protocol) {
+  if (protocol.counting == Protocol::Counting::kForeground) return image.counts.iou_foreground();
+  const double miou = image.classes.miou();
+  return std::isnan(miou) ? 1 : miou;  // nothing of it is labelled, so nothing is wrong
+}
+
+std::string file_name(std::size_t rank, const ImageResult& image, const Protocol& protocol) {
   std::string id = image.id;
   std::replace(id.begin(), id.end(), '/', '_');
-  return fmt::format("worst_{:02}_{}_iou_{:.1f}.png", rank, id, 100 * image.counts.iou_foreground());
+  const char* const figure = protocol.counting == Protocol::Counting::kForeground ? "iou" : "miou";
+  return fmt::format("worst_{:02}_{}_{}_{:.1f}.png", rank, id, figure, 100 * quality(image, protocol));
 }
 
 }  // namespace
@@ -43,15 +53,22 @@ cv::Mat overlay(const cv::Mat& image, const cv::Mat& label, const cv::Mat& predi
   return picture;
 }
 
+cv::Mat overlay_of_classes(const cv::Mat& image, const cv::Mat& label, const cv::Mat& prediction) {
+  cv::Mat picture;
+  cv::hconcat(class_overlay(image, label), class_overlay(image, prediction), picture);
+  return picture;
+}
+
 std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::path& folder,
                                                         const Evaluation& evaluation, const Dataset& dataset,
                                                         SegmentationModel& model,
                                                         const Preprocessing& preprocessing,
                                                         const Device& device, int count) {
+  const Protocol& protocol = evaluation.protocol;
   std::vector<const ImageResult*> order;
   for (const auto& image : evaluation.images) order.push_back(&image);
-  std::stable_sort(order.begin(), order.end(), [](const ImageResult* a, const ImageResult* b) {
-    return a->counts.iou_foreground() < b->counts.iou_foreground();
+  std::stable_sort(order.begin(), order.end(), [&](const ImageResult* a, const ImageResult* b) {
+    return quality(*a, protocol) < quality(*b, protocol);
   });
   order.resize(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))));
   make_folder(folder);
@@ -60,9 +77,10 @@ std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::p
   ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
   for (const ImageResult* image : order) {
     const Sample sample = dataset.get(image->index);
-    files.push_back(folder / file_name(files.size() + 1, *image));
-    write_png(files.back(), overlay(sample.image, sample.mask,
-                                    predict(runner, evaluation.protocol.adapt(preprocessing), sample.image)));
+    files.push_back(folder / file_name(files.size() + 1, *image, protocol));
+    const cv::Mat prediction = predict(runner, protocol.adapt(preprocessing), sample.image);
+    const bool classes = protocol.counting == Protocol::Counting::kClasses;
+    write_png(files.back(), (classes ? overlay_of_classes : overlay)(sample.image, sample.mask, prediction));
   }
   return files;
 }

@@ -1,6 +1,7 @@
 #include "portraitseg/report/results.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -20,6 +21,10 @@ Json by_width(const Map& values) {
 }
 
 Json to_json(const Metrics& metrics) {
+  if (!metrics.class_iou.empty()) {  // null for one without a pixel
+    return {
+        {"miou", metrics.miou}, {"pixel_accuracy", metrics.pixel_accuracy}, {"class_iou", metrics.class_iou}};
+  }
   return {{"iou_foreground", metrics.iou_foreground},
           {"iou_background", metrics.iou_background},
           {"miou", metrics.miou},
@@ -29,7 +34,17 @@ Json to_json(const Metrics& metrics) {
           {"weighted_iou", by_width(metrics.weighted_iou)}};
 }
 
+std::vector<Row> class_rows(const Metrics& metrics) {
+  std::vector<Row> rows = {
+      {fmt::format("mIoU, {} classes, whole list", metrics.class_iou.size()), metrics.miou},
+      {"pixel accuracy, whole list", metrics.pixel_accuracy}};
+  for (std::size_t c = 0; c < metrics.class_iou.size(); ++c)
+    rows.emplace_back(fmt::format("IoU of class {}, whole list", c), metrics.class_iou[c]);
+  return rows;
+}
+
 std::vector<Row> rows(const Metrics& metrics) {
+  if (!metrics.class_iou.empty()) return class_rows(metrics);
   std::vector<Row> rows = {{"foreground IoU, mean over images", metrics.iou_foreground},
                            {"background IoU, mean over images", metrics.iou_background},
                            {"mIoU, 2 classes, whole list", metrics.miou},
@@ -41,6 +56,17 @@ std::vector<Row> rows(const Metrics& metrics) {
   for (const auto& [sigma, value] : metrics.weighted_iou)
     rows.emplace_back(fmt::format("weighted IoU, sigma {:g} px", sigma), value);
   return rows;
+}
+
+/// "" if every class is in the mean.
+std::string left_out(const Metrics& metrics) {
+  std::vector<std::size_t> classes;
+  for (std::size_t c = 0; c < metrics.class_iou.size(); ++c) {
+    if (std::isnan(metrics.class_iou[c])) classes.push_back(c);
+  }
+  return classes.empty()
+             ? ""
+             : fmt::format(", without a pixel and not in the mIoU: class {}", fmt::join(classes, ", "));
 }
 
 }  // namespace
@@ -79,7 +105,8 @@ std::string results_table(const std::vector<Evaluation>& evaluations) {
     for (const auto& column : columns) {
       const auto row =
           std::find_if(column.begin(), column.end(), [&](const Row& r) { return r.first == title; });
-      text += row == column.end() ? fmt::format("{:>12}", "-") : fmt::format("{:>12.3f}", row->second);
+      text += row == column.end() || std::isnan(row->second) ? fmt::format("{:>12}", "-")
+                                                             : fmt::format("{:>12.3f}", row->second);
     }
     text += "\n";
   }
@@ -88,6 +115,7 @@ std::string results_table(const std::vector<Evaluation>& evaluations) {
                         evaluation.protocol.hash(), evaluation.images.size(), evaluation.list_name,
                         evaluation.list_sha256);
     text += fmt::format(", network input {}x{}", evaluation.network_size[0], evaluation.network_size[1]);
+    text += left_out(evaluation.metrics());
     if (!evaluation.skipped.empty()) text += fmt::format(", {} skipped", evaluation.skipped.size());
     text += "\n";
   }

@@ -9,6 +9,7 @@
 
 #include "portraitseg/core/text.h"
 #include "portraitseg/report/chart.h"
+#include "portraitseg/report/class_overlay.h"
 
 namespace portraitseg {
 namespace {
@@ -64,6 +65,19 @@ constexpr const char* kLegend =
 <span><i style="background:#3cc85a"></i>agreed,</span> <span><i style="background:#1e5ae6"></i>missed portrait,</span>
 <span><i style="background:#e62828"></i>wrong portrait.</span></p>
 )";
+
+/// What the colours of many classes mean.
+std::string class_legend(std::int64_t classes) {
+  std::string legend =
+      "<p class=\"quiet\">Left the image, in the middle its label, right the prediction; class 0 has no "
+      "color, grey is not labelled:\n";
+  for (std::int64_t c = 1; c < classes; ++c) {
+    const cv::Vec3b bgr = class_color(static_cast<std::uint8_t>(c));
+    legend += fmt::format("<span><i style=\"background:#{:02x}{:02x}{:02x}\"></i>{}{}</span>\n", bgr[2],
+                          bgr[1], bgr[0], c, c + 1 < classes ? "," : ".");
+  }
+  return legend + "</p>\n";
+}
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
@@ -147,13 +161,19 @@ class Writer {
 
   std::string charts() const {
     if (history_.empty()) return "";
-    std::vector<Series> regions, boundaries;
-    for (auto& one : series_of(history_, &EpochRecord::validation))
-      (one.name.find("boundary") != std::string::npos ? boundaries : regions).push_back(std::move(one));
+    std::vector<Series> regions, boundaries, classes;
+    for (auto& one : series_of(history_, &EpochRecord::validation)) {
+      const auto names = [&](const char* part) { return one.name.find(part) != std::string::npos; };
+      if (names("class_iou") && names(kEma)) continue;  // too many curves; the table below has them
+      (names("boundary") ? boundaries : names("class_iou") ? classes : regions).push_back(std::move(one));
+    }
+    const std::string details = classes.empty() ? chart("Validation: boundary, percent", boundaries)
+                                                : chart("Validation: IoU of each class, percent", classes);
     return "<h2>Curves</h2>\n<div class=\"grid2\">\n" +
            chart("Training loss: weighted terms", losses_of(history_)) +
-           chart("Validation: IoU, percent", regions) + chart("Validation: boundary, percent", boundaries) +
-           chart("Learning rate", {learning_rate()}) + "</div>\n";
+           chart(classes.empty() ? "Validation: IoU, percent" : "Validation: mIoU and accuracy, percent",
+                 regions) +
+           details + chart("Learning rate", {learning_rate()}) + "</div>\n";
   }
 
   Series learning_rate() const {
@@ -167,9 +187,9 @@ class Writer {
       const double best = progress_.best.epoch > 0
                               ? one.values.at(static_cast<std::size_t>(progress_.best.epoch) - 1)
                               : kNone;
-      rows += fmt::format(
-          "<tr><td>{}{}</td><td class=\"figure\">{:.6g}</td><td class=\"figure\">{:.6g}</td></tr>\n", group,
-          html_text(one.name), best, one.values.back());
+      const auto cell = [](double value) { return std::isnan(value) ? "-" : fmt::format("{:.6g}", value); };
+      rows += fmt::format("<tr><td>{}{}</td><td class=\"figure\">{}</td><td class=\"figure\">{}</td></tr>\n",
+                          group, html_text(one.name), cell(best), cell(one.values.back()));
     };
     for (const Series& one : losses_of(history_)) add("loss ", one);
     for (const Series& one : series_of(history_, &EpochRecord::validation)) add("validation ", one);
@@ -192,7 +212,8 @@ class Writer {
           id, sample.width, sample.height, base64(sample.png));
     }
     return fmt::format("<h2>Predictions on the validation list after epoch {}</h2>\n", progress_.epoch) +
-           kLegend + "<div class=\"grid2\">\n" + pictures + "</div>\n";
+           (page_.classes > 0 ? class_legend(page_.classes) : kLegend) + "<div class=\"grid2\">\n" +
+           pictures + "</div>\n";
   }
 
   std::string environment() const {

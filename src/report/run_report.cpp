@@ -1,5 +1,6 @@
 #include "portraitseg/report/run_report.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "portraitseg/core/error.h"
@@ -73,7 +74,7 @@ void RunReport::epoch_finished(const Progress& progress, bool /*best*/) {
 std::vector<SamplePicture> RunReport::draw() const {
   const RunConfig& config = trainer_.config();
   const Protocol& protocol = protocols().at(config.evaluation.protocol);
-  return samples_.draw(trainer_.model(), protocol.adapt(config.preprocessing), device_);
+  return samples_.draw(trainer_.model(), config.preprocessing, protocol, device_);
 }
 
 void RunReport::write_page(const Progress& progress, std::vector<SamplePicture> pictures) const {
@@ -84,6 +85,8 @@ void RunReport::write_page(const Progress& progress, std::vector<SamplePicture> 
   page.selected_by = config.evaluation.select_by;
   page.progress = progress;
   page.samples = std::move(pictures);
+  if (protocols().at(config.evaluation.protocol).counting == Protocol::Counting::kClasses)
+    page.classes = std::max<std::int64_t>(2, config.model.options->num_classes);
   page.config = config.yaml();
   page.environment = environment_of(run_);
   write_file(run_.report(), run_page(page));

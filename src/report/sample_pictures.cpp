@@ -9,6 +9,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/evaluator.h"
+#include "portraitseg/report/class_overlay.h"
 #include "portraitseg/report/overlay.h"
 
 namespace portraitseg {
@@ -23,13 +24,22 @@ std::string png(const cv::Mat& picture) {
   return {bytes.begin(), bytes.end()};
 }
 
+cv::Mat portrait_picture(const cv::Mat& label) {
+  cv::Mat picture = cv::Mat::zeros(label.size(), CV_8UC3);
+  picture.setTo(cv::Scalar::all(255), label == 1);
+  picture.setTo(cv::Scalar::all(128), label == kIgnore);
+  return picture;
+}
+
 }  // namespace
 
-cv::Mat sample_picture(const cv::Mat& image, const cv::Mat& label, const cv::Mat& prediction, int longest) {
-  cv::Mat shown_label = cv::Mat::zeros(label.size(), CV_8UC3);
-  shown_label.setTo(cv::Scalar::all(255), label == 1);
-  shown_label.setTo(cv::Scalar::all(128), label == kIgnore);
-  const cv::Mat shown_prediction = overlay(image, label, prediction).colRange(image.cols, 2 * image.cols);
+cv::Mat sample_picture(const cv::Mat& image, const cv::Mat& label, const cv::Mat& prediction,
+                       Protocol::Counting counting, int longest) {
+  const bool classes = counting == Protocol::Counting::kClasses;
+  const cv::Mat shown_label = classes ? class_overlay(image, label) : portrait_picture(label);
+  const cv::Mat shown_prediction =
+      classes ? class_overlay(image, prediction)
+              : overlay(image, label, prediction).colRange(image.cols, 2 * image.cols);
 
   const double scale = std::min(1.0, static_cast<double>(longest) / std::max(image.rows, image.cols));
   const cv::Size size(std::max(1, static_cast<int>(std::lround(image.cols * scale))),
@@ -56,13 +66,14 @@ SamplePictures::SamplePictures(const Dataset& dataset, std::int64_t count) {
 }
 
 std::vector<SamplePicture> SamplePictures::draw(SegmentationModel& model, const Preprocessing& preprocessing,
-                                                const Device& device) const {
+                                                const Protocol& protocol, const Device& device) const {
   model.eval();
   ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
   std::vector<SamplePicture> pictures;
   for (const Sample& sample : samples_) {
-    const cv::Mat prediction = predict(runner, preprocessing, sample.image);
-    const cv::Mat picture = sample_picture(sample.image, sample.mask, prediction, kLongest);
+    const cv::Mat prediction = predict(runner, protocol.adapt(preprocessing), sample.image);
+    const cv::Mat picture =
+        sample_picture(sample.image, sample.mask, prediction, protocol.counting, kLongest);
     pictures.push_back({sample.id, picture.rows, picture.cols, png(picture)});
   }
   return pictures;

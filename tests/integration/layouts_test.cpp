@@ -34,11 +34,13 @@ class Layouts : public ::testing::TestWithParam<Layout> {
 
   /// A run of one step, with the section data.
   void write_config(const std::string& file, const std::string& data) const {
-    write_bytes(path() / file, "model: {name: sinet, num_classes: " + std::to_string(GetParam().classes) +
-                                   "}\npreprocessing: {size: [32, 32]}\n" + data +
-                                   "augment: {affine: {rotation_deg: 10, scale: [0.9, 1.1], shift: 0.05}}\n"
-                                   "trainer: {epochs: 1, batch_size: 8}\n"
-                                   "device: {name: cpu, threads: 1}\n");
+    write_bytes(path() / file,
+                "model: {name: sinet, num_classes: " + std::to_string(GetParam().classes) +
+                    "}\npreprocessing: {size: [32, 32]}\n" + data +
+                    "augment: {affine: {rotation_deg: 10, scale: [0.9, 1.1], shift: 0.05}}\n"
+                    "trainer: {epochs: 1, batch_size: 8}\n"
+                    "device: {name: cpu, threads: 1}\n" +
+                    (GetParam().classes > 2 ? "evaluation: {protocol: mmseg, select_by: miou}\n" : ""));
   }
 
   std::string original_data() const {

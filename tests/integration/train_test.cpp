@@ -194,7 +194,8 @@ TEST(Train, ResumedBeforeItsFirstCheckpointSaysSo) {
 
 TEST(Train, ATeacherOrAnOutputThatDoesNotFitIsRefusedBeforeARunFolderIsMade) {
   const Workplace place;
-  expect_finishes(place.train("three", {"trainer.epochs=1", "model.num_classes=3"}));
+  expect_finishes(place.train(
+      "three", {"trainer.epochs=1", "model.num_classes=3", "evaluation={protocol: mmseg, select_by: miou}"}));
   const auto expect_refused = [&](const std::vector<std::string>& overrides, const std::string& words) {
     const Ending ending = place.train("run", overrides).run();
     EXPECT_EQ(ending.exit_code, 2);

@@ -91,6 +91,10 @@ TEST_P(EvaluationParity, NativeFiguresEqualTheReference) {
   EXPECT_NEAR(metrics.iou_foreground, figures.at("fgN"), 0.005);
   EXPECT_NEAR(metrics.miou_per_image, figures.at("miouN"), 0.005);
   EXPECT_NEAR(metrics.miou, figures.at("global_miouN"), 0.005);
+
+  const Metrics classes = evaluate_released(GetParam(), "mmseg", 7).metrics();
+  ASSERT_EQ(classes.class_iou.size(), 2U);
+  EXPECT_DOUBLE_EQ(classes.miou, metrics.miou);
 }
 
 INSTANTIATE_TEST_SUITE_P(Released, EvaluationParity, ::testing::Values(kSinet, kExtremeC3Net, kSinetAnil),

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <regex>
+#include <set>
 
 #include <gmock/gmock.h>
 
@@ -94,6 +95,19 @@ TEST(ChartHtml, HoldsNoNumberThatIsNone) {
     std::string html = chart_html(chart);
     html = std::regex_replace(html, std::regex("<title>[^<]*</title>"), "");
     EXPECT_THAT(html, Not(::testing::AnyOf(HasSubstr("nan"), HasSubstr("inf"))));
+  }
+}
+
+TEST(ChartHtml, TwoDozenCurvesAllLookDifferent) {
+  Chart chart = chart_of({1, 2});
+  chart.curves.resize(24, chart.curves[0]);
+  const std::string html = chart_html(chart);
+  for (const char* pattern : {"<i style=\"[^\"]*\"", "class=\"curve\" style=\"[^\"]*\""}) {
+    const std::regex regex(pattern);
+    std::set<std::string> styles;
+    for (auto it = std::sregex_iterator(html.begin(), html.end(), regex); it != std::sregex_iterator(); ++it)
+      styles.insert(it->str());
+    EXPECT_EQ(styles.size(), 24U) << pattern;
   }
 }
 

@@ -101,7 +101,7 @@ TEST(SamplePicture, ShowsImageLabelAndPredictionSideBySide) {
   label.rowRange(0, 10).setTo(1);
   label.rowRange(30, 40).setTo(kIgnore);
   prediction.rowRange(5, 15).setTo(1);
-  const cv::Mat picture = sample_picture(image, label, prediction, 192);
+  const cv::Mat picture = sample_picture(image, label, prediction, Protocol::Counting::kForeground, 192);
   ASSERT_EQ(picture.size(), cv::Size(60, 40));  // smaller ones stay as they are
   EXPECT_EQ(picture.at<cv::Vec3b>(2, 10), cv::Vec3b(10, 20, 30));
   EXPECT_EQ(picture.at<cv::Vec3b>(2, 30), cv::Vec3b(255, 255, 255));
@@ -113,7 +113,8 @@ TEST(SamplePicture, ShowsImageLabelAndPredictionSideBySide) {
   EXPECT_GT(missed[0], missed[1] + 50);  // blue
   EXPECT_GT(agreed[1], agreed[0] + 30);  // green
   EXPECT_GT(wrong[2], wrong[1] + 50);    // red
-  EXPECT_EQ(sample_picture(image, label, prediction, 20).size(), cv::Size(30, 20));
+  EXPECT_EQ(sample_picture(image, label, prediction, Protocol::Counting::kForeground, 20).size(),
+            cv::Size(30, 20));
 }
 
 TEST(HasPictures, AreTenToTwentyOneEpochsWithTheFirstAndTheLast) {

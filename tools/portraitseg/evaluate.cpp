@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 struct EvaluateArguments {
   NetworkArguments network;
   std::string data, root, list;
-  std::vector<std::string> protocols = {"clova"};
+  std::vector<std::string> protocols;  ///< empty: the configuration's
   std::string output, json;
   std::int64_t batch_size = 0;
   std::int64_t workers = -1;
@@ -67,6 +67,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   apply_arguments(arguments, config);
   std::vector<Protocol> chosen;
   for (const auto& name : arguments.protocols) chosen.push_back(protocols().at(name));
+  if (chosen.empty()) chosen.push_back(protocols().at(config.evaluation.protocol));
 
   const Device device(config.device);
   const auto model = network.build(device);
@@ -109,7 +110,8 @@ void add_evaluate(CLI::App& app, Action& action) {
                       "list of images, a path or a name below the root; default: data.val_list");
   command
       ->add_option("--protocol", arguments->protocols,
-                   "how figures are computed: clova, native; several with commas")
+                   "how figures are computed: clova, native, mmseg; several with commas; default: "
+                   "evaluation.protocol")
       ->delimiter(',');
   command->add_option("--output", arguments->output,
                       "folder for metrics.json, per_image.csv and overlays of the worst images");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <spdlog/details/log_msg.h>
 #include <spdlog/fmt/fmt.h>
@@ -34,6 +35,22 @@ std::int64_t columns() {
   winsize size = {};
   const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   return known ? size.ws_col : 120;
+}
+
+/// What the epoch's line says of the validation: of the figures that every protocol may have those that are there, the first
+/// with the averaged weights'.
+std::string validation_text(const EpochRecord& record) {
+  std::string text;
+  for (const auto& [name, title] : {std::pair("iou_foreground", "foreground IoU"), std::pair("miou", "mIoU"),
+                                    std::pair("boundary_f1_15", "boundary F1")}) {
+    const auto figure = record.validation.find(name);
+    if (figure == record.validation.end()) continue;
+    const auto averaged =
+        text.empty() ? record.validation.find(std::string(kEma) + name) : record.validation.end();
+    text += fmt::format("{}{} {:.2f}", text.empty() ? "val " : "  ", title, figure->second);
+    if (averaged != record.validation.end()) text += fmt::format(" (averaged {:.2f})", averaged->second);
+  }
+  return text;
 }
 
 spdlog::logger& logger() {
@@ -157,16 +174,10 @@ void TrainingDisplay::epoch_finished(const Progress& progress, bool best) {
   bar_.reset();
   const EpochRecord& record = progress.history.back();
   const double left = clock_.run_left();
-  const auto ema = record.validation.find(std::string(kEma) + "iou_foreground");
-  say(
-      fmt::format("epoch {}/{}  loss {:.4f}  val foreground IoU {:.2f}{}  mIoU {:.2f}  boundary F1 {:.2f}  "
-                  "lr {:.3g}  {}  "
-                  "{:.1f} images/s{}{}",
-                  record.epoch, epochs_, record.train_loss, record.validation.at("iou_foreground"),
-                  ema == record.validation.end() ? "" : fmt::format(" (averaged {:.2f})", ema->second),
-                  record.validation.at("miou"), record.validation.at("boundary_f1_15"), record.lr,
-                  duration(clock_.epoch_seconds()), clock_.images_per_second(),
-                  left > 0 ? fmt::format("  {} left", duration(left)) : "", best ? "  best" : ""));
+  say(fmt::format("epoch {}/{}  loss {:.4f}  {}  lr {:.3g}  {}  {:.1f} images/s{}{}", record.epoch, epochs_,
+                  record.train_loss, validation_text(record), record.lr, duration(clock_.epoch_seconds()),
+                  clock_.images_per_second(), left > 0 ? fmt::format("  {} left", duration(left)) : "",
+                  best ? "  best" : ""));
   const double waiting = waited_ / std::chrono::duration<double>(training_end_ - epoch_start_).count();
   if (waiting > kNoticeableWaiting)
     say(fmt::format(

@@ -16,7 +16,12 @@ namespace portraitseg {
 /// All H x W; @return H x 2W, CV_8UC3.
 cv::Mat overlay(const cv::Mat& image, const cv::Mat& label, const cv::Mat& prediction);
 
-/// Writes overlays of the `count` images with the lowest foreground IoU as PNG files, worst first.
+/// For many classes: the image tinted by its label beside the image tinted by the prediction, see class_overlay().
+/// All H x W; @return H x 2W, CV_8UC3.
+cv::Mat overlay_of_classes(const cv::Mat& image, const cv::Mat& label, const cv::Mat& prediction);
+
+/// Writes overlays of the `count` images with the lowest foreground IoU as PNG files, worst first; of a protocol that counts
+/// classes those with the lowest mIoU, by overlay_of_classes().
 /// @return the files
 std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::path& folder,
                                                         const Evaluation& evaluation, const Dataset& dataset,

@@ -15,8 +15,10 @@ struct RunPage {
   std::string selected_by;  ///< the figure that decides which epoch is the best
   Progress progress;
   std::vector<SamplePicture> samples;  ///< after the last finished epoch
-  std::string config;                  ///< YAML
-  std::string environment;             ///< JSON, as environment.json holds it
+  std::int64_t classes =
+      0;               ///< each of which has a color of its own in the samples; 0: portrait and background
+  std::string config;  ///< YAML
+  std::string environment;  ///< JSON, as environment.json holds it
 };
 
 /// A page (HTML, no script, no request, light or dark as the reader's system): curves, figures at the best and the last

@@ -10,6 +10,7 @@
 #include "portraitseg/data/dataset.h"
 #include "portraitseg/data/preprocessing.h"
 #include "portraitseg/engine/model_runner.h"
+#include "portraitseg/metrics/protocol.h"
 
 namespace portraitseg {
 
@@ -20,8 +21,9 @@ struct SamplePicture {
 };
 
 /// Image, label (portrait white, kIgnore grey) and prediction as overlay() draws it, side by side, each at most `longest` px on
-/// its longer side. All H x W.
-cv::Mat sample_picture(const cv::Mat& image, const cv::Mat& label, const cv::Mat& prediction, int longest);
+/// its longer side; of classes label and prediction as class_overlay() draws them. All H x W.
+cv::Mat sample_picture(const cv::Mat& image, const cv::Mat& label, const cv::Mat& prediction,
+                       Protocol::Counting counting, int longest);
 
 /// A few images of a list, evenly spread, read once, on which one sees how a network learns.
 class SamplePictures {
@@ -29,9 +31,9 @@ class SamplePictures {
   /// An image that cannot be read is left out.
   SamplePictures(const Dataset& dataset, std::int64_t count);
 
-  /// What the network makes of them now. Leaves it in evaluation mode.
+  /// What the network makes of them now, as the protocol prepares and counts them. Leaves it in evaluation mode.
   std::vector<SamplePicture> draw(SegmentationModel& model, const Preprocessing& preprocessing,
-                                  const Device& device) const;
+                                  const Protocol& protocol, const Device& device) const;
 
  private:
   std::vector<Sample> samples_;
