@@ -70,15 +70,16 @@ void say_end(const Trainer& trainer, const RunFolder& run) {
   const RunConfig& config = trainer.config();
   const Progress& progress = trainer.progress();
   const EpochRecord& last = progress.history.back();
-  const auto best = [&](const Best& best, const fs::path& file) {
-    say(fmt::format("done: best epoch {} with {} {:.2f} (protocol {}, n = {} of {}, sha256 {:.8}), {}",
+  const auto say_best = [&](const char* what, const Best& best, const fs::path& file) {
+    say(fmt::format("{} epoch {} with {} {:.2f} (protocol {}, n = {} of {}, sha256 {:.8}), {}", what,
                     best.epoch, config.evaluation.select_by, best.value, last.val_protocol, last.val_images,
                     fs::path(config.data.val_list).filename().string(), last.val_list_sha256, file.string()));
   };
   if (progress.epoch < config.trainer.epochs)
     say(fmt::format("stopped early: no better epoch in {}", config.trainer.patience));
-  best(progress.best, run.best());
-  if (progress.best_ema.epoch > 0) best(progress.best_ema, run.best_ema());
+  say_best("done: best", progress.best, run.best());
+  if (progress.best_ema.epoch > 0)
+    say_best("done: best of the averaged weights", progress.best_ema, run.best_ema());
 }
 
 /// Whether the file is a whole checkpoint, as far as that shows without its network.
@@ -192,11 +193,12 @@ int train(const TrainArguments& arguments) {
   }
   const std::string how_to_continue = "portraitseg train --resume " + output.string();
   for (Stage& stage : plan.stages) {
-    if (plan.staged()) say("stage " + stage.name);
     if (!stage.init_from.empty())
       stage.config.model.init_from = fs::absolute(stage.start_file(output)).lexically_normal().string();
     const fs::path folder = plan.staged() ? output / stage.name : output;
-    if (&stage != &plan.stages.back() && is_finished(folder)) continue;
+    const bool finished = &stage != &plan.stages.back() && is_finished(folder);
+    if (plan.staged()) say("stage " + stage.name + (finished ? ": done before" : ""));
+    if (finished) continue;
     const int code = train_in(folder, stage.config, how_to_continue);
     if (code != 0) return code;
   }
