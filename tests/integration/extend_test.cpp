@@ -131,8 +131,9 @@ TEST(Extend, RefusesArgumentsThatCannotBeMeant) {
   expect_refusal(place, background("out", {"--seed", "-1"}), {"--seed"});
   expect_refusal(place, background("out", {"--feather", "nan"}), {"--feather"});
   expect_refusal(place, background("out", {"--json", "none/f.json"}), {"none/f.json: cannot be written"});
-  expect_refusal(place, background("out", {"--json", "out/convert.json"}),
-                 {"out/convert.json: lies in the output folder"});
+  fs::create_directory(place / "empty");
+  expect_refusal(place, background("empty", {"--json", "empty/convert.json"}),
+                 {"empty/convert.json: lies in the output folder"});
   expect_refusal(place, background("rooms/out"), {"rooms/out: lies in the folder of photos rooms"});
   expect_refusal(place,
                  extend("background", {"--config", "config.yaml", "--backgrounds", "", "--output", "out"}),

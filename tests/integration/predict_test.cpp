@@ -294,7 +294,10 @@ TEST_F(Predict, WeightsThatCarryTheirConfigurationNeedNone) {
 }
 
 TEST_F(Predict, OfSeveralClassesTheMaskIsTheClassIndexAndInAVideo0And255) {
-  const Ending trained = place.train("three", {"model.num_classes=3", "trainer.epochs=2"}).run();
+  const Ending trained = place
+                             .train("three", {"model.num_classes=3", "trainer.epochs=2",
+                                              "evaluation.protocol=mmseg", "evaluation.select_by=miou"})
+                             .run();
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   save_video("v.avi", 2);
   const Ending ending = place.command({"predict", "--run", "three", "photos/a.png", "v.avi", "--mask"}).run();
