@@ -17,7 +17,7 @@ std::shared_ptr<SegmentationModel> network() {
 
 void change(SegmentationModel& model, double by) {
   const torch::NoGradGuard no_grad;
-  for (auto& [key, tensor] : state_dict(model)) tensor.add_(tensor.is_floating_point() ? by : 1);
+  for (auto& [key, tensor] : state_dict(model)) tensor.is_floating_point() ? tensor.add_(by) : tensor.add_(1);
 }
 
 std::vector<torch::Tensor> copy(const SegmentationModel& model) {
