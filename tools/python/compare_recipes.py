@@ -121,7 +121,7 @@ def portraitnet_stage(arguments, data, model, boundary, consistency):
     cross_entropy, divergence = torch.nn.CrossEntropyLoss(ignore_index=IGNORED), torch.nn.KLDivLoss()
     focal = importlib.import_module("focal_loss").FocalLoss(gamma=2)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, weight_decay=5e-4)
-    image = data.brighter() if consistency else data.image()
+    image = data.brighter() if boundary or consistency else data.image()  # as ours() sets it in a second stage
     labels, outlines = data.labels(), data.outlines()
 
     def masks(output):
@@ -203,7 +203,7 @@ def ours(command, recipe, initial, folder, fused):
         settings.append(f"{stage}model.init_from={weights}")
         if staged and i > 0:
             settings.append(f"{stage}init_from=")
-            if "portraitnet" in recipe:  # on the second view, where there is one
+            if "portraitnet" in recipe:
                 settings.append(stage + still % (1, BRIGHTER, BRIGHTER))
     line = [command, "train", "--config", os.path.join(ROOT, "configs", recipe + ".yaml"), "--output", output]
     for setting in settings:
@@ -253,6 +253,7 @@ def main():
     arguments = parser.parse_args()
     references.give_back_what_is_gone()
     torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double  # etc/lovasz_losses.py says float() where it means a number
     torch.manual_seed(1)
     worst = 0
     with tempfile.TemporaryDirectory() as folder:
