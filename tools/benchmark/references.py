@@ -73,14 +73,14 @@ def network(name, arguments):
         return models.Stage2_ExtremeC3Net(classes=1, p=1, q=5)
 
 
-def clova_optimizer(torch, model):
+def clova_optimizer(torch, model, lr=5e-4):
     """Adam with main.py's "wd_tfmode": depthwise kernels do not decay, what is no kernel decays by a hundredth."""
     decay = 2e-4
     groups = []
     for parameter in model.parameters():
         share = 0.01 if parameter.dim() != 4 else 0.0 if parameter.size(1) == 1 else 1.0
         groups.append({"params": [parameter], "weight_decay": decay * share})
-    return torch.optim.Adam(groups, 5e-4, (0.9, 0.999), eps=1e-8, weight_decay=decay)
+    return torch.optim.Adam(groups, lr, (0.9, 0.999), eps=1e-8, weight_decay=decay)
 
 
 def write_labels_of_255(data, names, folder):
