@@ -14,6 +14,8 @@ struct Checkpoint {
   explicit Checkpoint(const std::string& text)
       : stage(text.substr(0, text.find('/'))),
         name(text.find('/') == std::string::npos ? "" : text.substr(text.find('/') + 1)) {}
+
+  bool known() const { return name == "best" || name == "last" || name == "best_ema"; }
 };
 
 bool is_folder_name(const std::string& name) {
@@ -41,26 +43,31 @@ std::filesystem::path Stage::start_file(const std::filesystem::path& run) const 
 }
 
 void TrainingPlan::fields(Fields& f) {
-  f.list(kStages, stages, "trainings that follow one another, each over the rest of the file");
+  f.list(
+      kStages, stages, "trainings that follow one another, each over the rest of the file",
+      [] { return Stage(); }, [&](std::size_t i) { check(f, i); });
   f.check(!stages.empty(), kStages, "expected at least one");
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const Stage& stage = stages[i];
-    const auto end = stages.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto earlier = [&](const std::string& name) {
-      return std::find_if(stages.begin(), end, [&](const Stage& other) { return other.name == name; });
-    };
-    f.check(earlier(stage.name) == end, kStages, "two stages are called " + stage.name);
-    if (stage.init_from.empty()) continue;
-    const Checkpoint start(stage.init_from);
-    const auto first = earlier(start.stage);
-    const bool known = start.name == "best" || start.name == "last" || start.name == "best_ema";
-    f.check(first != end && known, kStages,
-            "init_from of " + stage.name + " is '" + stage.init_from +
-                "'; expected an earlier stage's best, last or best_ema, such as encoder/best");
-    f.check(first == end || start.name != "best_ema" || first->config.trainer.ema_decay > 0, kStages,
-            "init_from of " + stage.name + " is '" + stage.init_from + "', but trainer.ema_decay of " +
-                start.stage + " is 0");
-  }
+}
+
+const Stage* TrainingPlan::earlier(const std::string& name, std::size_t before) const {
+  const auto end = stages.begin() + static_cast<std::ptrdiff_t>(before);
+  const auto found =
+      std::find_if(stages.begin(), end, [&](const Stage& stage) { return stage.name == name; });
+  return found == end ? nullptr : &*found;
+}
+
+/// One stage beside those before it.
+void TrainingPlan::check(Fields& f, std::size_t i) const {
+  const Stage& stage = stages[i];
+  f.check(earlier(stage.name, i) == nullptr, "name", "two stages are called " + stage.name);
+  if (stage.init_from.empty()) return;
+  const Checkpoint start(stage.init_from);
+  const Stage* first = earlier(start.stage, i);
+  f.check(first != nullptr && start.known(), "init_from",
+          "expected an earlier stage's best, last or best_ema, such as encoder/best, found '" +
+              stage.init_from + "'");
+  f.check(first == nullptr || start.name != "best_ema" || first->config.trainer.ema_decay > 0, "init_from",
+          "found '" + stage.init_from + "', but trainer.ema_decay of " + start.stage + " is 0");
 }
 
 TrainingPlan TrainingPlan::load(const std::filesystem::path& file,

@@ -37,6 +37,10 @@ struct TrainingPlan {
   std::string yaml(ConfigWriter::Style style = ConfigWriter::Style::kPlain) const;
 
   void fields(Fields& f);
+
+ private:
+  const Stage* earlier(const std::string& name, std::size_t before) const;  ///< nullptr: there is none
+  void check(Fields& f, std::size_t i) const;
 };
 
 }  // namespace portraitseg
