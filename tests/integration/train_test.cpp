@@ -265,7 +265,11 @@ TEST(Train, MistakesOfALaterStageShowBeforeTheFirstOneTrains) {
 
 TEST(Train, AveragedWeightsAreEvaluatedBesideTheOthers) {
   const Workplace place;
-  expect_finishes(place.train("run", {"trainer.ema_decay=0.9", "trainer.epochs=2"}));
+  const Ending trained = place.train("run", {"trainer.ema_decay=0.9", "trainer.epochs=2"}).run();
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err,
+              ::testing::ContainsRegex("epoch 2/2 .* val foreground IoU [0-9.]+ \\(averaged [0-9.]+\\)"));
+  EXPECT_THAT(trained.err, HasSubstr("done: best of the averaged weights epoch"));
   expect_finishes(place.train("plain", {"trainer.epochs=2"}));
   EXPECT_THAT(lines_of(bytes_of(place / "run/metrics.csv")).front(), HasSubstr(",val_ema_iou_foreground,"));
   const auto last = Safetensors::parse(bytes_of(place / "run" / kLast));

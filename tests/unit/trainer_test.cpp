@@ -18,11 +18,12 @@ struct MemoryOptions : DatasetOptions {
   void fields(Fields& /*f*/) override {}
   std::unique_ptr<Dataset> open(const std::string& list, OnError /*on_error*/) const override {
     auto dataset = std::make_unique<testing::MemoryDataset>();
+    cv::RNG random;
     for (int i = 0; i < images; ++i) {
       Sample sample =
           testing::plain_sample(std::to_string(i), cv::Scalar(90 + 40 * (i % 4), 120, 60), 40, {64, 64});
       cv::Mat noisy = sample.image.rowRange(0, 40);
-      cv::RNG(static_cast<std::uint64_t>(i) + 1).fill(noisy, cv::RNG::UNIFORM, 0, 255);
+      random.fill(noisy, cv::RNG::UNIFORM, 0, 255);
       dataset->add(sample);
     }
     dataset->list = list;
