@@ -22,7 +22,8 @@ RunConfig config_of_network(const std::string& model, const std::vector<std::str
 
 void add_network_options(CLI::App& command, NetworkArguments& arguments, const std::string& what) {
   command.add_option("--run", arguments.run, "run folder; its best checkpoint is " + what);
-  command.add_option("--weights", arguments.weights, "weights file (.safetensors, .pth or a checkpoint)");
+  command.add_option("--weights", arguments.weights,
+                     "weights file (.safetensors, .pth, a checkpoint) or run folder");
   command.add_option("--config", arguments.config, "configuration; default: the one that the weights carry");
   command.add_option("--set", arguments.overrides, "overrides a value of the configuration: key.sub=value")
       ->take_all();
