@@ -60,7 +60,10 @@ TEST_F(Stages, AreTheirKeysOverTheRestOfTheFile) {
   EXPECT_EQ(encoder.config.optimizer.options->lr, 0.5);
   EXPECT_EQ(full.config.model.name, "sinet");
   EXPECT_EQ(full.config.trainer.epochs, 7);
-  EXPECT_EQ(full.start_file("run"), std::filesystem::path("run/encoder/checkpoints/best.safetensors"));
+  EXPECT_FALSE(plan.start(0));
+  ASSERT_TRUE(plan.start(1));
+  EXPECT_EQ(plan.start(1)->stage, "encoder");
+  EXPECT_EQ(plan.config_of(1).model.init_from, "../encoder/checkpoints/best.safetensors");
 }
 
 TEST_F(Stages, AFileWithoutThemIsItsOnlyStage) {
@@ -115,6 +118,17 @@ TEST_F(Stages, AnOverrideOfOneOfThemStandsOverThoseOfAll) {
   EXPECT_EQ(load("trainer: {epochs: 3}\n", {"stages=[{name: a}]"}).stages[0].config.trainer.epochs, 3);
 }
 
+TEST_F(Stages, AnotherNameOnTheCommandLineDropsTheFormerThingsOptionsInAllOfThem) {
+  const TrainingPlan plan = load(
+      "stages: [{name: a, optimizer: {lr: 0.1, betas: [0.8, 0.9]}}, "
+      "{name: b, optimizer: {name: rmsprop, alpha: 0.5}}, {name: c, optimizer: {name: sgd, momentum: "
+      "0.3}}]\n",
+      {"optimizer.name=sgd"});
+  for (const Stage& stage : plan.stages) EXPECT_EQ(stage.config.optimizer.name, "sgd");
+  EXPECT_EQ(plan.stages[0].config.optimizer.options->lr, 0.1);
+  EXPECT_THAT(plan.stages[2].config.yaml(), HasSubstr("momentum: 0.3"));
+}
+
 TEST_F(Stages, ReadBackWhatTheyWrite) {
   const TrainingPlan plan = load(kTwoStages);
   const TrainingPlan again = load(plan.yaml());
@@ -151,6 +165,29 @@ TEST_F(Stages, MistakesAreNamedWithTheirPlace) {
   EXPECT_THAT(error("stages: {name: a}\n"), HasSubstr("plan.yaml:1:"));
 }
 
+TEST_F(Stages, AMistakeAmongThemIsWhereItIsWritten) {
+  const std::string yaml = "stages:\n- name: a\n- name: b\n  init_from: c/best\n- name: a\n";
+  EXPECT_THAT(error(yaml), AllOf(HasSubstr("plan.yaml:4:14: stages.1.init_from"), HasSubstr("'c/best'")));
+  EXPECT_THAT(error(yaml, {"stages.1.init_from="}), HasSubstr("plan.yaml:5:9: stages.2.name"));
+  EXPECT_THAT(error(kTwoStages, {"stages.full.init_from=encoder/first"}),
+              HasSubstr("--set stages.full.init_from=encoder/first: stages.1.init_from"));
+}
+
+TEST_F(Stages, AnOverrideAddressesOneOfThemByItsName) {
+  const TrainingPlan plan =
+      load(kTwoStages, {"stages.encoder.name=first", "stages.full.init_from=first/best",
+                        "stages.full.trainer.epochs=2", "stages.1.trainer.batch_size=4"});
+  EXPECT_EQ(plan.stages[0].name, "first");
+  EXPECT_EQ(plan.stages[0].config.trainer.epochs, 3);
+  EXPECT_EQ(plan.stages[1].config.trainer.epochs, 2);
+  EXPECT_EQ(plan.stages[1].config.trainer.batch_size, 4);
+  EXPECT_THAT(error(kTwoStages, {"stages.ful.trainer.epochs=2"}),
+              AllOf(HasSubstr("--set stages.ful.trainer.epochs=2: 'ful' is no item"),
+                    HasSubstr("did you mean 'full'?; known: encoder, full")));
+  EXPECT_THAT(error("losses: [{name: focal}, {name: focal, output: boundary}]\n", {"losses.focal.weight=2"}),
+              HasSubstr("several items are called 'focal'"));
+}
+
 TEST_F(Stages, TheRunFolderOfAPlanIsTheOneOfItsLastStage) {
   const TrainingPlan plan = load(kTwoStages);
   const auto path = folder_.path() / "run";
@@ -161,6 +198,8 @@ TEST_F(Stages, TheRunFolderOfAPlanIsTheOneOfItsLastStage) {
   make_folder(path / "full");
   write_file(path / "full" / "config.yaml", plan.stages[1].config.yaml());
   EXPECT_EQ(RunFolder::open(path).path(), path / "full");
+  EXPECT_EQ(RunFolder::whole(path / "full"), std::filesystem::canonical(path));
+  EXPECT_EQ(RunFolder::whole(path), path);
 }
 
 }  // namespace
