@@ -1,5 +1,6 @@
 #include "portraitseg/metrics/boundary_distance.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -13,6 +14,37 @@ namespace {
 
 cv::Mat four_neighbours() {
   return cv::getStructuringElement(cv::MORPH_CROSS, {3, 3});
+}
+
+/// More pixels than any image has rows; its square still fits into 64 bits.
+constexpr std::int32_t kNone = 1 << 30;
+
+/// Pixels from each pixel to the nearest one of `region` in its column, kNone or more where the column has none: CV_32SC1.
+cv::Mat distance_in_column(const cv::Mat& region) {
+  cv::Mat distance(region.size(), CV_32SC1);
+  for (int y = 0; y < region.rows; ++y) {
+    const auto* r = region.ptr<std::uint8_t>(y);
+    const auto* above = y > 0 ? distance.ptr<std::int32_t>(y - 1) : nullptr;
+    auto* d = distance.ptr<std::int32_t>(y);
+    for (int x = 0; x < region.cols; ++x) d[x] = r[x] != 0 ? 0 : above != nullptr ? above[x] + 1 : kNone;
+  }
+  for (int y = region.rows - 2; y >= 0; --y) {
+    const auto* below = distance.ptr<std::int32_t>(y + 1);
+    auto* d = distance.ptr<std::int32_t>(y);
+    for (int x = 0; x < region.cols; ++x) d[x] = std::min(d[x], below[x] + 1);
+  }
+  return distance;
+}
+
+/// Of column x, over all columns: outwards from its own, until a column is as far as the nearest pixel seen.
+std::int64_t squared_distance_in_row(const std::int32_t* in_column, int columns, int x) {
+  const auto squared = [](std::int64_t value) { return value * value; };
+  std::int64_t nearest = squared(in_column[x]);
+  for (int dx = 1; dx < columns && squared(dx) < nearest; ++dx) {
+    if (x >= dx) nearest = std::min(nearest, squared(in_column[x - dx]) + squared(dx));
+    if (x + dx < columns) nearest = std::min(nearest, squared(in_column[x + dx]) + squared(dx));
+  }
+  return nearest;
 }
 
 }  // namespace
@@ -47,6 +79,20 @@ cv::Mat squared_distance(const cv::Mat& boundary) {
     }
   }
   return squared;
+}
+
+std::vector<std::int64_t> squared_distances(const cv::Mat& from, const cv::Mat& to) {
+  if (cv::countNonZero(to) == 0) return {};
+  const cv::Mat in_column = distance_in_column(to);
+  std::vector<std::int64_t> distances;
+  for (int y = 0; y < from.rows; ++y) {
+    const auto* f = from.ptr<std::uint8_t>(y);
+    for (int x = 0; x < from.cols; ++x) {
+      if (f[x] == 0) continue;
+      distances.push_back(squared_distance_in_row(in_column.ptr<std::int32_t>(y), from.cols, x));
+    }
+  }
+  return distances;
 }
 
 OverlapByDistance OverlapByDistance::of(const cv::Mat& prediction, const cv::Mat& label,

@@ -57,6 +57,14 @@ double PixelCounts::f1() const {
   return precision + recall == 0 ? 0.0 : 2 * precision * recall / (precision + recall);
 }
 
+double PixelCounts::dice() const {
+  return ratio_or_one(2 * tp, 2 * tp + fp + fn);
+}
+
+double PixelCounts::accuracy() const {
+  return static_cast<double>(tp + tn) / static_cast<double>(tp + fp + fn + tn);
+}
+
 PixelCounts& PixelCounts::operator+=(const PixelCounts& other) {
   tp += other.tp;
   fp += other.fp;

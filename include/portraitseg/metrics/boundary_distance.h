@@ -21,6 +21,12 @@ cv::Mat boundary_of_foreground(const cv::Mat& label);
 /// boundary pixel.
 cv::Mat squared_distance(const cv::Mat& boundary);
 
+/// Squared Euclidean distance, in pixels^2, from each pixel of `from` to the nearest pixel of `to`: exact, in row order. Takes
+/// time by the pixels of `from` and their distance, less than the whole map of squared_distance() for boundaries.
+/// @param from, to CV_8UC1 of the same size; what is not 0 counts
+/// @return empty if either has no pixel
+std::vector<std::int64_t> squared_distances(const cv::Mat& from, const cv::Mat& to);
+
 /// How many pixels of intersection and union of two foregrounds lie at each squared distance from the
 /// boundary. Independent of the weights, so that it is counted once for any number of sigmas.
 struct OverlapByDistance {

@@ -30,6 +30,12 @@ struct PixelCounts {
   /// F1 is 0 if P + R is. clovaai/ext_portrait_segmentation, etc/lovasz_losses.py, calcF1.
   double f1() const;
 
+  /// 2tp / (2tp + fp + fn), 0..1; 1 if both foregrounds are empty. The same number as f1(), rounded differently.
+  double dice() const;
+
+  /// (tp + tn) / (tp + fp + fn + tn), 0..1; not a number if no pixel counts.
+  double accuracy() const;
+
   PixelCounts& operator+=(const PixelCounts& other);
 };
 
