@@ -51,7 +51,7 @@ Metric boundary_f_metric() {
   };
   metric.figures = {
       {"boundary_f_0.8", "boundary F (DAVIS), 0.8 % of the diagonal", Reduction::kMeanOverImages,
-       [](const auto& columns) { return 100 * BoundaryMatch::of_columns(columns).f1(kWithoutContour); }}};
+       [](const auto& columns) { return 100 * BoundaryMatch::from(columns).f1(kWithoutContour); }}};
   return metric;
 }
 

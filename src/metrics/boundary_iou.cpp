@@ -34,7 +34,7 @@ Metric boundary_iou_metric() {
     return boundary_overlap(image.prediction, image.label).columns();
   };
   metric.figures = {{"boundary_iou_2", "Boundary IoU, 2 % of the diagonal", Reduction::kMeanOverImages,
-                     [](const auto& columns) { return 100 * Overlap::of_columns(columns).iou(); }}};
+                     [](const auto& columns) { return 100 * Overlap::from(columns).iou(); }}};
   return metric;
 }
 

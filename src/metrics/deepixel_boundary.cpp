@@ -59,8 +59,8 @@ std::vector<double> DeepixelBoundary::columns() const {
   return columns;
 }
 
-DeepixelBoundary DeepixelBoundary::of_columns(const std::vector<double>& columns) {
-  return {Overlap::of_columns(columns), BoundaryMatch::of_columns(columns, 2)};
+DeepixelBoundary DeepixelBoundary::from(const std::vector<double>& columns) {
+  return {Overlap::from(columns), BoundaryMatch::from(columns, 2)};
 }
 
 Metric deepixel_boundary_metric() {
@@ -72,10 +72,10 @@ Metric deepixel_boundary_metric() {
     return DeepixelBoundary::of(image.prediction, image.label).columns();
   };
   metric.figures = {{"deepixel_biou_15", "BIoU (Deepixel), bands of 15 px", Reduction::kMeanOverImages,
-                     [](const auto& columns) { return 100 * DeepixelBoundary::of_columns(columns).biou(); }},
+                     [](const auto& columns) { return 100 * DeepixelBoundary::from(columns).biou(); }},
                     {"deepixel_bf1_15", "boundary F1 (Deepixel), bands of 15 px, tolerance 2 px",
                      Reduction::kMeanOverImages,
-                     [](const auto& columns) { return 100 * DeepixelBoundary::of_columns(columns).bf1(); }}};
+                     [](const auto& columns) { return 100 * DeepixelBoundary::from(columns).bf1(); }}};
   return metric;
 }
 

@@ -36,7 +36,7 @@ std::vector<double> Overlap::columns() const {
   return as_columns({both, either});
 }
 
-Overlap Overlap::of_columns(const std::vector<double>& columns) {
+Overlap Overlap::from(const std::vector<double>& columns) {
   return {count(columns, 0), count(columns, 1)};
 }
 
@@ -52,7 +52,7 @@ std::vector<double> BoundaryMatch::columns() const {
   return as_columns({predicted, predicted_matched, labelled, labelled_matched});
 }
 
-BoundaryMatch BoundaryMatch::of_columns(const std::vector<double>& columns, std::size_t first) {
+BoundaryMatch BoundaryMatch::from(const std::vector<double>& columns, std::size_t first) {
   return {count(columns, first), count(columns, first + 1), count(columns, first + 2),
           count(columns, first + 3)};
 }

@@ -43,7 +43,7 @@ Metric wiou31_metric() {
     return weighted_overlap_31(image.prediction, image.label).columns();
   };
   metric.figures = {{"wiou31", "boundary-weighted IoU (F3Net), window 31 px", Reduction::kMeanOverImages,
-                     [](const auto& columns) { return 100 * Overlap::of_columns(columns).iou(); }}};
+                     [](const auto& columns) { return 100 * Overlap::from(columns).iou(); }}};
   return metric;
 }
 

@@ -33,7 +33,7 @@ struct DeepixelBoundary {
   double bf1() const;   ///< 0..1
 
   std::vector<double> columns() const;
-  static DeepixelBoundary of_columns(const std::vector<double>& columns);
+  static DeepixelBoundary from(const std::vector<double>& columns);
 };
 
 /// Columns deepixel_15_both, _either, _predicted, _predicted_matched, _labelled and _labelled_matched; figures deepixel_biou_15

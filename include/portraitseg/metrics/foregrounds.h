@@ -30,7 +30,7 @@ struct Overlap {
   double iou() const;
 
   std::vector<double> columns() const;  ///< of a metric: both, either
-  static Overlap of_columns(const std::vector<double>& columns);
+  static Overlap from(const std::vector<double>& columns);
 };
 
 /// How many pixels of each of two boundaries lie near the other one.
@@ -48,7 +48,7 @@ struct BoundaryMatch {
   std::vector<double> columns() const;
 
   /// @param first where they begin
-  static BoundaryMatch of_columns(const std::vector<double>& columns, std::size_t first = 0);
+  static BoundaryMatch from(const std::vector<double>& columns, std::size_t first = 0);
 };
 
 }  // namespace portraitseg
