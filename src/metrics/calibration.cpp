@@ -59,6 +59,7 @@ double Calibration::ece() const {
 
 Metric calibration_metric() {
   Metric metric;
+  metric.uses_probability = true;
   for (const char* part : {"n", "right", "confidence"}) {
     for (std::size_t m = 1; m <= Calibration::kBins; ++m)
       metric.columns.push_back("calibration_" + std::string(part) + "_" + std::to_string(m));

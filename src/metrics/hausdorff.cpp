@@ -41,7 +41,7 @@ double hausdorff_95(const cv::Mat& prediction, const cv::Mat& label) {
 
 Metric hausdorff_95_metric() {
   Metric metric;
-  metric.columns = {"hausdorff_95_px"};
+  metric.columns = {"hausdorff_95"};
   metric.measure = [](const MeasuredImage& image) -> std::vector<double> {
     return {hausdorff_95(image.prediction, image.label)};
   };

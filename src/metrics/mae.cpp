@@ -30,6 +30,7 @@ AbsoluteError AbsoluteError::of(const MeasuredImage& image) {
 
 Metric mae_metric() {
   Metric metric;
+  metric.uses_probability = true;
   metric.columns = {"mae_sum", "mae_n"};
   metric.measure = [](const MeasuredImage& image) -> std::vector<double> {
     const auto error = AbsoluteError::of(image);

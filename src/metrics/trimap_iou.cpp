@@ -61,8 +61,8 @@ Metric trimap_iou_metric(const std::vector<int>& widths) {
   metric.measure = [widths](const MeasuredImage& image) {
     std::vector<double> columns;
     for (const PixelCounts& counts : trimap_counts(image.prediction, image.label, widths)) {
-      for (const std::int64_t count : {counts.tp, counts.fp, counts.fn, counts.tn})
-        columns.push_back(static_cast<double>(count));
+      const auto one = counts.columns();
+      columns.insert(columns.end(), one.begin(), one.end());
     }
     return columns;
   };
@@ -74,8 +74,9 @@ Metric trimap_iou_metric(const std::vector<int>& widths) {
     metric.figures.push_back(
         {"trimap_iou_" + text, "trimap IoU, " + text + " px to each side of the boundary",
          Reduction::kMeanOverImages, [first](const std::vector<double>& columns) {
-           const double either = columns[first] + columns[first + 1] + columns[first + 2];
-           return 100 * columns[first] / either;  // no band: 0 / 0
+           const auto counts = PixelCounts::from(columns, first);
+           const bool has_band = counts.tp + counts.fn > 0;
+           return has_band ? 100 * counts.iou_foreground() : std::numeric_limits<double>::quiet_NaN();
          }});
   }
   return metric;

@@ -80,13 +80,17 @@ TEST(Mae, SumsAreExactWhateverTheirOrder) {
 
 TEST(Mae, WhatIsNoProbabilityGivesNoFigureUnlessItIsIgnored) {
   const cv::Mat label = drawn({".#?"});
-  for (const double wrong : {std::numeric_limits<double>::quiet_NaN(), -0.1, 1.1}) {
-    for (int x = 0; x < 3; ++x) {
-      cv::Mat probability = constant(label, 0.25);
-      probability.at<float>(0, x) = static_cast<float>(wrong);
-      EXPECT_EQ(std::isnan(mae(image(label, probability))), x < 2) << wrong << " at " << x;
-    }
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (int x = 0; x < 3; ++x) {
+    cv::Mat probability = constant(label, 0.25);
+    probability.at<float>(0, x) = nan;
+    EXPECT_EQ(std::isnan(mae(image(label, probability))), x < 2) << x;
   }
+}
+
+TEST(Mae, WhatRoundingHasPutBeyondTheEndsIsTheEnd) {
+  const cv::Mat label = drawn({".#"}), beyond = (cv::Mat_<float>(1, 2) << -1e-7F, 1 + 1e-6F);
+  EXPECT_EQ(mae(image(label, beyond)), 0);
 }
 
 TEST(Mae, RefusesProbabilitiesThatDoNotFit) {

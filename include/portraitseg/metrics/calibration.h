@@ -9,14 +9,15 @@ namespace portraitseg {
 
 /// How sure the network is of its decisions, and how often it is right: the pixels in 15 bins of their confidence.
 ///
-/// Confidence The probability of the decided class: p where the prediction is 1, 1 - p elsewhere, p that of class 1; rounded
+/// Confidence The probability of the decided class: p where the prediction is 1, 1 - p elsewhere, p that of the portrait; rounded
 ///            to 2^-24. Decided at p > 0.5 it is at least 0.5 and fills the upper 8 bins; post-processing can put it below.
 /// Bins       Equally wide: bin m of 1..15 holds (m - 1) / 15 < confidence <= m / 15, the first one 0 too.
 /// ECE        sum over the bins |right - sum of confidence| / n: the expected calibration error, 0..1, 0 is best.
 /// Right      Prediction and label are both class 1 or both another one.
 /// Ignore     kIgnore pixels are left out.
 /// Empty      Not a number if no pixel counts.
-/// Invalid    The confidence of the first bin is not a number, and so is the ECE, if a probability that counts is not one in 0..1.
+/// Invalid    The first bin's confidence, and with it the ECE, is not a number if a probability that counts is none; beyond 0..1
+///            it is 0 or 1.
 /// Source     Guo et al. 2017, "On Calibration of Modern Neural Networks", M = 15.
 struct Calibration {
   static constexpr std::size_t kBins = 15;

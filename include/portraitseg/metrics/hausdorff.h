@@ -21,7 +21,7 @@ namespace portraitseg {
 /// @throws std::invalid_argument as check_masks() does.
 double hausdorff_95(const cv::Mat& prediction, const cv::Mat& label);
 
-/// Column hausdorff_95_px, figure hausdorff_95 in pixels.
+/// Column and figure hausdorff_95, in pixels.
 Metric hausdorff_95_metric();
 
 }  // namespace portraitseg

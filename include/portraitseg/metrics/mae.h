@@ -6,13 +6,13 @@
 
 namespace portraitseg {
 
-/// Mean absolute error of one image: how far the probability of the foreground is from the label's 0 or 1.
+/// Mean absolute error of one image: how far the probability of the portrait is from the label's 0 or 1.
 ///
-/// Formula    sum |p - g| / n over the pixels that count; each term is rounded to 2^-24.
+/// Formula    sum |p - g| / n over the pixels that count, g = 1 where the label is 1; each term is rounded to 2^-24.
 /// Units      0..1, the figure in percent.
 /// Ignore     kIgnore pixels are left out.
 /// Empty      Nothing special without a foreground; not a number if no pixel counts.
-/// Invalid    The sum is not a number if a probability that counts is not one in 0..1.
+/// Invalid    The sum is not a number if a probability that counts is none; beyond 0..1 it is 0 or 1.
 /// Source     Perazzi et al. 2012, "Saliency Filters"; usual in salient object detection and matting.
 struct AbsoluteError {
   double sum = 0;

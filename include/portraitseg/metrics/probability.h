@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "portraitseg/metrics/metric.h"
@@ -10,10 +11,11 @@ namespace portraitseg {
 /// exact, whatever their order.
 constexpr std::int32_t kProbabilitySteps = 1 << 24;
 
-/// The nearest step, 0..kProbabilitySteps; -1 if it is not a number in 0..1.
+/// The nearest step, 0..kProbabilitySteps, also for what rounding has put beyond 0..1; -1 if it is not a number.
 inline std::int32_t probability_steps(float probability) {
-  const bool valid = probability >= 0 && probability <= 1;
-  return valid ? static_cast<std::int32_t>(static_cast<double>(probability) * kProbabilitySteps + 0.5) : -1;
+  const float inside = probability > 0 ? (probability < 1 ? probability : 1) : 0;
+  const auto steps = static_cast<std::int32_t>(static_cast<double>(inside) * kProbabilitySteps + 0.5);
+  return std::isnan(probability) ? -1 : steps;
 }
 
 /// @throws std::invalid_argument as check_masks() does, and unless the probability is CV_32FC1 of the label's size.
