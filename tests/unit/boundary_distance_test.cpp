@@ -43,10 +43,21 @@ TEST(SquaredDistances, EqualTheMinimumOverAllPixels) {
   }
 }
 
+TEST(SquaredDistances, OfAllPixelsAreTheMap) {
+  for (int i = 0; i < testing::kRandomMasks; ++i) {
+    const cv::Mat to = testing::random_masks(i).label == 1;
+    const auto expected = squared_distances(filled(to.rows, to.cols, 1), to);
+    const cv::Mat map = squared_distance(to);
+    ASSERT_EQ(map.total(), expected.size()) << i;
+    for (std::size_t p = 0; p < expected.size(); ++p) ASSERT_EQ(map.ptr<int>()[p], expected[p]) << i;
+  }
+}
+
 TEST(SquaredDistances, AreExactOverLongWays) {
   cv::Mat from = filled(3000, 4000, 0), to = filled(3000, 4000, 0);
   from.at<std::uint8_t>(0, 0) = to.at<std::uint8_t>(2999, 3998) = 1;
   EXPECT_EQ(squared_distances(from, to), (std::vector<std::int64_t>{2999 * 2999 + 3998 * 3998}));
+  EXPECT_EQ(squared_distance(to).at<int>(0, 0), 2999 * 2999 + 3998 * 3998);
 }
 
 }  // namespace

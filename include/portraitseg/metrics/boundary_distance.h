@@ -16,9 +16,8 @@ cv::Mat boundary_of_both_sides(const cv::Mat& label);
 /// Foreground pixels with a 4-neighbour that is background or lies outside the image.
 cv::Mat boundary_of_foreground(const cv::Mat& label);
 
-/// Squared Euclidean distance, in pixels^2, from each pixel to the nearest boundary pixel: CV_32SC1, 0 on the
-/// boundary. Exact up to 2047 px; beyond, within one part in 4 million. An empty matrix if there is no
-/// boundary pixel.
+/// Squared Euclidean distance, in pixels^2, from each pixel to the nearest boundary pixel: CV_32SC1, exact, 0 on the
+/// boundary. An empty matrix if there is no boundary pixel.
 cv::Mat squared_distance(const cv::Mat& boundary);
 
 /// Squared Euclidean distance, in pixels^2, from each pixel of `from` to the nearest pixel of `to`: exact, in row order. Takes
