@@ -13,11 +13,12 @@
 namespace portraitseg {
 namespace {
 
-constexpr std::int32_t kBinsOfSteps = static_cast<std::int32_t>(Calibration::kBins);
+constexpr auto kLastBin = static_cast<std::int32_t>(Calibration::kBins - 1);
 
-/// Of confidence c, in steps: the largest m with m / 15 < c, which is floor((15 c - 1) / kProbabilitySteps).
+/// Of a confidence in steps. Only the first and the last step lie on an end of a bin.
 std::size_t bin_of(std::int32_t confidence) {
-  return static_cast<std::size_t>(std::max(kBinsOfSteps * confidence - 1, 0) / kProbabilitySteps);
+  const std::int32_t bin = (kLastBin + 1) * std::max(confidence, 0) / kProbabilitySteps;
+  return static_cast<std::size_t>(std::min(bin, kLastBin));
 }
 
 }  // namespace
@@ -36,7 +37,7 @@ Calibration Calibration::of(const MeasuredImage& image) {
       const std::int32_t probability = probability_steps(p[x]);
       valid &= probability >= 0;
       const std::int32_t confidence = predicted[x] == 1 ? probability : kProbabilitySteps - probability;
-      const std::size_t bin = std::min(bin_of(confidence), kBins - 1);
+      const std::size_t bin = bin_of(confidence);
       ++bins.n[bin];
       bins.right[bin] += (predicted[x] == 1) == (l[x] == 1);
       steps[bin] += confidence;

@@ -65,7 +65,7 @@ TEST(Calibration, HandComputed) {
   EXPECT_EQ(ece({filled(1, 4, 0), drawn({"...#"}), constant(four, 0.25)}), 0);
 }
 
-TEST(Calibration, ABinHoldsItsUpperEnd) {
+TEST(Calibration, BinsAreEquallyWideAndHold0And1) {
   const cv::Mat label = filled(1, 1, 1);
   const auto bin = [&](double confidence) {
     const Calibration bins = Calibration::of({label, label, constant(label, confidence)});
