@@ -101,10 +101,10 @@ cv::Mat largest_component(const cv::Mat& probability, const cv::Mat& mask, const
 }
 
 cv::Mat guided_filter(const cv::Mat& probability, const cv::Mat& guide, int radius, double eps) {
-  CV_Assert(probability.type() == CV_32FC1 && guide.type() == CV_32FC1 && probability.size() == guide.size());
+  CV_Assert(probability.type() == CV_32FC1 && guide.type() == CV_8UC1 && probability.size() == guide.size());
   cv::Mat p, grey, filtered;
   probability.convertTo(p, CV_64F);  // the variances are differences of sums
-  guide.convertTo(grey, CV_64F);
+  guide.convertTo(grey, CV_64F, 1.0 / 255);
   const WindowMean mean(p.size(), radius);
   const cv::Mat mean_grey = mean(grey), mean_p = mean(p);
   const cv::Mat covariance = mean(grey.mul(p)) - mean_grey.mul(mean_p);
@@ -116,9 +116,9 @@ cv::Mat guided_filter(const cv::Mat& probability, const cv::Mat& guide, int radi
 }
 
 cv::Mat grey_guide(const cv::Mat& image) {
-  cv::Mat grey, guide;
-  cv::cvtColor(image, grey, cv::COLOR_BGR2GRAY);
-  grey.convertTo(guide, CV_32F, 1.0 / 255);
+  cv::Mat bytes, guide;
+  image.convertTo(bytes, CV_8U);
+  cv::cvtColor(bytes, guide, cv::COLOR_BGR2GRAY);
   return guide;
 }
 

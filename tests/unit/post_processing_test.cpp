@@ -59,7 +59,7 @@ cv::Mat guided_by_definition(const cv::Mat& p, const cv::Mat& guide, int radius,
       const cv::Rect w = window(y, x);
       for (int v = w.y; v < w.y + w.height; ++v) {
         for (int u = w.x; u < w.x + w.width; ++u) {
-          const double i = guide.at<float>(v, u), value = p.at<float>(v, u);
+          const double i = guide.at<std::uint8_t>(v, u) / 255.0, value = p.at<float>(v, u);
           n += 1, sum_i += i, sum_p += value, sum_ii += i * i, sum_ip += i * value;
         }
       }
@@ -70,8 +70,8 @@ cv::Mat guided_by_definition(const cv::Mat& p, const cv::Mat& guide, int radius,
   }
   for (int y = 0; y < p.rows; ++y) {
     for (int x = 0; x < p.cols; ++x)
-      q.at<float>(y, x) = static_cast<float>(cv::mean(a(window(y, x)))[0] * guide.at<float>(y, x) +
-                                             cv::mean(b(window(y, x)))[0]);
+      q.at<float>(y, x) = static_cast<float>(
+          cv::mean(a(window(y, x)))[0] * guide.at<std::uint8_t>(y, x) / 255 + cv::mean(b(window(y, x)))[0]);
   }
   return q;
 }
@@ -153,7 +153,8 @@ TEST(GuidedFilter, EqualsItsDefinition) {
   for (const int radius : {1, 3, 9, 40}) {
     for (const double eps : {1e-4, 0.01, 0.5}) {
       const cv::Size size(29, 23);
-      const cv::Mat p = random_floats(size, 1), guide = random_floats(size, 2);
+      cv::Mat p = random_floats(size, 1), guide;
+      random_floats(size, 2).convertTo(guide, CV_8U, 255);
       EXPECT_LT(cv::norm(guided_filter(p, guide, radius, eps), guided_by_definition(p, guide, radius, eps),
                          cv::NORM_INF),
                 1e-5)
@@ -163,8 +164,8 @@ TEST(GuidedFilter, EqualsItsDefinition) {
 }
 
 TEST(GuidedFilter, SmoothsWhereTheGuideIsFlatAndKeepsItsEdges) {
-  cv::Mat guide = cv::Mat::zeros(60, 60, CV_32FC1), p = random_floats({60, 60}, 3) * 0.2;
-  guide.colRange(30, 60).setTo(1);
+  cv::Mat guide = cv::Mat::zeros(60, 60, CV_8UC1), p = random_floats({60, 60}, 3) * 0.2;
+  guide.colRange(30, 60).setTo(255);
   p.colRange(32, 60) += 0.8;  // the network is 2 px off the image's edge
   const cv::Mat q = guided_filter(p, guide, 6, 1e-4);
   cv::Scalar mean, before, after;
@@ -181,9 +182,9 @@ TEST(GreyGuide, IsTheSameForBothTypesOfImages) {
   cv::Mat image(2, 2, CV_8UC3, cv::Scalar(255, 0, 0)), floats;
   image.at<cv::Vec3b>(0, 0) = {255, 255, 255};
   image.convertTo(floats, CV_32F);
-  EXPECT_LT(cv::norm(grey_guide(image), grey_guide(floats), cv::NORM_INF), 0.003) << "8 bits are rounded";
-  EXPECT_NEAR(grey_guide(floats).at<float>(0, 0), 1, 1e-6);
-  EXPECT_NEAR(grey_guide(floats).at<float>(1, 1), 0.114, 1e-6);
+  EXPECT_EQ(cv::norm(grey_guide(image), grey_guide(floats), cv::NORM_INF), 0);
+  EXPECT_EQ(grey_guide(image).at<std::uint8_t>(0, 0), 255);
+  EXPECT_EQ(grey_guide(image).at<std::uint8_t>(1, 1), 29) << "0.114 of blue";
 }
 
 }  // namespace

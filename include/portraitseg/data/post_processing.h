@@ -46,11 +46,11 @@ cv::Mat largest_component(const cv::Mat& probability, const cv::Mat& mask, const
 ///         edges much weaker than its root are smoothed.
 /// Source  He, Sun, Tang 2010, "Guided Image Filtering", Eq. 5, 6 and 8.
 ///
-/// @param probability CV_32FC1  @param guide grey_guide() of the image, of the same size
+/// @param probability CV_32FC1  @param guide grey_guide() of the image, of the same size; its 0..255 count as 0..1
 /// @return CV_32FC1; it may exceed 0..1
 cv::Mat guided_filter(const cv::Mat& probability, const cv::Mat& guide, int radius, double eps);
 
-/// ITU-R 601 grey in 0..1, CV_32FC1. @param image CV_8UC3 or CV_32FC3, BGR, 0..255
+/// ITU-R 601 grey, CV_8UC1. @param image CV_8UC3 or CV_32FC3, BGR, 0..255
 cv::Mat grey_guide(const cv::Mat& image);
 
 }  // namespace portraitseg
