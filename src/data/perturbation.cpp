@@ -13,7 +13,7 @@
 namespace portraitseg {
 namespace {
 
-using Apply = void (*)(Sample& sample, double amount, Random& random);
+using Apply = void (*)(Sample& sample, double amount, int border, Random& random);
 
 /// What a step does; `key` is part of its draws' key and never changes.
 struct Kind {
@@ -22,20 +22,20 @@ struct Kind {
   Apply apply;
 };
 
-void rotate(Sample& sample, double largest, Random& random) {
+void rotate(Sample& sample, double largest, int border, Random& random) {
   const double angle = largest * random.uniform(-1, 1);
   const cv::Size size = sample.image.size();
   const cv::Point2f center(static_cast<float>(size.width - 1) / 2, static_cast<float>(size.height - 1) / 2);
   const cv::Mat matrix = cv::getRotationMatrix2D(center, angle, 1);
-  const auto border = cv::Scalar::all(static_cast<double>(AffineOptions().border));
   cv::Mat image, mask;
-  cv::warpAffine(sample.image, image, matrix, size, cv::INTER_LINEAR, cv::BORDER_CONSTANT, border);
+  cv::warpAffine(sample.image, image, matrix, size, cv::INTER_LINEAR, cv::BORDER_CONSTANT,
+                 cv::Scalar::all(border));
   cv::warpAffine(sample.mask, mask, matrix, size, cv::INTER_NEAREST, cv::BORDER_CONSTANT, cv::Scalar::all(0));
   sample.image = image;
   sample.mask = mask;
 }
 
-void change_texture(Sample& sample, double, Random& random) {
+void change_texture(Sample& sample, double, int, Random& random) {
   AugmentOptions options;
   options.affine.enabled = false;
   options.flip = 0;
@@ -44,30 +44,30 @@ void change_texture(Sample& sample, double, Random& random) {
   sample.image = changed;
 }
 
-void change_brightness(Sample& sample, double factor, Random&) {
+void change_brightness(Sample& sample, double factor, int, Random&) {
   sample.image = enhance_brightness(sample.image, factor);
 }
 
-void compress(Sample& sample, double quality, Random&) {
+void compress(Sample& sample, double quality, int, Random&) {
   std::vector<std::uint8_t> bytes;
   cv::imencode(".jpg", sample.image, bytes, {cv::IMWRITE_JPEG_QUALITY, static_cast<int>(quality)});
   sample.image = cv::imdecode(bytes, cv::IMREAD_COLOR);
 }
 
-void blur(Sample& sample, double sigma, Random&) {
+void blur(Sample& sample, double sigma, int, Random&) {
   cv::Mat blurred;
   cv::GaussianBlur(sample.image, blurred, {0, 0}, sigma);
   sample.image = blurred;
 }
 
-void add_noise(Sample& sample, double sigma, Random& random) {
+void add_noise(Sample& sample, double sigma, int, Random& random) {
   cv::Mat noise(sample.image.size(), CV_32FC3), sum;
   cv::RNG(random.next()).fill(noise, cv::RNG::NORMAL, 0, sigma);
   cv::add(sample.image, noise, sum, cv::noArray(), CV_8U);
   sample.image = sum;
 }
 
-constexpr const char* kSeed = "seed";
+constexpr const char *kSeed = "seed", *kBorder = "border";
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
@@ -84,6 +84,7 @@ const std::vector<Kind>& kinds() {
 std::vector<StepForm> forms() {
   std::vector<StepForm> forms;
   for (const auto& kind : kinds()) forms.push_back(kind.form);
+  forms.push_back({kBorder, {{"LEVEL", {0, 255}, true}}});
   forms.push_back({kSeed, {{"N", {0, 999999999}, true}}});
   return forms;
 }
@@ -104,6 +105,8 @@ Perturbation Perturbation::parse(const std::string& text) {
   for (const auto& step : parse_steps(text, forms())) {
     if (step.name == kSeed) {
       perturbation.seed_ = static_cast<std::uint64_t>(step.numbers.front());
+    } else if (step.name == kBorder) {
+      perturbation.border_ = static_cast<int>(step.numbers.front());
     } else {
       perturbation.steps_.push_back(step);
     }
@@ -113,8 +116,10 @@ Perturbation Perturbation::parse(const std::string& text) {
 
 std::string Perturbation::name() const {
   std::string name;
+  if (empty()) return name;
   for (const auto& step : steps_) name += (name.empty() ? "" : "+") + step.text();
-  if (!empty() && seed_ != 0) name += "+" + std::string(kSeed) + ":" + std::to_string(seed_);
+  if (border_ != kTrainingBorder) name += "+" + std::string(kBorder) + ":" + std::to_string(border_);
+  if (seed_ != 0) name += "+" + std::string(kSeed) + ":" + std::to_string(seed_);
   return name;
 }
 
@@ -122,7 +127,7 @@ Sample Perturbation::apply(Sample sample) const {
   for (const auto& step : steps_) {
     const Kind& kind = kind_of(step);
     Random random(seed_, Purpose::kPerturb, {key_of(sample.id), kind.key});
-    kind.apply(sample, step.numbers.empty() ? 0 : step.numbers.front(), random);
+    kind.apply(sample, step.numbers.empty() ? 0 : step.numbers.front(), border_, random);
   }
   return sample;
 }

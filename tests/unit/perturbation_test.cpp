@@ -7,6 +7,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/data/augment.h"
 #include "portraitseg/data/photometric.h"
 
 namespace portraitseg {
@@ -63,8 +64,9 @@ TEST(Perturbation, IsNamedByItsStepsInTheirOrder) {
   EXPECT_EQ(of("jpeg:30,rotate:45").name(), "jpeg:30+rotate:45");
   EXPECT_EQ(of("texture").name(), "texture");
   EXPECT_EQ(of("noise:0.5,seed:12345678").name(), "noise:0.5+seed:12345678");
-  EXPECT_EQ(of("blur:2,seed:0").name(), "blur:2");
-  for (const auto& none : {Perturbation(), of("none"), of("seed:3")}) {
+  EXPECT_EQ(of("seed:2,border:0,rotate:45").name(), "rotate:45+border:0+seed:2");
+  EXPECT_EQ(of("blur:2,seed:0,border:128").name(), "blur:2");
+  for (const auto& none : {Perturbation(), of("none"), of("seed:3,border:0")}) {
     EXPECT_TRUE(none.empty());
     EXPECT_EQ(none.name(), "");
     EXPECT_TRUE(equal(none.apply(textured("a")), textured("a")));
@@ -78,10 +80,10 @@ TEST(Perturbation, WrongTextIsOneLineWithEveryFormAndRange) {
         "jpeg:30.5", "jpeg:101",    "blur:0",       "noise:256", "noise:nan",     "noise:inf",
         "seed:-1",   "seed:1.5",    "none,jpeg:30", "jpeg:30,",  "jpeg:30 ",      "JPEG:30"}) {
     const std::string message = refusal(text);
-    EXPECT_THAT(message,
-                HasSubstr("rotate:DEGREES (0.1 to 180), texture, brightness:FACTOR (0 to 10), "
-                          "jpeg:QUALITY (1 to 100), blur:SIGMA (0.1 to 100), noise:SIGMA (0.1 to 255), "
-                          "seed:N (0 to 999999999)"))
+    EXPECT_THAT(message, HasSubstr("rotate:DEGREES (0.1 to 180), texture, brightness:FACTOR (0 to 10), "
+                                   "jpeg:QUALITY (1 to 100), blur:SIGMA (0.1 to 100), noise:SIGMA (0.1 to "
+                                   "255), border:LEVEL (0 to 255), "
+                                   "seed:N (0 to 999999999)"))
         << text;
     EXPECT_THAT(message, Not(HasSubstr("\n")));
   }
@@ -147,6 +149,14 @@ TEST(Perturbation, RotationTurnsImageAndMaskTogetherWithGreyAndBackgroundOutside
   };
   EXPECT_TRUE(all(outside, cv::Scalar::all(128)));
   EXPECT_TRUE(all(inside, cv::Scalar(10, 20, 30)));
+}
+
+TEST(Perturbation, TheGreyLevelOutsideOfARotationMayBeAnother) {
+  const Sample sample = textured("turned far");
+  const auto corner = [&](const char* text) { return of(text).apply(sample).image.at<cv::Vec3b>(0, 0); };
+  EXPECT_EQ(corner("rotate:90"), cv::Vec3b(128, 128, 128));
+  EXPECT_EQ(corner("rotate:90,border:0"), cv::Vec3b(0, 0, 0));
+  EXPECT_EQ(AffineOptions().border, 128);
 }
 
 TEST(Perturbation, RotationKeepsDistancesFromTheCentre) {
