@@ -93,11 +93,10 @@ cv::Mat largest_component(const cv::Mat& mask) {
   return kept;
 }
 
-cv::Mat largest_component(const cv::Mat& probability, const cv::Mat& mask, const cv::Mat& kept) {
-  cv::Mat result = probability.clone();
-  const cv::Mat taken_away = mask != kept;
-  if (cv::countNonZero(taken_away) > 0) result.setTo(0, distance_to(taken_away) < distance_to(kept));
-  return result;
+cv::Mat other_components(const cv::Mat& mask) {
+  const cv::Mat kept = largest_component(mask), others = mask != kept;
+  if (cv::countNonZero(others) == 0) return others;
+  return distance_to(others) < distance_to(kept);
 }
 
 cv::Mat guided_filter(const cv::Mat& probability, const cv::Mat& guide, int radius, double eps) {

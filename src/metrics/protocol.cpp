@@ -34,6 +34,17 @@ std::string interpolation_text(LabelInterpolation interpolation) {
 
 }  // namespace
 
+Protocol Protocol::with(const Perturbation& perturbed, const Views& seen,
+                        const PostProcessing& processed) const {
+  Protocol protocol = *this;
+  protocol.perturbation = perturbed;
+  protocol.views = seen;
+  protocol.post = processed;
+  for (const std::string& part : {perturbed.name(), seen.name(), processed.name()})
+    if (!part.empty()) protocol.name += "+" + part;
+  return protocol;
+}
+
 Preprocessing Protocol::adapt(Preprocessing own) const {
   if (geometry) own.geometry = *geometry;
   own.label_interpolation = label_interpolation;
@@ -88,6 +99,9 @@ std::string Protocol::description() const {
   } else {
     json["empty_union"] = empty_union;
   }
+  if (!perturbation.empty()) json["perturbation"] = perturbation.name();
+  if (!views.empty()) json["views"] = views.name();
+  if (!post.empty()) json["post_processing"] = post.name();
   json["means_over"] = batch_means == 0 ? "images" : "batches of " + std::to_string(batch_means) + " images";
   json["figure"] = figure;
   return json.dump();

@@ -136,17 +136,19 @@ TEST(LargestComponent, KeepsClassesThatTouchAndTheMaskWithoutAny) {
   EXPECT_EQ(cv::norm(largest_component(empty), empty, cv::NORM_INF), 0);
 }
 
-TEST(LargestComponent, OfAProbabilityTakesTheOthersRimsToo) {
-  cv::Mat probability = cv::Mat::zeros(20, 60, CV_32FC1);
-  probability(cv::Rect(5, 5, 20, 10)).setTo(0.3);  // rim and inside of the larger one
-  probability(cv::Rect(7, 7, 16, 6)).setTo(0.9);
-  probability(cv::Rect(45, 8, 6, 6)).setTo(0.3);
-  probability(cv::Rect(47, 10, 2, 2)).setTo(0.9);
-  const cv::Mat mask = (probability > 0.5) / 255;
-  const cv::Mat result = largest_component(probability, mask, largest_component(mask));
-  EXPECT_EQ(cv::norm(result.colRange(0, 30), probability.colRange(0, 30), cv::NORM_INF), 0);
-  EXPECT_EQ(cv::countNonZero(result.colRange(40, 60)), 0);
-  EXPECT_EQ(cv::norm(largest_component(probability, mask, mask), probability, cv::NORM_INF), 0);
+TEST(OtherComponents, AreThoseThatAreNotTheLargestWithWhatIsNearest) {
+  cv::Mat mask = cv::Mat::zeros(20, 60, CV_8UC1);
+  mask(cv::Rect(0, 5, 21, 10)).setTo(1);
+  mask(cv::Rect(40, 8, 6, 4)).setTo(2);
+  const cv::Mat others = other_components(mask);
+  EXPECT_EQ(cv::countNonZero(others & (mask == 2)), 24);
+  EXPECT_EQ(cv::countNonZero(others & (mask == 1)), 0);
+  EXPECT_EQ(others.at<std::uint8_t>(10, 31), 255) << "9 px from it, 11 from the largest";
+  EXPECT_EQ(others.at<std::uint8_t>(10, 30), 0) << "10 px from both";
+  EXPECT_EQ(others.at<std::uint8_t>(10, 59), 255);
+  EXPECT_EQ(cv::norm(largest_component(mask), (mask == 1) / 255, cv::NORM_INF), 0);
+  for (const cv::Mat& one : {cv::Mat((mask == 1) / 255), cv::Mat(cv::Mat::zeros(20, 60, CV_8UC1))})
+    EXPECT_EQ(cv::countNonZero(other_components(one)), 0);
 }
 
 TEST(GuidedFilter, EqualsItsDefinition) {

@@ -52,7 +52,7 @@ Device cpu() {
 }
 
 Prediction predict_one(Predictor& predictor, const cv::Mat& image) {
-  return predictor.restore(predictor.logits({predictor.input(image)})[0], image.size());
+  return predictor.restore(predictor.logits({predictor.input(image)})[0], image);
 }
 
 TEST(Predictor, DecidesAsPredictDoes) {
@@ -83,7 +83,7 @@ TEST(Predictor, ThePortraitsProbabilityIsThatOfEveryClassButTheFirst) {
     Predictor predictor(model, plain(Geometry::kSquash), device);
     const cv::Mat image = photo(2, {48, 64});  // the network's size: nothing is resampled
     const torch::Tensor logits = predictor.logits({predictor.input(image)})[0];
-    const Prediction prediction = predictor.restore(logits, image.size());
+    const Prediction prediction = predictor.restore(logits, image);
     ASSERT_EQ(prediction.portrait.type(), CV_32FC1);
     const torch::Tensor expected =
         classes == 1 ? torch::sigmoid(logits[0]) : 1 - torch::softmax(logits.to(torch::kFloat64), 0)[0];

@@ -14,6 +14,7 @@
 #include "dataset_source.h"
 #include "network_choice.h"
 #include "output_place.h"
+#include "robustness.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -25,6 +26,8 @@ struct EvaluateArguments {
   NetworkArguments network;
   std::string data, root, list;
   std::vector<std::string> protocols;  ///< empty: the configuration's
+  std::vector<std::string> perturbations;
+  AnswerArguments answer;
   std::string output, json;
   std::int64_t batch_size = 0;
   std::int64_t workers = -1;
@@ -68,6 +71,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   std::vector<Protocol> chosen;
   for (const auto& name : arguments.protocols) chosen.push_back(protocol_of(name));
   if (chosen.empty()) chosen.push_back(protocol_of(config.evaluation.protocol));
+  chosen = with_perturbations(chosen, arguments.perturbations, arguments.answer);
 
   const Device device(config.device);
   const auto model = network.build(device);
@@ -113,6 +117,8 @@ void add_evaluate(CLI::App& app, Action& action) {
                    "how figures are computed: clova, native, mmseg; several with commas; default: "
                    "evaluation.protocol")
       ->delimiter(',');
+  add_perturb_option(*command, arguments->perturbations);
+  add_answer_options(*command, arguments->answer);
   command->add_option("--output", arguments->output,
                       "folder for metrics.json, per_image.csv and overlays of the worst images");
   command->add_option("--overlays", arguments->overlays, "how many overlays")->check(CLI::NonNegativeNumber);

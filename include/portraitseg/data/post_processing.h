@@ -32,10 +32,10 @@ struct PostProcessing {
 /// @param mask CV_8UC1, class index; it is left as it is
 cv::Mat largest_component(const cv::Mat& mask);
 
-/// The same for the probability of what is not background: 0 in the parts that are taken away, and around them as far as they
-/// are nearer than the largest part.
-/// @param probability CV_32FC1  @param mask CV_8UC1, decided from it  @param kept largest_component(mask)
-cv::Mat largest_component(const cv::Mat& probability, const cv::Mat& mask, const cv::Mat& kept);
+/// The other parts with their surroundings, in which a network is in doubt as well: 255 where a pixel of theirs is nearer than
+/// one of the largest part, else 0.
+/// @param mask as largest_component()'s
+cv::Mat other_components(const cv::Mat& mask);
 
 /// The guided filter with a grey guide I: around each pixel the probability p is fitted as a * I + b by least squares, with
 /// eps * a^2 as penalty, and the fits of all windows that a pixel is in are averaged.
