@@ -28,8 +28,12 @@ struct Example {
   cv::Size size;
   double brightness = 0;
   std::map<std::string, std::string> attributes;
+  MirroredClasses mirrored;
   std::vector<torch::Tensor> inputs;  ///< [C, H, W], by Pass::View
   std::vector<cv::Mat> labels;        ///< by Pass::Label
+
+  /// By Pass::Look, at the network's size and the image's: Predictor::guide().
+  std::vector<std::array<cv::Mat, 2>> guides;
 };
 
 double mean_luma(const cv::Mat& image) {
@@ -58,14 +62,14 @@ void check_label(const cv::Mat& label, const std::string& id, std::int64_t class
                   ", but the network's are 0 to " + std::to_string(classes - 1));
 }
 
-/// What an input follows from; two networks of the same are shown the same one.
+/// What an input follows from besides the image; two networks of the same are shown the same one.
 std::string key_of_input(Preprocessing preprocessing) {
   preprocessing.label_interpolation = {};
   preprocessing.label_smoothing = 0;
   return ConfigWriter::yaml(preprocessing);
 }
 
-/// What a label follows from.
+/// What a label follows from besides the mask.
 std::string key_of_label(const Protocol& protocol, const Preprocessing& adapted) {
   const bool native = protocol.resolution == Protocol::Resolution::kNative;
   const std::string placed =
@@ -95,13 +99,19 @@ class Pass {
   std::vector<Evaluation> finish();
 
  private:
+  struct Change {
+    std::string key;
+    Perturbation perturbation;
+  };
   /// What a network is shown of an image.
   struct View {
     std::string key;
+    std::size_t change = 0;
     Preprocessing preprocessing;
   };
   struct Label {
     std::string key;
+    std::size_t change = 0;
     Protocol protocol;
     Preprocessing preprocessing;
   };
@@ -118,10 +128,12 @@ class Pass {
   };
 
   void choose_metrics(const Look& look, const torch::Tensor& logits, const std::vector<Example>& batch);
-  void measure(const Look& look, const torch::Tensor& logits, const Example& example, std::size_t row);
+  void measure(const Look& look, const torch::Tensor& logits, const Example& example,
+               const std::array<cv::Mat, 2>& guides, std::size_t row);
 
   const Dataset& dataset_;
   const EvaluatorOptions& options_;
+  std::vector<Change> changes_;
   std::vector<View> views_;
   std::vector<Label> labels_;
   std::vector<Look> looks_;
@@ -133,16 +145,25 @@ Pass::Pass(const std::vector<EvaluatedNetwork>& networks, const Dataset& dataset
     : dataset_(dataset), options_(options) {
   for (const auto& network : networks) {
     const std::size_t first_look = measured_.size();
+    std::map<std::string, std::shared_ptr<Predictor>> predictors;
     for (const Protocol& protocol : protocols) {
       const Preprocessing adapted = protocol.adapt(network.preprocessing);
-      const std::string key = key_of_input(adapted);
-      const std::string look_key = std::to_string(first_look) + " " + key;  // a network has its own looks
-      Look look{look_key, nullptr, place_of(views_, key, {key, adapted}), {}};
-      Look& taken = looks_[place_of(looks_, look_key, look)];
-      if (!taken.predictor) taken.predictor = std::make_shared<Predictor>(*network.model, adapted, device);
-      taken.measured.push_back(measured_.size());
-      const std::string label = key_of_label(protocol, adapted);
-      measured_.push_back({place_of(labels_, label, {label, protocol, adapted}),
+      const std::string changed = protocol.perturbation.name() + " ";
+      const std::size_t change = place_of(changes_, changed, {changed, protocol.perturbation});
+      const std::string input = key_of_input(adapted);
+      const std::string answer = protocol.views.name() + " " + protocol.post.name() + " " + input;
+      auto& predictor = predictors[answer];
+      if (!predictor)
+        predictor =
+            std::make_shared<Predictor>(*network.model, adapted, device, protocol.views, protocol.post);
+
+      const std::string seen = changed + input;
+      const std::string look_key =
+          std::to_string(first_look) + " " + changed + answer;  // a network has its own looks
+      const Look look{look_key, predictor, place_of(views_, seen, {seen, change, adapted}), {}};
+      looks_[place_of(looks_, look_key, look)].measured.push_back(measured_.size());
+      const std::string label = changed + key_of_label(protocol, adapted);
+      measured_.push_back({place_of(labels_, label, {label, change, protocol, adapted}),
                            {protocol,
                             network.identity,
                             dataset.list.filename().string(),
@@ -164,12 +185,20 @@ Example Pass::load(std::int64_t index) const {
     example.size = sample.image.size();
     example.brightness = mean_luma(sample.image);
     example.attributes = sample.attributes;
+    example.mirrored = sample.mirrored_classes;
+    std::vector<Sample> changed;
+    for (const Change& change : changes_) changed.push_back(change.perturbation.apply(sample));
     for (const View& view : views_) {
       const Preprocessing& preprocessing = view.preprocessing;
-      example.inputs.push_back(preprocessing.normalise(preprocessing.place_image(sample.image)));
+      const cv::Mat placed = preprocessing.place_image(changed[view.change].image);
+      example.inputs.push_back(preprocessing.normalise(placed));
     }
     for (const Label& label : labels_)
-      example.labels.push_back(label.protocol.place_label(sample.mask, label.preprocessing));
+      example.labels.push_back(label.protocol.place_label(changed[label.change].mask, label.preprocessing));
+    for (const Look& look : looks_) {
+      const cv::Mat& image = changed[views_[look.view].change].image;
+      example.guides.push_back({look.predictor->placed_guide(image), look.predictor->guide(image)});
+    }
   } catch (const DataError& error) {
     if (options_.on_error == OnError::kFail) throw;
     example.error = error.what();
@@ -194,24 +223,30 @@ void Pass::choose_metrics(const Look& look, const torch::Tensor& logits, const s
 void Pass::measure(const std::vector<Example>& batch) {
   const std::size_t first = measured_.front().evaluation.images.size();
   for (Measured& measured : measured_) measured.evaluation.images.resize(first + batch.size());
-  for (const Look& look : looks_) {
+  for (std::size_t l = 0; l < looks_.size(); ++l) {
+    const Look& look = looks_[l];
     std::vector<torch::Tensor> inputs;
-    for (const Example& example : batch) inputs.push_back(example.inputs[look.view]);
-    const torch::Tensor logits = look.predictor->logits(inputs);
+    std::vector<MirroredClasses> mirrored;
+    for (const Example& example : batch) {
+      inputs.push_back(example.inputs[look.view]);
+      mirrored.push_back(example.mirrored);
+    }
+    const torch::Tensor logits = look.predictor->logits(inputs, mirrored);
     choose_metrics(look, logits, batch);
     const auto count = static_cast<std::int64_t>(batch.size());
     parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
       const torch::NoGradGuard no_grad;  // the guard is per thread
       for (std::int64_t i = begin; i < end; ++i) {
         const auto index = static_cast<std::size_t>(i);
-        measure(look, logits[i], batch[index], first + index);
+        measure(look, logits[i], batch[index], batch[index].guides[l], first + index);
       }
     });
   }
 }
 
 /// @param logits of this image
-void Pass::measure(const Look& look, const torch::Tensor& logits, const Example& example, std::size_t row) {
+void Pass::measure(const Look& look, const torch::Tensor& logits, const Example& example,
+                   const std::array<cv::Mat, 2>& guides, std::size_t row) {
   struct Decided {
     torch::Tensor logits;
     cv::Mat mask, probability;
@@ -223,8 +258,9 @@ void Pass::measure(const Look& look, const torch::Tensor& logits, const Example&
     const bool native = protocol.resolution == Protocol::Resolution::kNative;
     Decided& decided = at_sizes[native ? 1 : 0];
     if (decided.mask.empty()) {
-      decided.logits = native ? look.predictor->at_image_size(logits, example.size)
-                              : look.predictor->at_input_size(logits, example.inputs[look.view]);
+      const torch::Tensor sized = native ? look.predictor->at_image_size(logits, example.size)
+                                         : look.predictor->at_input_size(logits, example.inputs[look.view]);
+      decided.logits = look.predictor->post_processed(sized, guides[native ? 1 : 0]);
       decided.mask = decide(decided.logits);
     }
     const bool uses_probability = std::any_of(evaluation.metrics.begin(), evaluation.metrics.end(),

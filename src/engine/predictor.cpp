@@ -36,6 +36,45 @@ void take_largest(const T* planes, std::int64_t classes, std::int64_t pixels, st
   }
 }
 
+constexpr float kCertain = 100;  // a logit
+constexpr double kDoubt = 1e-6;  // a filtered probability may leave 0..1
+
+cv::Mat plane_of(const torch::Tensor& values) {
+  torch::Tensor plane = values.contiguous();
+  return cv::Mat(static_cast<int>(plane.size(0)), static_cast<int>(plane.size(1)), CV_32FC1, plane.data_ptr())
+      .clone();
+}
+
+torch::Tensor tensor_of(const cv::Mat& plane, torch::Dtype type) {
+  return torch::from_blob(plane.data, {plane.rows, plane.cols}, type).clone();
+}
+
+torch::Tensor filtered(const torch::Tensor& probability, const cv::Mat& guide,
+                       const PostProcessing::GuidedFilter& filter) {
+  return tensor_of(guided_filter(plane_of(probability), guide, filter.radius, filter.eps), torch::kFloat32);
+}
+
+/// Of two classes the portrait's probability is filtered, of several each class's.
+torch::Tensor guided(const torch::Tensor& logits, const cv::Mat& guide,
+                     const PostProcessing::GuidedFilter& filter) {
+  if (logits.size(0) <= 2) {
+    const torch::Tensor portrait = filtered(probability_plane(logits), guide, filter);
+    return torch::logit(portrait, kDoubt).unsqueeze(0);
+  }
+  std::vector<torch::Tensor> planes;
+  for (const torch::Tensor& plane : torch::softmax(logits, 0).unbind(0))
+    planes.push_back(filtered(plane, guide, filter).clamp_min(kDoubt).log());
+  return torch::stack(planes);
+}
+
+/// Background without a doubt where `others` is not 0.
+torch::Tensor without(const cv::Mat& others, const torch::Tensor& logits) {
+  const torch::Tensor away = tensor_of(others, torch::kUInt8).to(torch::kBool);
+  torch::Tensor kept = logits.masked_fill(away, -kCertain);
+  if (logits.size(0) > 1) kept[0].masked_fill_(away, kCertain);
+  return kept;
+}
+
 }  // namespace
 
 cv::Mat decide(const torch::Tensor& logits) {
@@ -51,17 +90,20 @@ cv::Mat decide(const torch::Tensor& logits) {
 
 cv::Mat portrait_probability(const torch::Tensor& logits) {
   const torch::NoGradGuard no_grad;
-  torch::Tensor plane = probability_plane(logits.to(torch::kFloat32));
-  const int height = static_cast<int>(plane.size(0)), width = static_cast<int>(plane.size(1));
-  return cv::Mat(height, width, CV_32FC1, plane.data_ptr()).clone();
+  return plane_of(probability_plane(logits.to(torch::kFloat32)));
 }
 
 double Prediction::share() const {
   return static_cast<double>(cv::countNonZero(mask)) / static_cast<double>(mask.total());
 }
 
-Predictor::Predictor(SegmentationModel& model, const Preprocessing& preprocessing, const Device& device)
-    : preprocessing_(preprocessing), model_(model), runner_(model, device, ModelRunner::Purpose::kInference) {
+Predictor::Predictor(SegmentationModel& model, const Preprocessing& preprocessing, const Device& device,
+                     const Views& views, const PostProcessing& post)
+    : preprocessing_(preprocessing),
+      views_(views),
+      post_(post),
+      model_(model),
+      runner_(model, device, ModelRunner::Purpose::kInference) {
   model_.eval();
 }
 
@@ -71,9 +113,13 @@ torch::Tensor Predictor::input(const cv::Mat& image, const cv::Mat& before) cons
   return preprocessing_.normalise(preprocessing_.place_image(image), prior);
 }
 
-torch::Tensor Predictor::logits(const std::vector<torch::Tensor>& inputs) {
+torch::Tensor Predictor::logits(const std::vector<torch::Tensor>& inputs,
+                                const std::vector<MirroredClasses>& mirrored) {
   const torch::NoGradGuard no_grad;
-  return runner_.forward(torch::stack(inputs)).mask.to(torch::kCPU).to(torch::kFloat32);
+  const auto network = [this](const torch::Tensor& batch) {
+    return runner_.forward(batch).mask.to(torch::kCPU).to(torch::kFloat32);
+  };
+  return logits_of_views(views_, torch::stack(inputs), model_.size_multiple(), mirrored, network);
 }
 
 torch::Tensor Predictor::at_input_size(const torch::Tensor& logits, const torch::Tensor& input) const {
@@ -86,13 +132,27 @@ torch::Tensor Predictor::at_image_size(const torch::Tensor& logits, cv::Size ima
   return preprocessing_.restore_logits(logits, image);
 }
 
-Prediction Predictor::restore(const torch::Tensor& logits, cv::Size size) const {
-  const torch::Tensor restored = at_image_size(logits, size);
+torch::Tensor Predictor::post_processed(const torch::Tensor& logits, const cv::Mat& guide) const {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor answer = post_.guided_filter ? guided(logits, guide, *post_.guided_filter) : logits;
+  return post_.largest_component ? without(other_components(decide(answer)), answer) : answer;
+}
+
+cv::Mat Predictor::guide(const cv::Mat& image) const {
+  return post_.guided_filter ? grey_guide(image) : cv::Mat();
+}
+
+cv::Mat Predictor::placed_guide(const cv::Mat& image) const {
+  return post_.guided_filter ? grey_guide(preprocessing_.place_image(image)) : cv::Mat();
+}
+
+Prediction Predictor::restore(const torch::Tensor& logits, const cv::Mat& image) const {
+  const torch::Tensor restored = post_processed(at_image_size(logits, image.size()), guide(image));
   return {decide(restored), portrait_probability(restored)};
 }
 
-Prediction Predictor::predict(const cv::Mat& image) {
-  return restore(logits({input(image)})[0], image.size());
+Prediction Predictor::predict(const cv::Mat& image, const MirroredClasses& mirrored) {
+  return restore(logits({input(image)}, {mirrored})[0], image);
 }
 
 }  // namespace portraitseg

@@ -30,6 +30,17 @@ double mean_of_numbers(std::vector<double> values) {
 
 }  // namespace
 
+Protocol Protocol::with(const Perturbation& perturbed, const Views& seen,
+                        const PostProcessing& processed) const {
+  Protocol protocol = *this;
+  protocol.perturbation = perturbed;
+  protocol.views = seen;
+  protocol.post = processed;
+  for (const std::string& part : {perturbed.name(), seen.name(), processed.name()})
+    if (!part.empty()) protocol.name += "+" + part;
+  return protocol;
+}
+
 Preprocessing Protocol::adapt(Preprocessing own) const {
   if (geometry) own.geometry = *geometry;
   if (interpolation) own.interpolation = *interpolation;
@@ -86,6 +97,9 @@ std::string Protocol::description() const {
   } else {
     json["empty_union"] = empty_union;
   }
+  if (!perturbation.empty()) json["perturbation"] = perturbation.name();
+  if (!views.empty()) json["views"] = views.name();
+  if (!post.empty()) json["post_processing"] = post.name();
   json["means_over"] = batch_means == 0 ? "images" : "batches of " + std::to_string(batch_means) + " images";
   json["figure"] = figure;
   return json.dump();

@@ -81,12 +81,13 @@ std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::p
   order.resize(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))), Ranked{});
   make_folder(folder);
   std::vector<std::filesystem::path> files;
-  Predictor predictor(model, evaluation.protocol.adapt(preprocessing), device);
+  const Protocol& protocol = evaluation.protocol;
+  Predictor predictor(model, protocol.adapt(preprocessing), device, protocol.views, protocol.post);
   const bool classes = counts_classes(evaluation);
   for (const Ranked& ranked : order) {
-    const Sample sample = dataset.get(ranked.image->index);
+    const Sample sample = protocol.perturbation.apply(dataset.get(ranked.image->index));
     files.push_back(folder / file_name(files.size() + 1, ranked, classes));
-    const cv::Mat prediction = predictor.predict(sample.image).mask;
+    const cv::Mat prediction = predictor.predict(sample.image, sample.mirrored_classes).mask;
     write_png(files.back(), (classes ? overlay_of_classes : overlay)(sample.image, sample.mask, prediction));
   }
   return files;

@@ -45,7 +45,7 @@ double foreground_share(const Workplace& place, bool before) {
   double sum = 0;
   while (const auto frame = video.next()) {
     const torch::Tensor input = predictor.input(*frame, before ? mask : cv::Mat());
-    const Prediction prediction = predictor.restore(predictor.logits({input})[0], frame->size());
+    const Prediction prediction = predictor.restore(predictor.logits({input})[0], *frame);
     mask = prediction.mask;
     sum += prediction.share();
   }

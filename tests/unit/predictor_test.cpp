@@ -51,7 +51,7 @@ Device cpu() {
 }
 
 Prediction predict_one(Predictor& predictor, const cv::Mat& image) {
-  return predictor.restore(predictor.logits({predictor.input(image)})[0], image.size());
+  return predictor.restore(predictor.logits({predictor.input(image)})[0], image);
 }
 
 /// The steps without the class under test.
@@ -90,7 +90,7 @@ TEST(Predictor, ThePortraitsProbabilityIsThatOfEveryClassButTheFirst) {
     Predictor predictor(model, plain(Geometry::kSquash), device);
     const cv::Mat image = photo(2, {48, 64});  // the network's size: nothing is resampled
     const torch::Tensor logits = predictor.logits({predictor.input(image)})[0];
-    const Prediction prediction = predictor.restore(logits, image.size());
+    const Prediction prediction = predictor.restore(logits, image);
     ASSERT_EQ(prediction.portrait.type(), CV_32FC1);
     const torch::Tensor expected =
         classes == 1 ? torch::sigmoid(logits[0]) : 1 - torch::softmax(logits.to(torch::kFloat64), 0)[0];
@@ -127,6 +127,73 @@ TEST(Predictor, ThePriorChannelIsTheMaskOfTheFrameBefore) {
   const torch::Tensor prior = predictor.input(image, before)[3];
   EXPECT_EQ(prior.slice(1, 0, 24).min().item<float>(), 1);
   EXPECT_EQ(prior.slice(1, 24).max().item<float>(), 0);
+}
+
+/// Logits of a larger portrait on the left and a smaller one on the right; the guide is flat but for an edge.
+struct TwoParts {
+  explicit TwoParts(std::int64_t classes) : logits(torch::full({classes, 20, 60}, -2.0F)) {
+    if (classes > 1) logits[0].fill_(1.0F);
+    logits[classes - 1].slice(0, 4, 16).slice(1, 5, 25).fill_(3.0F);
+    logits[classes - 1].slice(0, 8, 12).slice(1, 45, 50).fill_(3.0F);
+    guide.colRange(0, 15).setTo(200);
+  }
+  torch::Tensor logits;
+  cv::Mat guide = cv::Mat::zeros(20, 60, CV_8UC1);
+};
+
+TEST(Predictor, KeepsTheLargestPartAndItsProbabilities) {
+  const Device device = cpu();
+  for (const std::int64_t classes : {1, 2, 5}) {
+    Convolution model(classes, 1);
+    const Predictor predictor(model, plain(Geometry::kSquash), device, {},
+                              PostProcessing::parse("largest_component"));
+    const TwoParts parts(classes);
+    const torch::Tensor answer = predictor.post_processed(parts.logits, {});
+    const cv::Mat before = decide(parts.logits), after = decide(answer);
+    EXPECT_EQ(cv::countNonZero(before), 12 * 20 + 4 * 5);
+    EXPECT_EQ(cv::norm(after, largest_component(before), cv::NORM_INF), 0) << classes;
+    const cv::Mat portrait = portrait_probability(answer);
+    EXPECT_LT(portrait.at<float>(10, 47), 1e-6) << "of the smaller part";
+    EXPECT_LT(portrait.at<float>(10, 52), 1e-6) << "beside it";
+    EXPECT_EQ(
+        cv::norm(portrait.colRange(0, 30), portrait_probability(parts.logits).colRange(0, 30), cv::NORM_INF),
+        0);
+  }
+}
+
+TEST(Predictor, DecidesTheFilteredProbability) {
+  const Device device = cpu();
+  for (const std::int64_t classes : {1, 2, 5}) {
+    Convolution model(classes, 1);
+    const Predictor predictor(model, plain(Geometry::kSquash), device, {},
+                              PostProcessing::parse("guided_filter:4:0.01"));
+    const TwoParts parts(classes);
+    const torch::Tensor answer = predictor.post_processed(parts.logits, parts.guide);
+    const cv::Mat expected = guided_filter(portrait_probability(parts.logits), parts.guide, 4, 0.01);
+    EXPECT_GT(cv::countNonZero((expected > 0.5) != (decide(parts.logits) != 0)), 0);
+    if (classes <= 2) {
+      EXPECT_EQ(cv::norm((expected > 0.5) / 255, decide(answer), cv::NORM_INF), 0) << classes;
+      EXPECT_LT(cv::norm(cv::min(cv::max(expected, 0), 1), portrait_probability(answer), cv::NORM_INF), 1e-5);
+    } else {  // one of the others is likelier than none at a few pixels of the edge
+      EXPECT_LT(cv::countNonZero(((expected > 0.5) / 255) != (decide(answer) != 0) / 255), 40);
+    }
+  }
+}
+
+TEST(Predictor, OfAMirroredImageTheMeanOfBothViewsIsMirrored) {
+  const Device device = cpu();
+  Convolution model(2, 1);
+  Predictor once(model, plain(Geometry::kSquash), device),
+      both(model, plain(Geometry::kSquash), device, {true, {1}});
+  const cv::Mat image = photo(4, {48, 64});
+  cv::Mat mirrored, back;
+  cv::flip(image, mirrored, 1);
+  const auto asymmetry = [&](Predictor& predictor) {
+    cv::flip(predictor.predict(mirrored).portrait, back, 1);
+    return cv::norm(predictor.predict(image).portrait, back, cv::NORM_INF);
+  };
+  EXPECT_GT(asymmetry(once), 0.1);
+  EXPECT_LT(asymmetry(both), 1e-5);
 }
 
 /// What the loops are to repeat.

@@ -206,5 +206,22 @@ TEST(Metrics, ATrainingRecordsTheFiguresThatItsFileHasHad) {
                                             "boundary_f1_5", "boundary_f1_15"));
 }
 
+TEST(Protocol, IsAnotherWithPerturbationViewsOrPostProcessing) {
+  const Protocol clova = protocol_of("clova");
+  const auto with = [&](const char* perturbation, const Views& views, const char* post) {
+    return clova.with(Perturbation::parse(perturbation), views, PostProcessing::parse(post));
+  };
+  EXPECT_EQ(with("none", {}, "none").name, "clova");
+  EXPECT_EQ(with("none", {}, "none").hash(), clova.hash());
+  EXPECT_EQ(with("rotate:45,jpeg:30", {true, {1, 1.25}}, "largest_component").name,
+            "clova+rotate:45+jpeg:30+flip+scales:1:1.25+largest_component");
+  std::set<std::string> hashes = {clova.hash()};
+  for (const Protocol& other :
+       {with("rotate:45", {}, "none"), with("rotate:46", {}, "none"), with("rotate:45,seed:1", {}, "none"),
+        with("none", {true, {1}}, "none"), with("none", {false, {2}}, "none"),
+        with("none", {}, "largest_component"), with("none", {}, "guided_filter:8:0.01")})
+    EXPECT_TRUE(hashes.insert(other.hash()).second) << other.name;
+}
+
 }  // namespace
 }  // namespace portraitseg

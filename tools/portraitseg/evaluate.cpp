@@ -17,6 +17,7 @@
 #include "dataset_source.h"
 #include "network_choice.h"
 #include "output_place.h"
+#include "robustness.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -30,6 +31,8 @@ struct EvaluateArguments {
   std::vector<std::string> lists;      ///< empty: the configuration's
   std::vector<std::string> protocols;  ///< empty: the configuration's
   std::vector<std::string> metrics;    ///< empty: the protocol's
+  std::vector<std::string> perturbations;
+  AnswerArguments answer;
   std::string output, json;
   std::int64_t batch_size = 0;
   std::int64_t workers = -1;
@@ -313,6 +316,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   const RunConfig& config = subjects.front().network.config;
   std::vector<Protocol> protocols = read_protocols(arguments.protocols);
   if (protocols.empty()) protocols.push_back(protocol_of(config.evaluation.protocol));
+  protocols = with_perturbations(protocols, arguments.perturbations, arguments.answer);
   for (const Protocol& protocol : protocols) chosen_metrics(arguments.metrics, protocol, 2);  // names
 
   const Device device(config.device);
@@ -368,6 +372,8 @@ void add_evaluate(CLI::App& app, Action& action) {
               "what is measured besides the pixels' counts: all, or of {}; default: the protocol's own",
               fmt::join(metrics().names(), ", ")))
       ->delimiter(',');
+  add_perturb_option(*command, arguments->perturbations);
+  add_answer_options(*command, arguments->answer);
   command->add_option(
       "--output", arguments->output,
       "folder for metrics.json and by protocol per_image.csv, masks and overlays of the worst "

@@ -16,6 +16,7 @@
 #include "network_choice.h"
 #include "output_place.h"
 #include "predict_files.h"
+#include "robustness.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -28,6 +29,7 @@ using Json = nlohmann::ordered_json;
 struct PredictArguments {
   NetworkArguments network;
   std::vector<std::string> inputs;
+  AnswerArguments answer;
   OutputOptions output;
   std::int64_t batch = 8;
   std::int64_t workers = -1;
@@ -158,19 +160,30 @@ void try_to_write(const std::string& place, const std::string& json) {
   }
 }
 
+/// A data set says which classes change places in a mirrored image; a photo does not.
+void refuse_flip_of_classes(const Views& views, const RunConfig& config) {
+  const std::int64_t classes = config.model.options->num_classes;
+  if (!views.flip || classes <= 2) return;
+  throw UserError("predict --flip: the network has " + std::to_string(classes) +
+                  " classes, and nothing says which of them change places in a mirrored photo");
+}
+
 int predict_command(const PredictArguments& arguments) {
   const fs::path weights = weights_path("predict", arguments.network);
   const std::vector<fs::path> read = other_files(arguments, weights);
   std::vector<Planned> inputs = plan_outputs(arguments.inputs, arguments.output, read);
   TrainedNetwork network = read_network(arguments.network, weights);
   if (arguments.threads > 0) network.config.device.threads = arguments.threads;
+  const Views views = arguments.answer.views();
+  const PostProcessing post = arguments.answer.post_processing();
+  refuse_flip_of_classes(views, network.config);
   std::optional<Background> background;
   if (!arguments.output.background.empty()) background.emplace(arguments.output.background);
   refuse_wrong_places(arguments, inputs, read);
 
   const Device device(network.config.device);
   const auto model = network.build(device);
-  Predictor predictor(*model, network.config.preprocessing, device);
+  Predictor predictor(*model, network.config.preprocessing, device, views, post);
   PredictJob job;
   job.predictor = &predictor;
   job.background = background ? &*background : nullptr;
@@ -229,6 +242,7 @@ void add_predict(CLI::App& app, Action& action) {
       ->add_option("inputs", arguments->inputs, "images, videos, and folders of them, sub-folders included")
       ->required();
   add_network_options(*command, arguments->network, "used");
+  add_answer_options(*command, arguments->answer);
   add_output_options(*command, arguments->output);
   add_json_option(*command, arguments->output.json, "inputs, outputs and times");
   command

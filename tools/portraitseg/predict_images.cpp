@@ -69,7 +69,7 @@ Work write(const PredictJob& job, const Planned& input, Work work) {
   if (!work.result.error.empty()) return work;
   compute_alone();
   const Stopwatch watch;
-  const Prediction prediction = job.predictor->restore(work.logits, work.image.size());
+  const Prediction prediction = job.predictor->restore(work.logits, work.image);
   try {
     write_outputs(job, input, work.image, prediction);
   } catch (const DataError& error) {

@@ -49,7 +49,7 @@ cv::Mat draw_frame(const PredictJob& job, Picture picture, const cv::Mat& image,
 Frame draw(const PredictJob& job, const Planned& input, Frame frame) {
   compute_alone();
   const Stopwatch watch;
-  const Prediction prediction = job.predictor->restore(frame.logits, frame.image.size());
+  const Prediction prediction = job.predictor->restore(frame.logits, frame.image);
   for (const auto& [picture, file] : input.outputs)
     frame.pictures[picture] = draw_frame(job, picture, frame.image, prediction);
   frame.foreground_share = prediction.share();
@@ -98,7 +98,7 @@ class FrameMasker {
     const torch::Tensor logits = job_.predictor->logits(inputs);
     for (std::size_t i = 0; i < frames.size(); ++i) frames[i].logits = logits[static_cast<std::int64_t>(i)];
     if (job_.predictor->has_prior())
-      before_ = job_.predictor->restore(logits[0], frames.front().image.size()).mask;
+      before_ = job_.predictor->restore(logits[0], frames.front().image).mask;
     for (auto& frame : frames) frame.network_ms = watch.ms() / static_cast<double>(frames.size());
   }
 

@@ -6,7 +6,9 @@
 #include <torch/types.h>
 
 #include "portraitseg/core/device.h"
+#include "portraitseg/data/post_processing.h"
 #include "portraitseg/data/preprocessing.h"
+#include "portraitseg/data/views.h"
 #include "portraitseg/engine/model_runner.h"
 #include "portraitseg/models/model.h"
 
@@ -31,7 +33,8 @@ struct Prediction {
 class Predictor {
  public:
   /// Leaves the network in evaluation mode. @param model, device have to live as long as this
-  Predictor(SegmentationModel& model, const Preprocessing& preprocessing, const Device& device);
+  Predictor(SegmentationModel& model, const Preprocessing& preprocessing, const Device& device,
+            const Views& views = {}, const PostProcessing& post = {});
 
   /// The network's input: [channels, H, W].
   /// @param image CV_8UC3, BGR  @param before the mask of the frame before, for the prior channel; empty: none is known
@@ -39,25 +42,38 @@ class Predictor {
 
   /// Logits [N, classes, h, w], float32, on the CPU. How inputs are split into batches does not matter where the network is
   /// compiled (nn/compiled_network.h); LibTorch's and CUDA's own operators may round a batch differently.
-  /// @param inputs of one size. @throws UserError for a size that the network does not take.
-  torch::Tensor logits(const std::vector<torch::Tensor>& inputs);
+  /// Of several views their mean, see logits_of_views().
+  /// @param inputs of one size  @param mirrored classes of each input; empty: of none
+  /// @throws UserError for a size that the network does not take.
+  torch::Tensor logits(const std::vector<torch::Tensor>& inputs,
+                       const std::vector<MirroredClasses>& mirrored = {});
 
   /// Logits [classes, H, W] at the size of the input that they are of, or of the image; bilinear.
   /// @param logits [classes, h, w], of one image
   torch::Tensor at_input_size(const torch::Tensor& logits, const torch::Tensor& input) const;
   torch::Tensor at_image_size(const torch::Tensor& logits, cv::Size image) const;
 
-  /// @param logits [classes, h, w], of one image  @param size the image's
-  Prediction restore(const torch::Tensor& logits, cv::Size size) const;
+  /// What the post-processing makes of logits, to be decided as they are. A guided filter leaves a single channel of two classes.
+  /// @param logits [classes, H, W]  @param guide guide() or placed_guide() of the image
+  torch::Tensor post_processed(const torch::Tensor& logits, const cv::Mat& guide) const;
+
+  /// What the post-processing has to know of an image, at the image's size or at its input's; empty where that is nothing.
+  cv::Mat guide(const cv::Mat& image) const;
+  cv::Mat placed_guide(const cv::Mat& image) const;
+
+  /// @param logits [classes, h, w], of one image
+  Prediction restore(const torch::Tensor& logits, const cv::Mat& image) const;
 
   /// All steps for one image.
-  Prediction predict(const cv::Mat& image);
+  Prediction predict(const cv::Mat& image, const MirroredClasses& mirrored = {});
 
   bool has_prior() const { return preprocessing_.prior_channel; }
   const Preprocessing& preprocessing() const { return preprocessing_; }
 
  private:
   const Preprocessing preprocessing_;
+  const Views views_;
+  const PostProcessing post_;
   SegmentationModel& model_;
   ModelRunner runner_;
 };

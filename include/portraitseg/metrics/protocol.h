@@ -8,7 +8,10 @@
 #include <opencv2/core/mat.hpp>
 
 #include "portraitseg/core/registry.h"
+#include "portraitseg/data/perturbation.h"
+#include "portraitseg/data/post_processing.h"
 #include "portraitseg/data/preprocessing.h"
+#include "portraitseg/data/views.h"
 
 namespace portraitseg {
 
@@ -41,8 +44,15 @@ struct Protocol {
   std::int64_t batch_means =
       0;  ///< 0: means over images; N: the mean of the means over N images, the last over the rest
 
+  Perturbation perturbation;  ///< of the images, and their masks, before anything else
+  Views views;                ///< test-time augmentation
+  PostProcessing post;        ///< of the network's answer, at the size at which it is decided
+
   /// Measured unless others are asked for, by their names in metrics(). Not among the rules, and so not in the hash.
   std::vector<std::string> metrics;
+
+  /// The same with these, which become part of the name: "clova+rotate:45+flip+largest_component".
+  Protocol with(const Perturbation& perturbed, const Views& seen, const PostProcessing& processed) const;
 
   /// The network's preprocessing with the geometry and the labels' rules that the protocol prescribes.
   Preprocessing adapt(Preprocessing own) const;
