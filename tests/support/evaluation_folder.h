@@ -19,14 +19,15 @@ struct EvaluationFolder {
   std::vector<std::string> columns;                                      ///< beside the usual ones
   std::vector<std::pair<std::string, std::vector<std::string>>> images;  ///< id, cells of the columns
 
-  /// Of images "000", "001" ... with these foreground IoUs.
+  /// Of images "000", "001" ... with these foreground IoUs, whatever their counts say.
   static EvaluationFolder of(const std::vector<double>& iou) {
     EvaluationFolder folder;
     folder.figures = {{"iou_foreground", 0}};
-    folder.columns = {"iou_foreground"};
+    folder.columns = {"iou_foreground", "tp", "fp", "fn", "tn"};
     for (std::size_t i = 0; i < iou.size(); ++i) {
       const std::string number = std::to_string(i);
-      folder.images.push_back({std::string(3 - number.size(), '0') + number, {std::to_string(iou[i])}});
+      folder.images.push_back(
+          {std::string(3 - number.size(), '0') + number, {std::to_string(iou[i]), "1", "0", "0", "1"}});
     }
     return folder;
   }

@@ -157,7 +157,8 @@ TEST_F(ReadEvaluation, AttributesComeFromAnyTableWithIds) {
 /// Two images: tp fp fn tn = 6 1 1 2 and 2 0 2 6; the sums are 8 1 3 8.
 EvaluationFolder counted() {
   EvaluationFolder folder = EvaluationFolder::of({75, 50});
-  folder.add("tp", {"6", "2"}).add("fp", {"1", "0"}).add("fn", {"1", "2"}).add("tn", {"2", "6"});
+  folder.images[0].second = {"75", "6", "1", "1", "2"};
+  folder.images[1].second = {"50", "2", "0", "2", "6"};
   folder.add("miou", {"62.5", "62.5"});
   folder.figures = {{"iou_foreground", 62.5}, {"miou", 66.6666666667}, {"iou_foreground_set", 66.6666666667}};
   return folder;
