@@ -12,7 +12,7 @@
 namespace portraitseg::testing {
 
 /// A folder as `evaluate --output` writes it, made by hand.
-struct EvaluationFolder {
+struct HandmadeEvaluation {
   std::string protocol = "clova", protocol_hash = std::string(64, 'a');
   std::string list = "test.txt", list_sha256 = std::string(64, 'b');
   std::vector<std::pair<std::string, nlohmann::ordered_json>> figures;   ///< over the list
@@ -20,8 +20,8 @@ struct EvaluationFolder {
   std::vector<std::pair<std::string, std::vector<std::string>>> images;  ///< id, cells of the columns
 
   /// Of images "000", "001" ... with these foreground IoUs, whatever their counts say.
-  static EvaluationFolder of(const std::vector<double>& iou) {
-    EvaluationFolder folder;
+  static HandmadeEvaluation of(const std::vector<double>& iou) {
+    HandmadeEvaluation folder;
     folder.figures = {{"iou_foreground", 0}};
     folder.columns = {"iou_foreground", "tp", "fp", "fn", "tn"};
     for (std::size_t i = 0; i < iou.size(); ++i) {
@@ -32,7 +32,7 @@ struct EvaluationFolder {
     return folder;
   }
 
-  EvaluationFolder& add(const std::string& column, const std::vector<std::string>& cells) {
+  HandmadeEvaluation& add(const std::string& column, const std::vector<std::string>& cells) {
     columns.push_back(column);
     for (std::size_t i = 0; i < images.size(); ++i) images[i].second.push_back(cells.at(i));
     return *this;

@@ -1,4 +1,4 @@
-#include "portraitseg/report/evaluation_folder.h"
+#include "portraitseg/report/evaluation_result.h"
 
 #include <algorithm>
 #include <charconv>
