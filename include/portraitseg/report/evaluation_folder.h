@@ -1,0 +1,61 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <opencv2/core/mat.hpp>
+
+#include "portraitseg/engine/evaluator.h"
+
+namespace portraitseg {
+
+/// The folder of what one network was measured to be on one list:
+///
+///     metrics.json               results_json(); written last: its presence says that the folder is complete
+///     config.yaml                the effective configuration
+///     PROTOCOL/per_image.csv     per_image_csv()
+///     PROTOCOL/masks/ID.png      every decided mask at the protocol's size: class index, 8 bits
+///     PROTOCOL/overlays/         the worst images
+///
+/// Until finish() all of it lies in a folder .partial inside, which goes with this object.
+class EvaluationFolder {
+ public:
+  explicit EvaluationFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  ~EvaluationFolder();
+  EvaluationFolder(const EvaluationFolder&) = delete;
+  EvaluationFolder& operator=(const EvaluationFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  bool complete() const;
+  std::string results() const;  ///< the text of metrics.json
+
+  /// @param planned evaluations that need no images yet
+  /// @throws DataError that says what differs, unless the complete folder holds just these: the same protocols' rules, list,
+  ///         weights, model, preprocessing and figures.
+  void require(const std::vector<Evaluation>& planned) const;
+
+  /// Removes what a killed program left, and makes the folder. @throws DataError if it cannot be written.
+  void begin();
+
+  /// Where a protocol's files are put. @return a folder that is there
+  std::filesystem::path part(const std::string& protocol) const;
+
+  /// May be called from several threads.
+  void add_mask(const std::string& protocol, const std::string& id, const cv::Mat& mask) const;
+
+  /// Writes the rest and gives everything its name.
+  void finish(const std::vector<Evaluation>& evaluations, const std::string& config_yaml);
+
+ private:
+  std::filesystem::path partial() const { return path_ / ".partial"; }
+
+  std::filesystem::path path_;
+  std::vector<std::filesystem::path> made_;  ///< the deepest first; they go if nothing comes into them
+  bool begun_ = false;
+};
+
+/// The results of several metrics.json in one.
+std::string merge_results(const std::vector<std::string>& texts);
+
+}  // namespace portraitseg

@@ -1,0 +1,132 @@
+#include "portraitseg/report/evaluation_folder.h"
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/data/write_image.h"
+#include "portraitseg/report/csv.h"
+#include "portraitseg/report/results.h"
+
+namespace portraitseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kMetrics = "metrics.json";
+
+/// What makes two results the same measurement.
+std::map<std::string, std::string> identity_of(const Json& result) {
+  std::set<std::string> figures;
+  for (const auto& item : result.at("metrics").items()) figures.insert(item.key());
+  return {{"network", result.at("network").dump()},
+          {"weights", result.at("weights_sha256").dump()},
+          {"model or preprocessing", result.at("config_sha256").dump()},
+          {"protocol", result.at("protocol_hash").dump()},
+          {"list", result.at("list_sha256").dump()},
+          {"figures", Json(figures).dump()}};
+}
+
+/// A path below the folder, whatever the id says.
+fs::path mask_file(const std::string& id) {
+  fs::path file;
+  for (const auto& part : fs::path(id).relative_path()) file /= part == ".." ? fs::path("__") : part;
+  return file += ".png";
+}
+
+/// What lies there gives way.
+void replace(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::remove_all(to, error);
+  fs::rename(from, to, error);
+  if (error) throw DataError(to, "cannot be written: " + error.message());
+}
+
+}  // namespace
+
+EvaluationFolder::~EvaluationFolder() {
+  if (!begun_) return;
+  std::error_code error;
+  fs::remove_all(partial(), error);
+  for (const auto& folder : made_) fs::remove(folder, error);  // none that holds something
+}
+
+bool EvaluationFolder::complete() const {
+  std::error_code error;
+  return fs::exists(path_ / kMetrics, error);
+}
+
+std::string EvaluationFolder::results() const {
+  return read_file(path_ / kMetrics);
+}
+
+void EvaluationFolder::require(const std::vector<Evaluation>& planned) const {
+  const fs::path file = path_ / kMetrics;
+  std::string difference;
+  try {
+    const Json stored = Json::parse(results()).at("results"),
+               wanted = Json::parse(results_json(planned)).at("results");
+    std::map<std::string, Json> by_protocol;
+    for (const Json& result : stored) by_protocol[result.at("protocol").get<std::string>()] = result;
+    if (stored.size() != wanted.size()) difference = "number of protocols";
+    for (const Json& result : wanted) {
+      const auto found = by_protocol.find(result.at("protocol").get<std::string>());
+      if (found == by_protocol.end()) difference = "protocol";
+      if (!difference.empty()) break;
+      const auto a = identity_of(found->second), b = identity_of(result);
+      for (const auto& [name, value] : b) {
+        if (a.at(name) != value) difference = name;
+      }
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw DataError(file, "is no evaluation; choose another --output");
+  }
+  if (!difference.empty())
+    throw DataError(file, "is of another evaluation (another " + difference + "); choose another --output");
+}
+
+void EvaluationFolder::begin() {
+  std::error_code error;
+  for (fs::path folder = fs::absolute(path_).lexically_normal(); !fs::exists(folder, error);)
+    folder = made_.emplace_back(folder).parent_path();
+  begun_ = true;
+  fs::remove_all(partial(), error);
+  make_folder(partial());
+}
+
+fs::path EvaluationFolder::part(const std::string& protocol) const {
+  const fs::path folder = partial() / protocol;
+  make_folder(folder);
+  return folder;
+}
+
+void EvaluationFolder::add_mask(const std::string& protocol, const std::string& id,
+                                const cv::Mat& mask) const {
+  const fs::path file = partial() / protocol / "masks" / mask_file(id);
+  make_folder(file.parent_path());
+  write_image(file, mask);
+}
+
+void EvaluationFolder::finish(const std::vector<Evaluation>& evaluations, const std::string& config_yaml) {
+  for (const Evaluation& evaluation : evaluations)
+    write_file(part(evaluation.protocol.name) / "per_image.csv", per_image_csv(evaluation));
+  for (const Evaluation& evaluation : evaluations)
+    replace(partial() / evaluation.protocol.name, path_ / evaluation.protocol.name);
+  write_file(path_ / "config.yaml", config_yaml);
+  write_file(path_ / kMetrics, results_json(evaluations));
+}
+
+std::string merge_results(const std::vector<std::string>& texts) {
+  Json results = Json::array();
+  for (const std::string& text : texts) {
+    for (const Json& result : Json::parse(text).at("results")) results.push_back(result);
+  }
+  return Json{{"results", results}}.dump(2) + "\n";
+}
+
+}  // namespace portraitseg
