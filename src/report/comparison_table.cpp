@@ -78,10 +78,14 @@ std::string forced(const Comparison& all) {
 
 // --- Pairs ---------------------------------------------------------------------------------------------------------
 
-/// "p = 0.03 (permutation)", with the corrected one where there are several comparisons.
-std::string p_clause(double p, double corrected, const std::string& test, std::size_t comparisons) {
-  if (comparisons < 2) return fmt::format("{} ({})", p_text(p), test);
-  return fmt::format("{}, corrected {} ({}, Holm over {})", p_text(p), p_value(corrected), test, comparisons);
+/// "p = 0.72 (permutation), 0.20 (Wilcoxon)", and what is left of them where there are several comparisons.
+std::string p_clause(const PairedComparison& pair, std::size_t comparisons) {
+  const bool by_image = !std::isnan(pair.wilcoxon);
+  std::string text = p_text(pair.p) + " (permutation)";
+  if (by_image) text += ", " + p_value(pair.wilcoxon) + " (Wilcoxon)";
+  if (comparisons < 2) return text;
+  text += fmt::format(", corrected for {} comparisons {}", comparisons, p_value(pair.p_holm));
+  return text + (by_image ? ", " + p_value(pair.wilcoxon_holm) : "") + " (Holm)";
 }
 
 std::string pairs_table(const Comparison& comparison) {
@@ -109,8 +113,7 @@ std::string other_side(const PairedComparison& pair, bool distinguished) {
   if (std::isnan(pair.wilcoxon_holm) || pair.wilcoxon_holm > kSignificant) return "";
   const bool same_way = (pair.difference > 0) == (pair.higher > pair.lower);
   if (distinguished && same_way) return "";
-  return fmt::format("; image by image {} is higher on {} and lower on {}, {} (Wilcoxon)", pair.a,
-                     pair.higher, pair.lower, p_text(pair.wilcoxon));
+  return fmt::format("; image by image {} is higher on {} and lower on {}", pair.a, pair.higher, pair.lower);
 }
 
 // --- Seeds ---------------------------------------------------------------------------------------------------------
@@ -131,8 +134,9 @@ std::string seeds_table(const Comparison& comparison) {
 
 std::string gap_text(const GroupGap& gap, double confidence) {
   if (gap.higher.empty()) return "largest gap: there are no two groups to compare\n";
-  return fmt::format("largest gap: {} {} ({} bootstrap), \"{}\" above \"{}\"{}\n", number(gap.difference),
-                     interval_text(gap.interval), percent(confidence), gap.higher, gap.lower,
+  return fmt::format("largest gap: {} {} ({} bootstrap) between \"{}\" and \"{}\"{}\n",
+                     number(gap.difference), interval_text(gap.interval), percent(confidence), gap.higher,
+                     gap.lower,
                      std::isnan(gap.p) ? "" : fmt::format(", {} (groups dealt at random)", p_text(gap.p)));
 }
 
@@ -228,7 +232,7 @@ std::string sentence(const PairedComparison& pair, const Comparison& all) {
                        title, pair.images);
   }
   const std::string kind = fmt::format("({} paired bootstrap)", percent(all.resampling.confidence));
-  const std::string p = p_clause(pair.p, pair.p_holm, "permutation", all.pairs.size());
+  const std::string p = p_clause(pair, all.pairs.size());
   if (pair.p_holm > kSignificant) {
     return fmt::format(
         "{}{} and {} are not distinguishable on these {} images: {} differs by {} {} {}, {}{}.", forced(all),
@@ -251,10 +255,12 @@ std::string sentence(const SeedComparison& seeds, const Comparison& all) {
         "{}{} of {} and {} differs by {}, but with {} nobody can say what another seed would give.",
         forced(all), title, seeds.a.name, seeds.b.name, number(seeds.welch.difference, 2), counts);
   }
-  const std::string what =
-      fmt::format("by {} {} ({} Welch interval over {}), {}", number(seeds.welch.difference, 2),
-                  interval_text(seeds.welch.interval, 2), percent(kConfidence), counts,
-                  p_clause(seeds.welch.p, seeds.p_holm, "Welch", all.seeds.size()));
+  const std::string corrected = all.seeds.size() < 2 ? ""
+                                                     : fmt::format(", corrected for {} comparisons {} (Holm)",
+                                                                   all.seeds.size(), p_value(seeds.p_holm));
+  const std::string what = fmt::format(
+      "by {} {} ({} Welch interval over {}), {} (Welch){}", number(seeds.welch.difference, 2),
+      interval_text(seeds.welch.interval, 2), percent(kConfidence), counts, p_text(seeds.welch.p), corrected);
   return seeds.p_holm > kSignificant ? fmt::format("{}{} and {} are not distinguishable: {} differs {}.",
                                                    forced(all), seeds.a.name, seeds.b.name, title, what)
                                      : fmt::format("{}{} differs between {} and {} {}.", forced(all), title,
