@@ -44,6 +44,8 @@ void DeviceOptions::fields(Fields& f) {
   f("flush_denormal", flush_denormal, "treat denormal numbers as zero");
   f("deterministic", deterministic, "same bytes for the same seed and thread count");
   f("fused", fused, "on the CPU: own fused operators; false: LibTorch's, several times slower");
+  f("cuda_graphs", cuda_graphs,
+    "on CUDA: inference by recorded CUDA graphs; not measured on a GPU so far, therefore not the default");
   f.choice(
       "precision", precision, kPrecisions,
       "of training: bf16 and fp16 (CUDA only) by autocast, without fused operators; float64 for exactness");
@@ -52,10 +54,13 @@ void DeviceOptions::fields(Fields& f) {
 Device::Device(const DeviceOptions& options)
     : device_(parse(options.name)),
       fused_(options.fused && device_.is_cpu()),
+      cuda_graphs_(options.cuda_graphs),
       dtype_(options.precision == Precision::kFloat64 ? torch::kFloat64 : torch::kFloat32),
       autocast_dtype_(autocast_dtype(options.precision)) {
   if (scales_gradients() && device_.is_cpu())
     throw UserError("device.precision: fp16 needs CUDA, and the device is the CPU; bf16 runs there, too");
+  if (cuda_graphs_ && device_.is_cpu())
+    throw UserError("device.cuda_graphs needs CUDA, and the device is the CPU");
   const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
   at::globalContext().setFlushDenormal(options.flush_denormal);

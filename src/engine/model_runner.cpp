@@ -12,6 +12,9 @@ constexpr std::size_t kTries = 4;
 
 ModelRunner::ModelRunner(SegmentationModel& model, const Device& device, Purpose purpose)
     : model_(model), device_(device), purpose_(purpose), dtype_(model.parameters().front().scalar_type()) {
+  if (device.cuda_graphs() && purpose == Purpose::kInference)
+    graphed_ = std::make_unique<GraphedFunction>(
+        [&](const torch::Tensor& image) { return model_.forward(image).mask; });
   if (!device.fused() || (purpose == Purpose::kTraining && device.autocasts())) return;
   compiled_ = std::make_unique<CompiledNetwork>(
       model, [this](const torch::Tensor& image) { return outputs(image); }, purpose == Purpose::kTraining);
@@ -31,6 +34,7 @@ std::vector<torch::Tensor> ModelRunner::outputs(const torch::Tensor& image) {
 
 SegmentationOutput ModelRunner::forward(const torch::Tensor& image) {
   const torch::Tensor moved = device_.move(image, dtype_);
+  if (graphed_) return {(*graphed_)(moved), {}, {}};
   if (compiled_ && refused_.count(moved.sizes().slice(1).vec()) == 0) {
     try {
       const std::vector<torch::Tensor> outputs = (*compiled_)(moved);

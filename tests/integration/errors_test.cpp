@@ -52,6 +52,11 @@ TEST(Precision, OfFp16OnTheCpuIsRefused) {
                  {"device.precision", "fp16", "CUDA"});
 }
 
+TEST(CudaGraphs, OnTheCpuAreRefused) {
+  const Workplace place;
+  expect_refusal(place, place.command(train_with("device.cuda_graphs=true")), {"device.cuda_graphs", "CUDA"});
+}
+
 TEST(WrongCommandLine, IsRefusedInOneLine) {
   const Workplace place;
   expect_refusals(

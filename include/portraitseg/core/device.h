@@ -28,7 +28,8 @@ struct DeviceOptions {
   /// CPU: same bytes for the same seed and thread count.
   /// CUDA: deterministic kernels where LibTorch has them; bilinear up-sampling backward has none.
   bool deterministic = true;
-  bool fused = true;  ///< CPU: fused operators in place of LibTorch's
+  bool fused = true;         ///< CPU: fused operators in place of LibTorch's
+  bool cuda_graphs = false;  ///< CUDA: inference by recorded kernels, see core/cuda_graph.h
   Precision precision = Precision::kFloat32;
 
   void fields(Fields& f);
@@ -38,7 +39,7 @@ struct DeviceOptions {
 /// Constructing one sets the process-wide switches (threads, denormals, determinism); those of the last one hold.
 class Device {
  public:
-  /// @throws UserError for an unknown name, CUDA where there is none, or a precision that the device does not have.
+  /// @throws UserError for an unknown name, CUDA where there is none, or a precision or graphs that the device does not have.
   explicit Device(const DeviceOptions& options);
 
   /// The tensor on this device, of type `dtype`; on CUDA maps [N, C, H, W] are laid out channels-last.
@@ -55,14 +56,15 @@ class Device {
   const torch::Device& torch_device() const { return device_; }
   torch::Dtype dtype() const { return dtype_; }  ///< of networks and images: float32 or float64
   std::int64_t threads() const;
-  bool fused() const { return fused_; }  ///< never on CUDA
-  std::string description() const;       ///< e.g. "cpu, 2 threads"
+  bool fused() const { return fused_; }              ///< never on CUDA
+  bool cuda_graphs() const { return cuda_graphs_; }  ///< never on the CPU
+  std::string description() const;                   ///< e.g. "cpu, 2 threads"
 
  private:
   torch::Tensor lay_out(const torch::Tensor& tensor) const;
 
   torch::Device device_;
-  bool fused_;
+  bool fused_, cuda_graphs_;
   torch::Dtype dtype_, autocast_dtype_;
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "portraitseg/core/cuda_graph.h"
 #include "portraitseg/core/device.h"
 #include "portraitseg/models/model.h"
 #include "portraitseg/nn/compiled_network.h"
@@ -14,6 +15,7 @@ namespace portraitseg {
 
 /// Runs a network in the fastest way that the device has: compiled (nn/compiled_network.h) on the CPU, LibTorch's operators on
 /// CUDA, where `device.fused` is false, and for networks, or sizes of images, that cannot be compiled. Same results, but for rounding.
+/// With `device.cuda_graphs`, inference on CUDA repeats what it has recorded (core/cuda_graph.h).
 /// Training follows `device.precision`, with LibTorch's operators where that is bf16 or fp16; the outputs are of the parameters' type.
 class ModelRunner {
  public:
@@ -46,6 +48,7 @@ class ModelRunner {
   Purpose purpose_;
   torch::Dtype dtype_;
   std::unique_ptr<CompiledNetwork> compiled_;
+  std::unique_ptr<GraphedFunction> graphed_;
   bool has_boundary_ = false, has_coarse_ = false;
   bool has_compiled_ = false;
   std::set<std::vector<std::int64_t>> refused_;  ///< channels, height, width
