@@ -59,6 +59,11 @@ ByProtocol evaluate_released(const Released& released, const std::vector<std::st
   for (const auto& name : names) chosen.push_back(protocol_of(name));
   EvaluatorOptions options;
   options.batch_size = 19;
+  options.metrics = [](const Protocol& protocol, std::int64_t classes) {
+    std::vector<std::string> measured = protocol.metrics;
+    if (protocol.counting == Protocol::Counting::kForeground) measured.emplace_back("boundary_iou");
+    return chosen_metrics(measured, protocol, classes);
+  };
   ByProtocol evaluations;
   for (Evaluation& evaluation :
        evaluate({{model.get(), config.preprocessing}}, *dataset, chosen, options, Device(config.device)))
@@ -174,6 +179,10 @@ const std::vector<Row> kTable = {{"clova", "iou_foreground", 94.96, 94.87},
                                  {"portraitnet", "iou_foreground", 95.22, 91.87},
                                  {"portraitnet_unsmoothed", "iou_foreground", 95.08, 91.74},
                                  {"deepixel", "iou_foreground", 94.94, 94.67},
+                                 {"deepixel", "deepixel_biou_15", 69.61, 69.29},
+                                 {"deepixel", "deepixel_bf1_15", 87.89, 87.88},
+                                 {"native", "boundary_iou_2", 68.56, 67.66},
+                                 {"clova", "boundary_iou_2", 67.57, 68.19},
                                  {"clova", "boundary_f1_15", 88.97, 89.01},
                                  {"clova", "boundary_f1_5", 74.96, 77.18},
                                  {"clova", "band_iou_15", 80.58, 80.68}};
