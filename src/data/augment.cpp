@@ -28,7 +28,7 @@ double draw_factor(const std::vector<double>& range, Random& random) {
   return static_cast<double>(random.integer(std::lround(10 * range[0]), std::lround(10 * range[1]))) / 10;
 }
 
-const Names<Outside> kOutside = {{"background", Outside::kBackground}, {"ignore", Outside::kIgnore}};
+const Names<Outside> kOutside = {{"background", Outside::kBackground}, {"ignore", Outside::kIgnored}};
 
 Blur draw_blur(const BlurOptions& options, Random& random) {
   const double u = random.uniform();
@@ -171,7 +171,7 @@ Augmented augment(const Sample& sample, cv::Size output, const AugmentOptions& o
   frame.image = deform(sample.image, output, draws, options.affine, cv::INTER_LINEAR,
                        static_cast<double>(options.affine.border));
   frame.mask = deform(sample.mask, output, draws, options.affine, cv::INTER_NEAREST,
-                      options.affine.outside == Outside::kIgnore ? kIgnore : 0);
+                      options.affine.outside == Outside::kIgnored ? kIgnore : 0);
   if (draws.flip) exchange_classes(frame.mask, sample.mirrored_classes);
   frame = add_prior(frame, draws.prior, sample.id);
   Augmented result;

@@ -230,7 +230,7 @@ TEST(Augment, WhereTheImageDoesNotReachTheLabelIsBackgroundOrIgnored) {
   const double reached = cv::countNonZero(background == 1);
   EXPECT_NEAR(reached, 32 * 32, 200);
   EXPECT_EQ(cv::countNonZero(background == 0), 64 * 64 - reached);
-  options.affine.outside = Outside::kIgnore;
+  options.affine.outside = Outside::kIgnored;
   const cv::Mat ignored = mask();
   EXPECT_TRUE(same(ignored == 1, background == 1));
   EXPECT_EQ(cv::countNonZero(ignored == kIgnore), 64 * 64 - reached);

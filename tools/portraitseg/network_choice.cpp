@@ -33,7 +33,7 @@ std::filesystem::path weights_path(const std::string& verb, const NetworkArgumen
   if (!arguments.run.empty() && !arguments.weights.empty())
     throw UserError(verb + " takes either --run or --weights, not both");
   if (!arguments.run.empty()) return trained_weights(RunFolder::open(arguments.run).path());
-  if (arguments.weights.empty()) throw UserError(verb + " needs --run or --weights");
+  if (arguments.weights.empty()) throw UserError(verb + " needs either --run or --weights");
   return trained_weights(arguments.weights);
 }
 

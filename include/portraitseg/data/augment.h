@@ -14,7 +14,7 @@
 namespace portraitseg {
 
 /// What the label is where the image does not reach.
-enum class Outside { kBackground, kIgnore };
+enum class Outside { kBackground, kIgnored };
 
 /// Rotation, scale and shift about the centre, applied to every image.
 struct AffineOptions {
