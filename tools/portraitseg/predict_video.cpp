@@ -97,8 +97,7 @@ class FrameMasker {
     }
     const torch::Tensor logits = job_.predictor->logits(inputs);
     for (std::size_t i = 0; i < frames.size(); ++i) frames[i].logits = logits[static_cast<std::int64_t>(i)];
-    if (job_.predictor->has_prior())
-      before_ = job_.predictor->restore(logits[0], frames.front().image).mask;
+    if (job_.predictor->has_prior()) before_ = job_.predictor->restore(logits[0], frames.front().image).mask;
     for (auto& frame : frames) frame.network_ms = watch.ms() / static_cast<double>(frames.size());
   }
 
