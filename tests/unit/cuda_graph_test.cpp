@@ -102,6 +102,11 @@ void fit_statistics(SegmentationModel& model, const torch::Tensor& images) {
   model.eval();
 }
 
+/// The largest difference, as a share of the largest value.
+double distance(const torch::Tensor& a, const torch::Tensor& b) {
+  return ((a - b).abs().max() / b.abs().max()).item<double>();
+}
+
 class CudaGraphsOnCuda : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(CudaGraphsOnCuda, GiveWhatTheNetworkGives) {
@@ -129,10 +134,9 @@ TEST_P(CudaGraphsOnCuda, GiveWhatTheNetworkGives) {
     }
   }
   EXPECT_EQ(model.forwards, 0) << "a replay runs no code of the network";
-  for (std::size_t i = 0; i < masks.size(); ++i)
-    EXPECT_TRUE(torch::allclose(masks[i], expected[i], 1e-3, 1e-4)) << i;
+  for (std::size_t i = 0; i < masks.size(); ++i) EXPECT_LT(distance(masks[i], expected[i]), 1e-3) << i;
   for (std::size_t i = shapes.size(); i < masks.size(); ++i)
-    EXPECT_FALSE(torch::allclose(masks[i], masks[i - shapes.size()], 1e-2, 1e-2)) << "stale " << i;
+    EXPECT_GT(distance(masks[i], masks[i - shapes.size()]), 1e-2) << "stale " << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, CudaGraphsOnCuda,
