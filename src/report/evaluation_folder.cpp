@@ -29,7 +29,7 @@ std::map<std::string, std::string> identity_of(const Json& result) {
           {"model or preprocessing", result.at("config_sha256").dump()},
           {"protocol", result.at("protocol_hash").dump()},
           {"list", result.at("list_sha256").dump()},
-          {"figures", Json(figures).dump()}};
+          {"choice of metrics", Json(figures).dump()}};
 }
 
 /// A path below the folder, whatever the id says.
@@ -124,7 +124,8 @@ void EvaluationFolder::finish(const std::vector<Evaluation>& evaluations, const 
 std::string merge_results(const std::vector<std::string>& texts) {
   Json results = Json::array();
   for (const std::string& text : texts) {
-    for (const Json& result : Json::parse(text).at("results")) results.push_back(result);
+    const Json all = Json::parse(text);
+    for (const Json& result : all.at("results")) results.push_back(result);
   }
   return Json{{"results", results}}.dump(2) + "\n";
 }
