@@ -106,8 +106,10 @@ TEST_F(Robustness, AnImageIsPerturbedTheSameWayInAnyList) {
   const auto all = lines_of(bytes_of(place / "all/clova+rotate:60+texture/per_image.csv")),
              two = lines_of(bytes_of(place / "two/clova+rotate:60+texture/per_image.csv"));
   ASSERT_EQ(two.size(), 3U);
-  EXPECT_EQ(two.at(1), all.at(3));
-  EXPECT_EQ(two.at(2), all.at(1));
+  const auto measured = [](const std::string& line) { return line.substr(0, line.find(",clova+")); };
+  EXPECT_EQ(measured(two.at(1)), measured(all.at(3)));
+  EXPECT_EQ(measured(two.at(2)), measured(all.at(1)));
+  EXPECT_NE(measured(two.at(1)), two.at(1)) << "the rest is the protocol and the list";
   EXPECT_FALSE(fs::is_empty(place / "all/clova+rotate:60+texture/overlays"));
 }
 
