@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <sstream>
 #include <utility>
 
 #include <yaml-cpp/yaml.h>
@@ -89,14 +90,21 @@ void note_new_name(ConfigNode& section, const ConfigNode& name) {
   if (name.kind == Kind::kScalar && name.scalar != text) note_former_name(section, text);
 }
 
+/// What a `name` at the top of a map is.
+enum class Top {
+  kSection,
+  kItem
+};  // of what the section selects; of an item of a list, which selects nothing
+
 /// Maps are merged key by key, everything else is replaced.
-void merge(ConfigNode& base, ConfigNode over) {
+void merge(ConfigNode& base, ConfigNode over, Top top = Top::kSection) {
   if (base.kind != Kind::kMap || over.kind != Kind::kMap) {
     base = std::move(over);
     return;
   }
   base.place = over.place;
-  if (const ConfigNode* name = over.find(kName)) note_new_name(base, *name);
+  const ConfigNode* name = over.find(kName);
+  if (name != nullptr && top == Top::kSection) note_new_name(base, *name);
   for (auto& entry : over.entries) {
     if (ConfigNode::Entry* known = find_entry(base, entry.key)) {
       known->place = entry.place;
@@ -153,56 +161,68 @@ void set_place(ConfigNode& node, const Place& place) {
   }
 }
 
-/// @param skipped characters of the key that have led to `root`
-void apply_override(ConfigNode& root, const std::string& text, std::size_t skipped = 0) {
-  const Place place{"--set " + text, 0, 0};
-  const auto equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) throw ConfigError(place, "expected key=value");
-  ConfigNode value = parse_yaml(text.substr(equals + 1), place.source);
-  set_place(value, place);
+/// `key.sub=value` of the command line.
+struct Override {
+  Place place;
+  std::vector<std::string> keys;  // at least one
+  ConfigNode value;
+
+  explicit Override(const std::string& text) : place{"--set " + text, 0, 0} {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) throw ConfigError(place, "expected key=value");
+    std::istringstream path(text.substr(0, equals));
+    for (std::string key; std::getline(path, key, '.');) keys.push_back(key);
+    value = parse_yaml(text.substr(equals + 1), place.source);
+    set_place(value, place);
+  }
+};
+
+/// The item that a key of an override addresses.
+std::size_t item_index(const ConfigNode& list, const std::string& key, const Place& place) {
+  const bool number = !key.empty() && key.size() <= 6 &&
+                      std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isdigit(c); });
+  if (number && std::stoul(key) < list.items.size()) return std::stoul(key);
+  std::vector<std::string> names;
+  for (const auto& item : list.items) {
+    const ConfigNode* name = item.find(kName);
+    names.push_back(name == nullptr ? "" : name->scalar);
+  }
+  const auto found = std::find(names.begin(), names.end(), key);
+  if (key.empty() || found == names.end()) {
+    names.erase(std::remove(names.begin(), names.end(), ""), names.end());
+    throw ConfigError(place, "'" + key + "' is no item of a list of " + std::to_string(list.items.size()) +
+                                 (names.empty() ? "" : suggestion(key, names)));
+  }
+  if (std::count(names.begin(), names.end(), key) > 1)
+    throw ConfigError(place, "several items are called '" + key + "'; address it by its number");
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+/// @param first of its keys that is looked for in `root`
+void apply(const Override& override, ConfigNode& root, std::size_t first = 0, Top top = Top::kSection) {
   ConfigNode* node = &root;
-  std::string path = text.substr(skipped, equals - skipped);
-  while (!path.empty()) {
-    const auto dot = path.find('.');
-    const std::string key = path.substr(0, dot);
-    path = dot == std::string::npos ? "" : path.substr(dot + 1);
+  for (std::size_t i = first; i < override.keys.size(); ++i) {
+    const std::string& key = override.keys[i];
+    const bool last = i + 1 == override.keys.size();
     if (node->kind == Kind::kList) {
-      const bool number = !key.empty() && std::all_of(key.begin(), key.end(),
-                                                      [](unsigned char c) { return std::isdigit(c); });
-      if (!number || key.size() > 6 || std::stoul(key) >= node->items.size()) {
-        throw ConfigError(place,
-                          "'" + key + "' is no item of a list of " + std::to_string(node->items.size()));
-      }
-      node = &node->items[std::stoul(key)];
+      node = &node->items[item_index(*node, key, override.place)];
       continue;
     }
     if (node->kind !=
         Kind::kMap) {  // a null or a plain value makes room for the map that the override asks for
       *node = ConfigNode{};
       node->kind = Kind::kMap;
-      node->place = place;
+      node->place = override.place;
     }
-    if (path.empty() && key == kName) note_new_name(*node, value);
+    const bool section = i > first || top == Top::kSection;
+    if (last && key == kName && section) note_new_name(*node, override.value);
     ConfigNode::Entry* entry = find_entry(*node, key);
-    if (entry == nullptr) entry = &node->entries.emplace_back(ConfigNode::Entry{key, place, {}});
-    if (path.empty()) entry->place = place;
+    if (entry == nullptr) entry = &node->entries.emplace_back(ConfigNode::Entry{key, override.place, {}});
+    if (last) entry->place = override.place;
     entry->beside.reset();
     node = &entry->value;
   }
-  *node = std::move(value);
-}
-
-enum class Addressed {
-  kNone,
-  kWhole,  ///< the list or an item as a whole
-  kPart,   ///< something in an item
-};
-
-/// What of the list an override writes.
-Addressed addressed_item(const std::string& text, const std::string& list) {
-  if (text.rfind(list + "=", 0) == 0) return Addressed::kWhole;
-  if (text.rfind(list + ".", 0) != 0) return Addressed::kNone;
-  return text.find('.', list.size() + 1) < text.find('=') ? Addressed::kPart : Addressed::kWhole;
+  *node = override.value;
 }
 
 std::size_t edit_distance(const std::string& a, const std::string& b) {
@@ -232,7 +252,7 @@ Config Config::load(const fs::path& file, const std::vector<std::string>& overri
   config.root_ = load_with_bases(file, {});
   config.written_ = config.root_;
   config.overrides_ = overrides;
-  for (const auto& text : overrides) apply_override(config.root_, text);
+  for (const auto& text : overrides) apply(Override(text), config.root_);
   return config;
 }
 
@@ -245,37 +265,35 @@ Config Config::parse(const std::string& yaml, const std::string& source,
     throw ConfigError(config.root_.place, "a configuration is a map of keys");
   config.written_ = config.root_;
   config.overrides_ = overrides;
-  for (const auto& text : overrides) apply_override(config.root_, text);
+  for (const auto& text : overrides) apply(Override(text), config.root_);
   return config;
 }
 
 Config Config::spread(const std::string& list) const {
+  std::vector<Override> of_all, of_items;
   ConfigNode rest = written_;
   for (const auto& text : overrides_) {
-    if (addressed_item(text, list) == Addressed::kWhole) apply_override(rest, text);
+    Override override(text);
+    if (override.keys.front() != list) {
+      of_all.push_back(std::move(override));
+    } else if (override.keys.size() > 2) {
+      of_items.push_back(std::move(override));
+    } else {
+      apply(override, rest);  // the list or an item as a whole
+    }
   }
   ConfigNode items = take(rest, list);
-  for (std::size_t i = 0; i < items.items.size(); ++i) {
-    ConfigNode& item = items.items[i];
-    ConfigNode own_name;  // apart: it is no section's
-    own_name.kind = Kind::kMap;
-    if (ConfigNode::Entry* name = find_entry(item, kName)) own_name.entries.push_back(*name);
-    take(item, kName);
-    ConfigNode whole = rest;
-    merge(whole, std::move(item));
-    for (const auto& text : overrides_) {
-      if (addressed_item(text, list) == Addressed::kNone) apply_override(whole, text);
-    }
-    const std::string prefix = list + "." + std::to_string(i) + ".", name = prefix + kName + "=";
-    for (const auto& text : overrides_) {
-      if (text.rfind(prefix, 0) == 0)
-        apply_override(text.rfind(name, 0) == 0 ? own_name : whole, text, prefix.size());
-    }
-    if (whole.kind == Kind::kMap) {
-      for (auto& entry : own_name.entries) whole.entries.push_back(std::move(entry));
-    }
-    item = std::move(whole);
+  std::vector<ConfigNode> spread_items(items.items.size(), rest);
+  for (std::size_t i = 0; i < spread_items.size(); ++i) {
+    merge(spread_items[i], items.items[i], Top::kItem);
+    for (const auto& override : of_all) apply(override, spread_items[i]);
   }
+  for (const auto& override : of_items) {
+    if (items.kind != Kind::kList) break;  // refused when it is read
+    const std::size_t item = item_index(items, override.keys[1], override.place);
+    apply(override, spread_items[item], 2, Top::kItem);
+  }
+  items.items = std::move(spread_items);
   Config spread;
   spread.root_ = std::move(rest);
   spread.root_.entries = {{list, items.place, std::move(items)}};

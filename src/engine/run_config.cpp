@@ -39,7 +39,7 @@ void TrainerOptions::fields(Fields& f) {
 }
 
 void DistillationConfig::fields(Fields& f) {
-  f("teacher", teacher, "weights file with its configuration, of the loss distillation; '': none");
+  f("teacher", teacher, "weights file with its configuration, run folder, or an earlier stage such as encoder/best, of the loss distillation; '': none");
 }
 
 void EvaluationOptions::fields(Fields& f) {

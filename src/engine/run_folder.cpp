@@ -6,6 +6,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/core/folder_lock.h"
 #include "portraitseg/core/version.h"
 
 namespace portraitseg {
@@ -20,7 +21,7 @@ void RunFolder::refuse_if_taken(const fs::path& path) {
   if (!fs::is_directory(path)) throw DataError(path, "is no folder; choose another --output");
   // What create() leaves if it is killed half-way is no run yet.
   const std::set<std::string> beginnings = {"checkpoints", "environment.json", "environment.json.tmp",
-                                            "config.yaml.tmp"};
+                                            "config.yaml.tmp", FolderLock::kFile};
   for (const auto& entry : fs::directory_iterator(path)) {
     const bool own = beginnings.count(entry.path().filename().string()) > 0;
     if (!own || (entry.is_directory() && !fs::is_empty(entry.path()))) {
@@ -64,8 +65,28 @@ RunFolder RunFolder::open(const fs::path& path) {
   return last;
 }
 
+fs::path RunFolder::whole(const fs::path& path) {
+  const fs::path own = fs::weakly_canonical(path), above = own.parent_path();
+  if (!fs::is_regular_file(above / "config.yaml")) return path;
+  try {
+    for (const Stage& stage : plan(above).stages) {
+      if (stage.name == own.filename()) return above;
+    }
+  } catch (const UserError&) {  // another program's
+  }
+  return path;
+}
+
 void RunFolder::require_config() const {
+  if (!fs::exists(path_)) throw DataError(path_, "holds no run: there is no such folder");
   if (!fs::is_regular_file(config())) throw DataError(path_, "holds no run: config.yaml is missing");
+}
+
+fs::path trained_weights(const fs::path& path) {
+  if (!fs::is_directory(path)) return path;
+  const RunFolder run = RunFolder::open(path);
+  if (fs::exists(run.best()) || !fs::exists(run.last())) return run.best();
+  throw DataError(run.path(), "has no best epoch yet; " + run.last().string() + " is its last one");
 }
 
 }  // namespace portraitseg

@@ -7,15 +7,6 @@ namespace {
 
 constexpr const char* kStages = "stages";
 
-/// The two parts of "encoder/best".
-struct Checkpoint {
-  std::string stage, name;
-
-  explicit Checkpoint(const std::string& text)
-      : stage(text.substr(0, text.find('/'))),
-        name(text.find('/') == std::string::npos ? "" : text.substr(text.find('/') + 1)) {}
-};
-
 bool is_folder_name(const std::string& name) {
   constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
   return !name.empty() && name.find_first_not_of(kLetters) == std::string::npos;
@@ -31,36 +22,61 @@ void Stage::fields(Fields& f) {
   config.fields(f);
 }
 
-std::string Stage::start_stage() const {
-  return Checkpoint(init_from).stage;
-}
-
-std::filesystem::path Stage::start_file(const std::filesystem::path& run) const {
-  const Checkpoint start(init_from);
-  return run / start.stage / "checkpoints" / (start.name + ".safetensors");
+std::filesystem::path StageCheckpoint::file() const {
+  return std::filesystem::path("..") / stage / "checkpoints" / (name + ".safetensors");
 }
 
 void TrainingPlan::fields(Fields& f) {
-  f.list(kStages, stages, "trainings that follow one another, each over the rest of the file");
+  f.list(
+      kStages, stages, "trainings that follow one another, each over the rest of the file",
+      [] { return Stage(); }, [&](std::size_t i) { check(f, i); });
   f.check(!stages.empty(), kStages, "expected at least one");
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const Stage& stage = stages[i];
-    const auto end = stages.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto earlier = [&](const std::string& name) {
-      return std::find_if(stages.begin(), end, [&](const Stage& other) { return other.name == name; });
-    };
-    f.check(earlier(stage.name) == end, kStages, "two stages are called " + stage.name);
-    if (stage.init_from.empty()) continue;
-    const Checkpoint start(stage.init_from);
-    const auto first = earlier(start.stage);
-    const bool known = start.name == "best" || start.name == "last" || start.name == "best_ema";
-    f.check(first != end && known, kStages,
-            "init_from of " + stage.name + " is '" + stage.init_from +
-                "'; expected an earlier stage's best, last or best_ema, such as encoder/best");
-    f.check(first == end || start.name != "best_ema" || first->config.trainer.ema_decay > 0, kStages,
-            "init_from of " + stage.name + " is '" + stage.init_from + "', but trainer.ema_decay of " +
-                start.stage + " is 0");
-  }
+}
+
+const Stage* TrainingPlan::earlier(const std::string& name, std::size_t before) const {
+  const auto end = stages.begin() + static_cast<std::ptrdiff_t>(before);
+  const auto found =
+      std::find_if(stages.begin(), end, [&](const Stage& stage) { return stage.name == name; });
+  return found == end ? nullptr : &*found;
+}
+
+/// The checkpoint of a stage before, if the text names one.
+std::optional<StageCheckpoint> TrainingPlan::checkpoint(const std::string& text, std::size_t before) const {
+  const auto slash = text.find('/');
+  if (slash == std::string::npos) return std::nullopt;
+  const StageCheckpoint named = {text.substr(0, slash), text.substr(slash + 1)};
+  const bool known = named.name == "best" || named.name == "last" || named.name == "best_ema";
+  return known && earlier(named.stage, before) != nullptr ? std::optional(named) : std::nullopt;
+}
+
+std::optional<StageCheckpoint> TrainingPlan::start(std::size_t i) const {
+  return checkpoint(stages[i].init_from, i);
+}
+
+std::optional<StageCheckpoint> TrainingPlan::teacher(std::size_t i) const {
+  return checkpoint(stages[i].config.distillation.teacher, i);
+}
+
+RunConfig TrainingPlan::config_of(std::size_t i) const {
+  RunConfig config = stages[i].config;
+  if (const auto from = start(i)) config.model.init_from = from->file().string();
+  if (const auto from = teacher(i)) config.distillation.teacher = from->file().string();
+  return config;
+}
+
+/// One stage beside those before it.
+void TrainingPlan::check(Fields& f, std::size_t i) const {
+  const Stage& stage = stages[i];
+  f.check(earlier(stage.name, i) == nullptr, "name", "two stages are called " + stage.name);
+  f.check(stage.init_from.empty() || start(i), "init_from",
+          "expected an earlier stage's best, last or best_ema, such as encoder/best, found '" +
+              stage.init_from + "'");
+  const auto check_average = [&](const char* key, const std::optional<StageCheckpoint>& from) {
+    if (!from || from->name != "best_ema" || earlier(from->stage, i)->config.trainer.ema_decay > 0) return;
+    f.check(false, key, "names a best_ema, but trainer.ema_decay of " + from->stage + " is 0");
+  };
+  check_average("init_from", start(i));
+  check_average("distillation", teacher(i));
 }
 
 TrainingPlan TrainingPlan::load(const std::filesystem::path& file,

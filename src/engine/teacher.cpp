@@ -1,6 +1,5 @@
 #include "portraitseg/engine/teacher.h"
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/checkpoint.h"
+#include "portraitseg/engine/run_folder.h"
 #include "portraitseg/weights/state_dict.h"
 #include "portraitseg/weights/weights_file.h"
 
@@ -26,8 +26,10 @@ TensorFile read_teacher(const std::filesystem::path& path) {
   return file;
 }
 
-void require_fit(const std::filesystem::path& path, const RunConfig& teacher, const SegmentationModel& model,
-                 const RunConfig& student) {
+}  // namespace
+
+void require_teacher_fits(const std::filesystem::path& path, const RunConfig& teacher,
+                          const RunConfig& student) {
   const auto refuse = [&](const std::string& what) {
     throw DataError(path, "cannot be the teacher: it " + what);
   };
@@ -37,14 +39,12 @@ void require_fit(const std::filesystem::path& path, const RunConfig& teacher, co
   if (teacher.preprocessing.prior_channel && !student.preprocessing.prior_channel)
     refuse("takes a prior channel, which the network's images do not have");
   const std::vector<std::int64_t>& size = student.preprocessing.size;
-  const std::int64_t multiple = model.size_multiple();
+  const std::int64_t multiple = teacher.model.options->build()->size_multiple();
   if (size[0] % multiple != 0 || size[1] % multiple != 0) {
     refuse("takes heights and widths that are multiples of " + std::to_string(multiple) +
            ", and the network's images are " + std::to_string(size[0]) + "x" + std::to_string(size[1]));
   }
 }
-
-}  // namespace
 
 torch::Tensor renormalise(const torch::Tensor& image, const Preprocessing& from, const Preprocessing& to) {
   const bool same_order = from.channel_order == to.channel_order;
@@ -67,14 +67,14 @@ torch::Tensor renormalise(const torch::Tensor& image, const Preprocessing& from,
 
 Teacher::Teacher(const RunConfig& student, const Device& device)
     : device_(device), student_(student.preprocessing) {
-  const std::filesystem::path path = student.distillation.teacher;
-  const TensorFile file = read_teacher(path);
-  sha256_ = portraitseg::sha256(read_file(path));
-  const RunConfig config = read_stored_config(file, path);
+  file_ = trained_weights(student.distillation.teacher);
+  const TensorFile file = read_teacher(file_);
+  sha256_ = portraitseg::sha256(read_file(file_));
+  const RunConfig config = read_stored_config(file, file_);
   own_ = config.preprocessing;
+  require_teacher_fits(file_, config, student);
   model_ = config.model.options->build();
-  require_fit(path, config, *model_, student);
-  load_state_dict(*model_, file, path);
+  load_state_dict(*model_, file, file_);
   device.place(*model_);
   model_->eval();
   runner_ = std::make_unique<ModelRunner>(*model_, device, ModelRunner::Purpose::kInference);

@@ -7,7 +7,8 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/cached_dataset.h"
-#include "portraitseg/engine/within_memory.h"
+#include "portraitseg/data/sample.h"
+#include "portraitseg/engine/plan_check.h"
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/weights_file.h"
 
@@ -22,20 +23,24 @@ void add_figures(std::map<std::string, double>& figures, const std::string& pref
 
 }  // namespace
 
-Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(config)), device_(device) {
-  if (config_.model.options->input_channels() == 4 && config_.augment.prior.probability == 0) {
-    throw UserError(
-        "the network's prior channel would always be empty: set preprocessing.prior_channel to true and "
-        "augment.prior.probability above 0 (PortraitNet: 0.5), or model.prior_channel to false");
-  }
+Trainer::Trainer(RunConfig config, const Device& device, std::filesystem::path folder)
+    : config_(std::move(config)), device_(device), folder_(std::move(folder)) {
   const DatasetOptions& data = *config_.data.options;
   train_set_ = std::make_unique<CachedDataset>(data.open(config_.data.train_list, config_.data.on_error),
                                                config_.data.cache);
   val_set_ = data.open(config_.data.val_list, config_.data.on_error);
   config_.data.train_list = train_set_->list.string();
   config_.data.val_list = val_set_->list.string();
-  if (!config_.distillation.teacher.empty()) teacher_ = std::make_unique<Teacher>(config_, device);
-  targets_ = try_out();
+  require_whole_updates();
+  if (!config_.distillation.teacher.empty()) {
+    RunConfig student = config_;
+    student.distillation.teacher = from_folder(config_.distillation.teacher).string();
+    teacher_ = std::make_unique<Teacher>(student, device);
+  }
+  const std::int64_t batch_size = config_.trainer.batch_size, rest = train_set_->size() % batch_size;
+  targets_ = try_out(config_, device,  // the smallest batch
+                     {rest > 0 ? rest : batch_size, config_.preprocessing.channels(),
+                      config_.preprocessing.size[0], config_.preprocessing.size[1]});
   torch::manual_seed(static_cast<std::uint64_t>(config_.trainer.seed));
   model_ = config_.model.options->build();  // on the CPU, so that every device starts from the same values
   device.place(*model_);
@@ -49,43 +54,48 @@ Trainer::Trainer(RunConfig config, const Device& device) : config_(std::move(con
   if (teacher_) progress_.teacher_sha256 = teacher_->sha256();
 }
 
-/// Input size, outputs and losses that do not fit together show here, before a run folder is made.
-/// @return the targets that the losses look at
-std::vector<Target> Trainer::try_out() const {
-  const torch::NoGradGuard no_grad;
-  const std::int64_t rest = train_set_->size() % config_.trainer.batch_size;
-  const std::int64_t n = rest > 0 ? rest : config_.trainer.batch_size;  // the smallest batch
-  const std::int64_t height = config_.preprocessing.size[0], width = config_.preprocessing.size[1];
+std::filesystem::path Trainer::from_folder(const std::string& file) const {
+  return (folder_ / file).lexically_normal();
+}
 
-  const auto model = config_.model.options->build();
-  device_.place(*model);
-  model->train();
-  const std::vector<std::int64_t> sizes = {n, config_.preprocessing.channels(), height, width};
+/// Of an epoch.
+std::int64_t Trainer::batches() const {
+  return EpochLoader::batches(*train_set_, config_.trainer.batch_size);
+}
+
+void Trainer::require_whole_updates() const {
+  if (config_.trainer.accumulate <= batches()) return;
+  throw UserError("trainer.accumulate is " + std::to_string(config_.trainer.accumulate) +
+                  ", but an epoch has only " + std::to_string(batches()) + " batches of " +
+                  std::to_string(config_.trainer.batch_size) + " images");
+}
+
+void Trainer::read_first_images() const {
+  LoaderOptions options = loader_options();
+  options.workers = 0;  // reads no further than it is asked to
+  const Batch batch = *EpochLoader(*train_set_, options, 0).next();
+  const std::int64_t classes = std::max<std::int64_t>(2, config_.model.options->num_classes);
+  for (const auto& [target, labels] : batch.targets) {
+    const std::int64_t largest = labels.masked_fill(labels == kIgnore, 0).max().item<std::int64_t>();
+    if (largest >= classes) {
+      throw DataError(train_set_->list, "its masks have class " + std::to_string(largest) +
+                                            ", but the network's are 0 to " + std::to_string(classes - 1));
+    }
+  }
   try {
-    std::vector<Target> targets;
-    within_memory(sizes, [&] {
-      Batch batch;
-      batch.image = torch::zeros(sizes);
-      const SegmentationOutput output = model->forward(device_.move(batch.image, device_.dtype()));
-      protocols().at(config_.evaluation.protocol).check_classes(output.mask.size(1));
-      const LossSum losses(config_.losses);
-      targets = losses.targets(output, height);
-      for (const auto& target : targets) {
-        batch.targets[target] =
-            torch::zeros({n, height / target.stride, width / target.stride}, torch::kUInt8);
-      }
-      losses({output, output, output.mask}, batch, device_);  // a teacher answers alike
-    });
-    return targets;
-  } catch (const c10::Error& error) {
-    throw UserError("the network cannot train on a batch of " + std::to_string(n) + " images of " +
-                    std::to_string(height) + "x" + std::to_string(width) + ": " +
-                    error.what_without_backtrace());
+    val_set_->get(0);
+  } catch (const DataError&) {
+    if (config_.data.on_error == OnError::kFail) throw;
   }
 }
 
+std::filesystem::path Trainer::start_file() const {
+  const std::string& start = config_.model.init_from;
+  return start.empty() ? std::filesystem::path() : trained_weights(from_folder(start));
+}
+
 std::optional<PartialLoad> Trainer::initialise() {
-  const std::string& file = config_.model.init_from;
+  const std::filesystem::path file = start_file();
   std::optional<PartialLoad> load;
   if (!file.empty()) load = load_matching(*model_, read_weights(file), file);
   if (average_ && load) average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
@@ -110,7 +120,7 @@ std::optional<PartialLoad> Trainer::resume(const RunFolder& run) {
                                           std::to_string(train_set_->size()) + " now, or another list");
   }
   if (teacher_ && progress_.teacher_sha256 != teacher_->sha256())
-    throw DataError(config_.distillation.teacher, "is not the teacher that the run began with");
+    throw DataError(teacher_->file(), "is not the teacher that the run began with");
   ready_ = true;
   return std::nullopt;
 }
@@ -133,12 +143,14 @@ bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& 
 
 bool Trainer::finished(const Progress& progress, const TrainerOptions& options) {
   if (progress.epoch >= options.epochs) return true;
-  const std::int64_t last_better = std::max(progress.best.epoch, progress.best_ema.epoch);
+  // A network that finds nothing yet has no best epoch that the others could fall short of.
+  const auto found = [](const Best& best) { return best.value > 0 ? best.epoch : 0; };
+  const std::int64_t last_better = std::max(found(progress.best), found(progress.best_ema));
   return options.patience > 0 && last_better > 0 && progress.epoch - last_better >= options.patience;
 }
 
 bool Trainer::train_epoch(const RunFolder& run, const std::function<bool()>& stop) {
-  const std::int64_t batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
+  const std::int64_t batches = this->batches();
   EpochLoader loader(*train_set_, loader_options(), progress_.epoch, progress_.current.batch);
   model_->train();
   const std::int64_t every = config_.trainer.checkpoint_every;
@@ -167,37 +179,47 @@ Batch Trainer::next_batch(EpochLoader& loader) {
   return batch;
 }
 
+/// The batches that share an update.
+struct Trainer::Group {
+  std::vector<double> sums;  ///< of each loss term
+  std::int64_t batches = 0, images = 0;
+  bool finite = true;  ///< false: one of them was not, and the step is left out
+};
+
 /// One step, of the batches before `last`.
 void Trainer::update(EpochLoader& loader, std::int64_t last) {
   const double lr = learning_rate();
-  std::vector<double> sums(config_.losses.size());
-  std::int64_t batches = 0, images = 0;
-  bool finite = true;
-  const auto attempt = [&](const auto& work) {
-    try {
-      if (finite) work();
-    } catch (const LossNotFinite& error) {
-      finite = false;
-      leave_out(error, std::min(progress_.current.batch + 1, last), images);
-    }
-  };
+  Group group;
+  group.sums.resize(config_.losses.size());
   for (; progress_.current.batch < last; ++progress_.current.batch) {
     const Batch batch = next_batch(loader);
-    if (batch.image.size(0) == 0) continue;
-    images += batch.image.size(0);
-    ++batches;
-    if (!finite) progress_.current.skipped += batch.image.size(0);
-    attempt([&] {
-      const std::vector<double> terms = step_->add(batch);
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += terms[i];
-    });
+    if (batch.image.size(0) > 0) add(batch, group);
   }
-  if (batches == 0) return;
-  attempt([&] {
+  if (group.batches == 0 || !group.finite) return;
+  try {
     step_->update(lr);
-    count(sums, batches);
-    if (average_) average_->update();
-  });
+  } catch (const LossNotFinite& error) {
+    return leave_out(error, last, group.images);
+  }
+  count(group);
+  if (average_) average_->update();
+}
+
+void Trainer::add(const Batch& batch, Group& group) {
+  const std::int64_t images = batch.image.size(0);
+  group.images += images;
+  ++group.batches;
+  if (!group.finite) {
+    progress_.current.skipped += images;
+    return;
+  }
+  try {
+    const std::vector<double> terms = step_->add(batch);
+    for (std::size_t i = 0; i < terms.size(); ++i) group.sums[i] += terms[i];
+  } catch (const LossNotFinite& error) {
+    group.finite = false;
+    leave_out(error, progress_.current.batch + 1, group.images);
+  }
 }
 
 /// What trainer.on_nan says of a step that failed at this batch, from 1, after so many images.
@@ -218,10 +240,10 @@ void Trainer::tell_obstacle() {
   tell([&](auto& o) { o.not_fused(obstacle); });
 }
 
-/// Adds a step's loss terms, summed over its batches, to the epoch's.
-void Trainer::count(const std::vector<double>& sums, std::int64_t batches) {
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    const double mean = sums[i] / static_cast<double>(batches);
+/// Adds a step's loss terms to the epoch's.
+void Trainer::count(const Group& group) {
+  for (std::size_t i = 0; i < group.sums.size(); ++i) {
+    const double mean = group.sums[i] / static_cast<double>(group.batches);
     progress_.current.term_sums[config_.losses[i].title()] += mean;
     progress_.current.loss_sum += mean;
   }
@@ -315,7 +337,7 @@ void Trainer::save_average(const std::filesystem::path& path) const {
 }
 
 double Trainer::learning_rate() const {
-  const std::int64_t batches = EpochLoader::batches(*train_set_, config_.trainer.batch_size);
+  const std::int64_t batches = this->batches();
   // Once an epoch is through, its record asks for the learning rate of its last step.
   const std::int64_t accumulate = config_.trainer.accumulate;
   const std::int64_t batch = std::min(progress_.current.batch, batches - 1) / accumulate * accumulate;

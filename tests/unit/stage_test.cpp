@@ -151,6 +151,29 @@ TEST_F(Stages, MistakesAreNamedWithTheirPlace) {
   EXPECT_THAT(error("stages: {name: a}\n"), HasSubstr("plan.yaml:1:"));
 }
 
+TEST_F(Stages, AMistakeAmongThemIsWhereItIsWritten) {
+  const std::string yaml = "stages:\n- name: a\n- name: b\n  init_from: c/best\n- name: a\n";
+  EXPECT_THAT(error(yaml), AllOf(HasSubstr("plan.yaml:4:14: stages.1.init_from"), HasSubstr("'c/best'")));
+  EXPECT_THAT(error(yaml, {"stages.1.init_from="}), HasSubstr("plan.yaml:5:9: stages.2.name"));
+  EXPECT_THAT(error(kTwoStages, {"stages.full.init_from=encoder/first"}),
+              HasSubstr("--set stages.full.init_from=encoder/first: stages.1.init_from"));
+}
+
+TEST_F(Stages, AnOverrideAddressesOneOfThemByItsName) {
+  const TrainingPlan plan =
+      load(kTwoStages, {"stages.encoder.name=first", "stages.full.init_from=first/best",
+                        "stages.full.trainer.epochs=2", "stages.1.trainer.batch_size=4"});
+  EXPECT_EQ(plan.stages[0].name, "first");
+  EXPECT_EQ(plan.stages[0].config.trainer.epochs, 3);
+  EXPECT_EQ(plan.stages[1].config.trainer.epochs, 2);
+  EXPECT_EQ(plan.stages[1].config.trainer.batch_size, 4);
+  EXPECT_THAT(error(kTwoStages, {"stages.ful.trainer.epochs=2"}),
+              AllOf(HasSubstr("--set stages.ful.trainer.epochs=2: 'ful' is no item"),
+                    HasSubstr("did you mean 'full'?; known: encoder, full")));
+  EXPECT_THAT(error("losses: [{name: focal}, {name: focal, output: boundary}]\n", {"losses.focal.weight=2"}),
+              HasSubstr("several items are called 'focal'"));
+}
+
 TEST_F(Stages, TheRunFolderOfAPlanIsTheOneOfItsLastStage) {
   const TrainingPlan plan = load(kTwoStages);
   const auto path = folder_.path() / "run";

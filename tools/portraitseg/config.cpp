@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "portraitseg/engine/plan_check.h"
 #include "portraitseg/engine/stage.h"
 
 #include "commands.h"
@@ -28,7 +29,7 @@ int show(const ConfigArguments& arguments) {
 }
 
 int check(const ConfigArguments& arguments) {
-  TrainingPlan::load(arguments.file, arguments.overrides);
+  check_plan(TrainingPlan::load(arguments.file, arguments.overrides));
   std::printf("%s: fine\n", arguments.file.c_str());
   return 0;
 }

@@ -29,14 +29,11 @@ void add_network_options(CLI::App& command, NetworkArguments& arguments, const s
 }
 
 std::filesystem::path weights_path(const std::string& verb, const NetworkArguments& arguments) {
-  if (arguments.run.empty() == arguments.weights.empty())
-    throw UserError(verb + " needs either --run or --weights");
-  if (arguments.run.empty()) return arguments.weights;
-  const RunFolder run = RunFolder::open(arguments.run);
-  if (!std::filesystem::exists(run.best()) && std::filesystem::exists(run.last()))
-    throw DataError(run.path(),
-                    "has no best epoch yet; --weights " + run.last().string() + " is its last one");
-  return run.best();
+  if (!arguments.run.empty() && !arguments.weights.empty())
+    throw UserError(verb + " takes either --run or --weights, not both");
+  if (!arguments.run.empty()) return trained_weights(RunFolder::open(arguments.run).path());
+  if (arguments.weights.empty()) throw UserError(verb + " needs --run or --weights");
+  return trained_weights(arguments.weights);
 }
 
 std::shared_ptr<SegmentationModel> TrainedNetwork::build(const Device& device) const {

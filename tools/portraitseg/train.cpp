@@ -2,13 +2,15 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
-#include <map>
 #include <optional>
 
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/core/folder_lock.h"
 #include "portraitseg/engine/checkpoint.h"
+#include "portraitseg/engine/plan_check.h"
 #include "portraitseg/engine/stage.h"
 #include "portraitseg/report/run_report.h"
 #include "portraitseg/weights/safetensors.h"
@@ -39,18 +41,23 @@ void catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-/// The paths must hold wherever the run is resumed from.
-void make_absolute(RunConfig& config) {
-  config.data.options->make_absolute();
-  for (std::string* file : {&config.model.init_from, &config.distillation.teacher}) {
-    if (!file->empty()) *file = fs::absolute(*file).lexically_normal().string();
+/// The paths must hold wherever the run is resumed from. What is an earlier stage's is found in the run itself.
+void make_absolute(TrainingPlan& plan) {
+  const auto absolute = [](std::string& file) {
+    if (!file.empty()) file = fs::absolute(file).lexically_normal().string();
+  };
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    RunConfig& config = plan.stages[i].config;
+    config.data.options->make_absolute();
+    absolute(config.model.init_from);
+    if (!plan.teacher(i)) absolute(config.distillation.teacher);
   }
 }
 
 /// What model.init_from gave: numbers and a few keys; all keys stand in the log file.
-void say_start(const std::string& file, const PartialLoad& load) {
+void say_load(const fs::path& file, const PartialLoad& load) {
   constexpr std::size_t kShown = 3;
-  say("initialised from " + file);
+  say("initialised from " + file.string());
   for (const auto& [what, keys] : {std::pair("taken", &load.taken),
                                    {"not in the file", &load.missing},
                                    {"of another shape", &load.mis_shaped},
@@ -92,7 +99,7 @@ bool is_checkpoint(const fs::path& path) {
 }
 
 /// A last checkpoint that is damaged, by a disk for one, is refused with what is left to go on from.
-std::optional<PartialLoad> resume(Trainer& trainer, const RunFolder& run) {
+std::optional<PartialLoad> resume_from_last(Trainer& trainer, const RunFolder& run) {
   try {
     return trainer.resume(run);
   } catch (const UserError& error) {
@@ -102,42 +109,72 @@ std::optional<PartialLoad> resume(Trainer& trainer, const RunFolder& run) {
   }
 }
 
-std::string beginning(bool resuming, bool has_checkpoint) {
-  if (!resuming) return "from the start";
-  return has_checkpoint ? "resumed" : "resumed from the start (no checkpoint yet)";
+/// A run that this process trains, all of its stages.
+struct Session {
+  fs::path output;
+  std::optional<FolderLock> lock;  ///< none until the folder is made
+
+  std::string how_to_continue() const { return "portraitseg train --resume " + output.string(); }
+
+  void make_output() {
+    make_folder(output);
+    lock.emplace(output);
+    RunFolder::refuse_if_taken(output);  // since it was looked at first
+  }
+};
+
+/// A training that has its folder and its weights.
+struct Start {
+  RunFolder run;
+  std::optional<PartialLoad> load;  ///< from model.init_from
+  std::string how;                  ///< in words
+};
+
+Start begin(Session& session, Trainer& trainer, const fs::path& folder, const Device& device) {
+  trainer.read_first_images();
+  const auto load = trainer.initialise();
+  if (!session.lock) session.make_output();
+  return {RunFolder::create(folder, trainer.config(), device), load,
+          load ? "from trained weights" : "from the start"};
+}
+
+Start resume(Trainer& trainer, const fs::path& folder) {
+  const RunFolder run = RunFolder::open(folder);
+  const bool has_checkpoint = fs::exists(run.last());
+  const auto load = resume_from_last(trainer, run);
+  return {run, load, has_checkpoint ? "resumed" : "resumed from the start (no checkpoint yet)"};
+}
+
+void say_start(const Trainer& trainer, const Start& start, const Device& device) {
+  say(fmt::format("{}, {} on {}", trainer.config().model.name, start.how, device.description()));
+  say("run folder " + start.run.path().string());
+  if (start.load) say_load(trainer.start_file(), *start.load);
+  if (const Teacher* teacher = trainer.teacher())
+    say(fmt::format("teacher {} (sha256 {:.8})", teacher->file().string(), teacher->sha256()));
 }
 
 /// Begins a training in `folder`, or goes on with the one that is there. @return exit code
-int train_in(const fs::path& folder, RunConfig config, const std::string& how_to_continue) {
+int train_in(Session& session, const fs::path& folder, RunConfig config) {
   const bool resuming = fs::exists(folder / "config.yaml");
   if (resuming) config = RunConfig::load(folder / "config.yaml");
-  make_absolute(config);
   const Device device(config.device);
   config.device.name = device.torch_device().str();  // what the results rest on, in place of auto and 0
   config.device.threads = device.threads();
-  Trainer trainer(config, device);
-  std::optional<PartialLoad> start;
-  if (!resuming) start = trainer.initialise();
-  const RunFolder run =
-      resuming ? RunFolder::open(folder) : RunFolder::create(folder, trainer.config(), device);
-  const bool has_checkpoint = fs::exists(run.last());
-  if (resuming) start = resume(trainer, run);
+  Trainer trainer(config, device, folder);
+  const Start start = resuming ? resume(trainer, folder) : begin(session, trainer, folder, device);
 
-  say_to_file(run.log());
-  say(fmt::format("{}, {} on {}", config.model.name, beginning(resuming, has_checkpoint),
-                  device.description()));
-  say("run folder " + run.path().string());
-  if (start) say_start(config.model.init_from, *start);
+  say_to_file(start.run.log());
+  say_start(trainer, start, device);
   catch_signals();
   TrainingClock clock(config.trainer);
-  RunReport report(run, trainer, device, clock);
+  RunReport report(start.run, trainer, device, clock);
   TrainingDisplay display(config.trainer, clock);
-  if (!trainer.train(run, {&clock, &report, &display}, [] { return stop_signal != 0; })) {
+  if (!trainer.train(start.run, {&clock, &report, &display}, [] { return stop_signal != 0; })) {
     say(fmt::format("stopped by a signal in epoch {}; continue with: {}", trainer.progress().epoch + 1,
-                    how_to_continue));
+                    session.how_to_continue()));
     return 128 + stop_signal;
   }
-  say_end(trainer, run);
+  say_end(trainer, start.run);
   return 0;
 }
 
@@ -150,59 +187,66 @@ bool is_finished(const fs::path& folder) {
   return Trainer::finished(stored_progress(read_safetensors(run.last()), run.last()), config.trainer);
 }
 
-/// Mistakes of a later stage show before the first one has trained for hours.
-void try_out(const TrainingPlan& plan) {
-  std::map<std::string, TensorFile> ends;
-  for (const Stage& stage : plan.stages) {
-    const Device device(stage.config.device);
-    Trainer trainer(stage.config, device);
-    if (stage.init_from.empty()) {
-      trainer.initialise();
-    } else {
-      load_matching(trainer.model(), ends.at(stage.start_stage()),
-                    "stage " + stage.name + ": " + stage.init_from);
-    }
-    ends[stage.name].tensors = state_dict(trainer.model());
+/// Mistakes in a later stage's data show before the first one has trained for hours.
+void try_data(const TrainingPlan& plan) {
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    RunConfig config = plan.stages[i].config;
+    if (plan.teacher(i)) config.distillation.teacher.clear();  // it is yet to be trained
+    const Device device(config.device);
+    Trainer(config, device).read_first_images();
   }
+}
+
+int train_stages(Session& session, const TrainingPlan& plan) {
+  if (!plan.staged()) return train_in(session, session.output, plan.stages.front().config);
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const std::string& name = plan.stages[i].name;
+    const fs::path folder = session.output / name;
+    const bool finished = i + 1 < plan.stages.size() && is_finished(folder);
+    say("stage " + name + (finished ? ": done before" : ""));
+    if (finished) continue;
+    const int code = train_in(session, folder, plan.config_of(i));
+    if (code != 0) return code;
+  }
+  return 0;
+}
+
+int train_anew(const TrainArguments& arguments) {
+  TrainingPlan plan = TrainingPlan::load(arguments.config, arguments.overrides);
+  Session session;
+  session.output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
+                                            : fs::path(arguments.output);
+  RunFolder::refuse_if_taken(session.output);
+  make_absolute(plan);
+  check_plan(plan);
+  if (plan.staged()) {
+    try_data(plan);
+    session.make_output();
+    RunFolder::create(session.output, plan);
+  }
+  return train_stages(session, plan);
+}
+
+int train_on(const fs::path& run) {
+  const TrainingPlan plan = RunFolder::plan(run);
+  Session session;
+  session.output = run;
+  session.lock.emplace(RunFolder::whole(run));
+  return train_stages(session, plan);
 }
 
 int train(const TrainArguments& arguments) {
   if (arguments.resume.empty() && arguments.config.empty())
     throw UserError("train needs --config FILE, or --resume RUN to continue a run");
-  if (!arguments.resume.empty() && !arguments.config.empty()) {
+  if (arguments.resume.empty()) return train_anew(arguments);
+  if (!arguments.config.empty()) {
     throw UserError(
         "--config and --resume exclude each other; a run is continued with the configuration that it began "
         "with");
   }
-  const bool resuming = !arguments.resume.empty();
-  if (resuming && !(arguments.output.empty() && arguments.overrides.empty())) {
+  if (!arguments.output.empty() || !arguments.overrides.empty())
     throw UserError("--resume continues a run as it is; it takes neither --output nor --set");
-  }
-  TrainingPlan plan = resuming ? RunFolder::plan(arguments.resume)
-                               : TrainingPlan::load(arguments.config, arguments.overrides);
-  const fs::path output = resuming                   ? fs::path(arguments.resume)
-                          : arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
-                                                     : fs::path(arguments.output);
-  for (Stage& stage : plan.stages) make_absolute(stage.config);
-  if (!resuming) {
-    RunFolder::refuse_if_taken(output);
-    if (plan.staged()) {
-      try_out(plan);
-      RunFolder::create(output, plan);
-    }
-  }
-  const std::string how_to_continue = "portraitseg train --resume " + output.string();
-  for (Stage& stage : plan.stages) {
-    if (!stage.init_from.empty())
-      stage.config.model.init_from = fs::absolute(stage.start_file(output)).lexically_normal().string();
-    const fs::path folder = plan.staged() ? output / stage.name : output;
-    const bool finished = &stage != &plan.stages.back() && is_finished(folder);
-    if (plan.staged()) say("stage " + stage.name + (finished ? ": done before" : ""));
-    if (finished) continue;
-    const int code = train_in(folder, stage.config, how_to_continue);
-    if (code != 0) return code;
-  }
-  return 0;
+  return train_on(arguments.resume);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/checkpoint.h"
+#include "portraitseg/engine/run_folder.h"
 #include "portraitseg/models/torchvision_mobilenet_v2.h"
 #include "portraitseg/weights/state_dict.h"
 #include "portraitseg/weights/weights_file.h"
@@ -57,12 +58,13 @@ int convert_from_torchvision(const WeightsArguments& arguments) {
 }
 
 int convert(const WeightsArguments& arguments) {
-  refuse_to_overwrite(arguments.first, arguments.second);
+  const std::filesystem::path in = trained_weights(arguments.first);
+  refuse_to_overwrite(in, arguments.second);
   if (!arguments.from.empty()) return convert_from_torchvision(arguments);
-  TensorFile file = plain_weights(read_weights(arguments.first));
+  TensorFile file = plain_weights(read_weights(in));
   if (!arguments.config.empty()) {
     const RunConfig config = RunConfig::load(arguments.config, arguments.overrides);
-    load_state_dict(*config.model.options->build(), file, arguments.first);  // or it is not theirs
+    load_state_dict(*config.model.options->build(), file, in);  // or it is not theirs
     store_config(file, config);
   } else if (!arguments.overrides.empty()) {
     throw UserError("--set changes the configuration of --config, and none is given");
@@ -200,7 +202,9 @@ void add_weights(CLI::App& app, Action& action) {
 
   CLI::App* convert_command = command->add_subcommand(
       "convert", "Writes weights as .safetensors or as .pth; what belongs to a training is left out");
-  convert_command->add_option("in", arguments->first, ".safetensors, .pth or a checkpoint")->required();
+  convert_command
+      ->add_option("in", arguments->first, ".safetensors, .pth, a checkpoint or a run folder (its best)")
+      ->required();
   convert_command
       ->add_option("out", arguments->second, "its extension says the format: .safetensors, .pth, .pt")
       ->required();

@@ -85,12 +85,20 @@ class Fields {
   /// The same where an item is not made by default. @param make the item with its defaults.
   template <class Options, class Make>
   void list(const char* name, std::vector<Options>& items, const char* doc, Make make) {
+    list(name, items, doc, make, [](std::size_t) {});
+  }
+
+  /// The same where an item can be wrong together with those before it.
+  /// @param check_item of an index: called behind the item's fields, check() still has their places
+  template <class Options, class Make, class Check>
+  void list(const char* name, std::vector<Options>& items, const char* doc, Make make, Check check_item) {
     const std::size_t size = enter_list(name, items.size(), doc);
     while (items.size() > size) items.pop_back();
     while (items.size() < size) items.push_back(make());
     for (std::size_t i = 0; i < items.size(); ++i) {
       enter_item(i);
       items[i].fields(*this);
+      check_item(i);
       leave();
     }
     leave();
@@ -162,7 +170,8 @@ struct ConfigNode::Entry {
 /// count as written together, in any order.
 class Config {
  public:
-  /// @param overrides `key.sub=value` with a YAML value; a list item is addressed by its number, `losses.0.weight=1`.
+  /// @param overrides `key.sub=value` with a YAML value; a list item is addressed by its number or by the `name` that it alone
+  ///        has in the file: `losses.0.weight=1`, `losses.focal.weight=1`.
   /// @throws ConfigError for a file that is missing or no YAML, a cycle of `extends`, a malformed override.
   static Config load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
@@ -182,7 +191,7 @@ class Config {
   const ConfigNode& root() const { return root_; }
 
   /// The list alone, each of its maps over everything that stands beside the list. Overrides hold in every one, those that
-  /// address an item (`list.0.key=value`) in that one, over the others. The item's `name` is its own, no section's.
+  /// address an item (`list.0.key=value`) in that one, over the others. The item's `name` is its own, and selects nothing.
   Config spread(const std::string& list) const;
 
  private:

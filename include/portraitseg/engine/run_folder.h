@@ -39,6 +39,9 @@ class RunFolder {
   /// What is trained in the folder. @throws DataError if `path` holds no run.
   static TrainingPlan plan(const std::filesystem::path& path);
 
+  /// The folder of the whole run that `path` is a stage's folder of; else `path` itself.
+  static std::filesystem::path whole(const std::filesystem::path& path);
+
   /// Of a run with stages the last one's folder. @throws DataError if `path` holds no run.
   static RunFolder open(const std::filesystem::path& path);
 
@@ -61,5 +64,9 @@ class RunFolder {
   void require_config() const;
   std::filesystem::path path_;
 };
+
+/// The weights that a path names: of a run folder its best checkpoint, else the file itself.
+/// @throws DataError for a folder that holds no run, or a run without a best epoch.
+std::filesystem::path trained_weights(const std::filesystem::path& path);
 
 }  // namespace portraitseg

@@ -1,12 +1,21 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "portraitseg/engine/run_config.h"
 
 namespace portraitseg {
+
+/// A checkpoint of an earlier stage, as init_from and distillation.teacher name it: "encoder/best".
+struct StageCheckpoint {
+  std::string stage;
+  std::string name;  ///< best, last or best_ema
+
+  std::filesystem::path file() const;  ///< from the run folder of another stage
+};
 
 /// One training of several that follow one another, as clova's encoder and whole network do.
 struct Stage {
@@ -16,11 +25,6 @@ struct Stage {
   RunConfig config;
 
   void fields(Fields& f);
-
-  std::string start_stage() const;  ///< "encoder" of "encoder/best"
-
-  /// Where `init_from` lies in the run folder `run`.
-  std::filesystem::path start_file(const std::filesystem::path& run) const;
 };
 
 /// What a configuration file trains. With `stages:`, a list of maps, each stage is the rest of the file with the map's keys
@@ -33,10 +37,23 @@ struct TrainingPlan {
   /// @throws ConfigError with the place of the mistake.
   static TrainingPlan load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
+  /// What stage `i` starts from, or learns from, if that is an earlier stage's.
+  std::optional<StageCheckpoint> start(std::size_t i) const;
+  std::optional<StageCheckpoint> teacher(std::size_t i) const;
+
+  /// The configuration of stage `i` in its own run folder: an earlier stage's checkpoint is its path from there, so that it holds
+  /// wherever the whole run lies.
+  RunConfig config_of(std::size_t i) const;
+
   /// Every field with its present value; load() reads it back.
   std::string yaml(ConfigWriter::Style style = ConfigWriter::Style::kPlain) const;
 
   void fields(Fields& f);
+
+ private:
+  const Stage* earlier(const std::string& name, std::size_t before) const;  ///< nullptr: there is none
+  std::optional<StageCheckpoint> checkpoint(const std::string& text, std::size_t before) const;
+  void check(Fields& f, std::size_t i) const;
 };
 
 }  // namespace portraitseg

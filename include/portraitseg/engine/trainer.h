@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -40,10 +41,16 @@ class TrainingObserver {
 /// Trains the network of a configuration and keeps the run folder's checkpoints.
 class Trainer {
  public:
-  /// Opens the data and builds the network. @throws UserError for whatever is wrong with them.
-  Trainer(RunConfig config, const Device& device);
+  /// Opens the data and builds the network.
+  /// @param folder that relative paths of weights count from: a stage's run folder. "": the working folder
+  /// @throws UserError for whatever is wrong with them.
+  Trainer(RunConfig config, const Device& device, std::filesystem::path folder = {});
 
-  /// Starts from the file model.init_from, if the configuration names one, and says what was taken from it.
+  /// Reads the first batch and an image of the validation list: a mistake that all of the data have shows here.
+  /// @throws UserError as train() would; for labels beyond the network's classes.
+  void read_first_images() const;
+
+  /// Starts from the file or run model.init_from, if the configuration names one, and says what was taken from it.
   /// train() does it too where neither this nor resume() was called.
   /// @throws DataError if the file cannot be read or nothing in it fits.
   std::optional<PartialLoad> initialise();
@@ -74,14 +81,22 @@ class Trainer {
   /// The configuration with the lists as absolute paths, so that a resumed run reads the same ones from anywhere.
   const RunConfig& config() const { return config_; }
   SegmentationModel& model() { return *model_; }
+  const Teacher* teacher() const { return teacher_.get(); }  ///< nullptr: there is none
+
+  /// The file that model.init_from names; "": none.
+  std::filesystem::path start_file() const;
 
  private:
-  std::vector<Target> try_out() const;
+  std::filesystem::path from_folder(const std::string& file) const;
+  std::int64_t batches() const;
+  void require_whole_updates() const;
   bool train_epoch(const RunFolder& run, const std::function<bool()>& stop);
   Batch next_batch(EpochLoader& loader);
+  struct Group;
   void update(EpochLoader& loader, std::int64_t last);
+  void add(const Batch& batch, Group& group);
   void leave_out(const LossNotFinite& error, std::int64_t batch, std::int64_t images);
-  void count(const std::vector<double>& sums, std::int64_t batches);
+  void count(const Group& group);
   void finish_epoch(const RunFolder& run);
   Evaluation validate() const;
   EpochRecord training_record() const;
@@ -99,6 +114,7 @@ class Trainer {
 
   RunConfig config_;
   const Device& device_;
+  std::filesystem::path folder_;
   std::unique_ptr<Dataset> train_set_, val_set_;
   std::shared_ptr<SegmentationModel> model_;
   std::unique_ptr<Teacher> teacher_;  ///< of the loss distillation, if there is one

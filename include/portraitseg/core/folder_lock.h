@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+
+namespace portraitseg {
+
+/// Keeps every other FolderLock out of a folder for as long as it lives: an advisory lock on the file FOLDER/.lock, which the
+/// system takes back from a process that is killed, whatever it leaves. Where the file system has no locks, nobody is kept out.
+class FolderLock {
+ public:
+  /// @param folder that exists
+  /// @throws DataError naming the folder, and the process where that is known, if another one has it; if the file cannot be made.
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+  static constexpr const char* kFile = ".lock";
+
+ private:
+  std::filesystem::path file_;
+  int descriptor_ = -1;
+};
+
+}  // namespace portraitseg
