@@ -48,11 +48,9 @@ struct RangeOptions {
   void fields(Fields& f) {
     f("from", from, "first value");
     f("to", to, "last value");
-    f.check(from < to, "to", "must be above from");
     f("count", count, "values of a grid, both ends among them; 0: none but drawn ones", {0, kMostTrials});
     f.check(count != 1, "count", "one value is no range");
     f.choice("scale", scale, kScales, "evenly spaced, or by a factor");
-    f.check(scale == Scale::kLinear || from > 0, "from", "must be above 0 on a log scale");
     f("integer", integer, "rounded to whole numbers");
   }
 
@@ -120,14 +118,18 @@ void add_choice(Axis& axis, Choice choice, const Place& place) {
 
 void read_range(Axis& axis, const ConfigNode& map) {
   axis.range.emplace();
-  Config::part(map).read(*axis.range);
+  RangeOptions& range = *axis.range;
+  Config::part(map).read(range);
+  const std::string name = "axes." + axis.name;
   for (const char* key : {"from", "to"}) {
-    if (map.find(key) == nullptr) fail(map.place, "axes." + axis.name + ": a range needs from and to");
+    if (map.find(key) == nullptr) fail(map.place, name + ": a range needs from and to");
   }
-  const std::int64_t count = axis.range->count;
+  if (range.from >= range.to) fail(map.find("to")->place, name + ".to: must be above from");
+  if (range.scale == Scale::kLog && range.from <= 0)
+    fail(map.find("from")->place, name + ".from: must be above 0 on a log scale");
+  const std::int64_t count = range.count;
   for (std::int64_t i = 0; i < count; ++i) {
-    const auto value =
-        scalar(axis.range->at(static_cast<double>(i) / static_cast<double>(count - 1)), map.place);
+    const auto value = scalar(range.at(static_cast<double>(i) / static_cast<double>(count - 1)), map.place);
     add_choice(axis, choice_of(axis.name, value), map.place);
   }
 }
@@ -397,7 +399,8 @@ std::vector<Draft> drafts_of(const SweepOptions& options, const std::vector<Axis
           : random_without(axes, options.search, exclusions, place_of(config, "search"));
   expect(options.trials, Kind::kList, "trials", "a list of maps");
   for (const auto& item : options.trials.items) drafts.push_back(explicit_draft(item, axes));
-  if (drafts.empty()) fail(config.root().place, "no trials: there are neither axes nor trials");
+  if (drafts.empty())
+    fail(config.root().place, "no trials: there are neither axes nor trials, or all are excluded");
   const auto most = static_cast<std::size_t>(options.budget.trials);
   if (most > 0 && drafts.size() > most)
     fail(place_of(config, "budget"),

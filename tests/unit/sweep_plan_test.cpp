@@ -94,10 +94,10 @@ TEST_F(SweepPlans, ANamedAxisSetsSeveralKeysAtOnce) {
 
 TEST_F(SweepPlans, OverridesHoldForEveryTrial) {
   const SweepPlan plan =
-      load("set: [trainer.epochs=3]\naxes: {trainer.seed: [1, 2]}\n", {"optimizer.lr=0.5"});
+      load("set: [trainer.epochs=3]\naxes: {trainer.seed: [1, 2]}\n", {"trainer.batch_size=2"});
   for (const Trial& trial : plan.trials) {
     EXPECT_EQ(trial.plan.stages.front().config.trainer.epochs, 3);
-    EXPECT_EQ(trial.plan.stages.front().config.optimizer.lr, 0.5);
+    EXPECT_EQ(trial.plan.stages.front().config.trainer.batch_size, 2);
   }
 }
 
@@ -128,7 +128,7 @@ TEST_F(SweepPlans, ARandomSearchRepeatsItselfAndMoreTrialsKeepTheFirst) {
   EXPECT_NE(ids(six), ids(load(axes + "search: {name: random, trials: 6, seed: 2}\n")));
   std::set<double> rates;
   for (const Trial& trial : six.trials) {
-    const double lr = trial.plan.stages.front().config.optimizer.lr;
+    const double lr = std::stod(trial.value("optimizer.lr"));
     EXPECT_GE(lr, 1e-4);
     EXPECT_LE(lr, 1e-2);
     rates.insert(lr);
@@ -172,7 +172,7 @@ TEST_F(SweepPlans, MistakesNameTheirPlace) {
     std::vector<std::string> words;
   };
   const std::vector<Mistake> mistakes = {
-      {"axes: {model.decodr: [none]}\n", {"sweep.yaml:2:8: ", "did you mean 'decoder'?"}},
+      {"axes: {model.decodr: [none]}\n", {"sweep.yaml:2:23: ", "did you mean 'decoder'?"}},
       {"axes: {model.decoder: []}\n", {"sweep.yaml:2:8: axes.model.decoder: has no values"}},
       {"axes: {model.decoder: }\n", {"axes.model.decoder: has no values"}},
       {"axes: {model.decoder: none}\n", {"sweep.yaml:2:23: axes.model.decoder: expected a list of values"}},
@@ -186,6 +186,7 @@ TEST_F(SweepPlans, MistakesNameTheirPlace) {
       {"axes: {optimizer.lr: {from: 0, to: 0.1, count: 3, scale: log}}\n",
        {"from: must be above 0 on a log scale"}},
       {"axes: {optimizer.lr: {from: 0.1, to: 1}}\n", {"axes.optimizer.lr: a grid needs a count"}},
+      {"axes: {optimizer.lr: {from: 0.1, count: 3}}\n", {"axes.optimizer.lr: a range needs from and to"}},
       {"axes: {optimizer.lr: {from: 0.1, until: 1}}\n", {"sweep.yaml:2:34: unknown key 'until'"}},
       {"axes: {data.workers: [1, 2]}\n",
        {"two trials are the same training: data.workers=1 and data.workers=2"}},

@@ -85,7 +85,7 @@ struct SweepPlan {
   static SweepPlan load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 };
 
-/// The first 12 hexadecimal digits of the SHA-256 of the plan's YAML without what changes no result: data.workers, data.cache.mib,
+/// The first 12 hexadecimal digits of the SHA-256 of the plan's YAML, which load() gave absolute paths, without what changes no result: data.workers, data.cache.mib,
 /// trainer.checkpoint_every; and without device.threads, which changes last digits, since a sweep shares its cores among more or
 /// fewer workers and a trial stays the same: its run folder says how many it had.
 std::string trial_id(const TrainingPlan& plan);
