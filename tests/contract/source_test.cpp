@@ -89,7 +89,8 @@ TEST(Configs, EveryShippedSweepPlansTrialsThatAllTrain) {
     EXPECT_EQ(plan.trials.size(), trials.at(plan.name)) << entry.path();
     std::set<std::string> networks;
     for (const Trial& trial : plan.trials) {
-      if (networks.insert(network_key(trial.plan)).second) EXPECT_NO_THROW(check_plan(trial.plan));
+      if (!networks.insert(network_key(trial.plan)).second) continue;
+      EXPECT_NO_THROW(check_plan(trial.plan)) << entry.path() << " " << trial.label();
     }
     ++checked;
   }

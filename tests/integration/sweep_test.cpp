@@ -171,7 +171,7 @@ TEST_F(Sweeps, KilledTwiceAndItsWorkersThreeTimesEndsWithTheSameBytesAndTrainsNo
   }
 }
 
-TEST_F(Sweeps, ASignalStopsTheWorkersAndTheSweepGoesOnFromTheirCheckpoints) {
+TEST_F(Sweeps, ASignalStopsTheWorkersWhichLeaveTheirCheckpoints) {
   write_sweep("axes: {trainer.seed: [1, 2, 3]}\n");
   for (const auto& [signal, code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
     const std::string output = "run" + std::to_string(signal);
@@ -183,6 +183,7 @@ TEST_F(Sweeps, ASignalStopsTheWorkersAndTheSweepGoesOnFromTheirCheckpoints) {
     EXPECT_THAT(last_line(ending.err), HasSubstr("continue with: portraitseg sweep --resume"));
     EXPECT_GE(count(output, "stopped"), 1U);
     EXPECT_EQ(count(output, "stopped"), count(output, "started"));
+    EXPECT_TRUE(is_training(output));
     for (const auto& event : journal(output)) EXPECT_FALSE(is_alive(event.at("pid"))) << event;
   }
 }
@@ -274,7 +275,9 @@ TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
       {"axes: {model.decodr: [none]}\n", {"sweep.yaml:3:23: ", "did you mean 'decoder'?"}},
       {"axes: {model.decoder: []}\n", {"sweep.yaml:3:8: axes.model.decoder: has no values"}},
       {"axes: {data.workers: [1, 2]}\n", {"two trials are the same training"}},
-      {"axes: {model.num_classes: [2, 1]}\n", {"trial model.num_classes=1: "}},
+      {"axes: {model.num_classes: [2, 1]}\n", {"sweep.yaml:3:31: model.num_classes: must be at least 2"}},
+      {"axes: {output: {two: {}, one: {model.decoder: none, model.num_classes: 1}}}\n",
+       {"trial output=one: cross_entropy needs a network with at least 2"}},
       {"axes: {data.train_list: [train.txt, trian.txt]}\n", {"trial data.train_list=trian.txt: "}}};
   for (const Mistake& mistake : mistakes) {
     write_sweep(mistake.axes);
