@@ -28,6 +28,8 @@ double draw_factor(const std::vector<double>& range, Random& random) {
   return static_cast<double>(random.integer(std::lround(10 * range[0]), std::lround(10 * range[1]))) / 10;
 }
 
+const Names<Outside> kOutside = {{"background", Outside::kBackground}, {"ignore", Outside::kIgnored}};
+
 Blur draw_blur(const BlurOptions& options, Random& random) {
   const double u = random.uniform();
   if (u < options.gaussian) return Blur::kGaussian;
@@ -99,6 +101,7 @@ void AffineOptions::fields(Fields& f) {
   f.check(scale.size() == 2 && scale[0] <= scale[1], "scale", "expected [low, high]");
   f("shift", shift, "largest shift in each direction, in output heights", {0, 1});
   f("border", border, "grey level outside the image", {0, 255});
+  f.choice("outside", outside, kOutside, "the label there: background (class 0), or ignore");
 }
 
 void ColorOptions::fields(Fields& f) {
@@ -167,7 +170,8 @@ Augmented augment(const Sample& sample, cv::Size output, const AugmentOptions& o
   Frame frame;
   frame.image = deform(sample.image, output, draws, options.affine, cv::INTER_LINEAR,
                        static_cast<double>(options.affine.border));
-  frame.mask = deform(sample.mask, output, draws, options.affine, cv::INTER_NEAREST, 0);
+  frame.mask = deform(sample.mask, output, draws, options.affine, cv::INTER_NEAREST,
+                      options.affine.outside == Outside::kIgnored ? kIgnore : 0);
   if (draws.flip) exchange_classes(frame.mask, sample.mirrored_classes);
   frame = add_prior(frame, draws.prior, sample.id);
   Augmented result;

@@ -39,7 +39,8 @@ void TrainerOptions::fields(Fields& f) {
 }
 
 void DistillationConfig::fields(Fields& f) {
-  f("teacher", teacher, "weights file with its configuration, run folder, or an earlier stage such as encoder/best, of the loss distillation; '': none");
+  f("teacher", teacher,
+    "weights file with its configuration, run folder, or earlier stage (encoder/best); '': none");
 }
 
 void EvaluationOptions::fields(Fields& f) {

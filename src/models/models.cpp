@@ -22,7 +22,7 @@ const ModelRegistry& models() {
 void ModelConfig::fields(Fields& f) {
   Selection::fields(f, {"num_classes"});
   f("init_from", init_from,
-    "weights file to start training from, as far as keys and shapes fit; empty: none");
+    "weights file or run folder to start training from, as far as keys and shapes fit; empty: none");
 }
 
 }  // namespace portraitseg

@@ -7,6 +7,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "support/command.h"
+#include "support/refusal.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -121,16 +122,13 @@ TEST_F(Classes, ResumedTrainingEndsWithTheSameBytes) {
 
 TEST_F(Classes, WhatDoesNotFitIsRefusedInOneLineBeforeARunFolderIsMade) {
   const auto expect_refused = [&](const std::vector<std::string>& overrides, const std::string& words) {
-    const Ending ending = place.train("run", overrides).run();
-    EXPECT_EQ(ending.exit_code, 2);
-    EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
-    EXPECT_THAT(ending.err, HasSubstr(words));
-    EXPECT_FALSE(fs::exists(place / "run"));
+    expect_refusal(place, place.train("run", overrides), {words});
   };
   expect_refused(settings({"evaluation.protocol=clova"}),
                  "the protocol clova counts class 1 against one other, but the network has 3 classes");
   expect_refused(settings({"evaluation.select_by=iou_foreground"}),
                  "the protocol mmseg has no iou_foreground");
+  expect_refused({"data.classes=3"}, "train.txt: its masks have class 2, but the network's are 0 to 1");
 }
 
 TEST_F(Classes, AnEvaluationThatDoesNotFitIsRefusedInOneLine) {

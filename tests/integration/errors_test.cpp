@@ -5,6 +5,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "support/command.h"
+#include "support/refusal.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -17,30 +18,6 @@ using ::testing::StartsWith;
 
 using Arguments = std::vector<std::string>;
 using Words = std::vector<std::string>;
-
-/// The call must be refused: exit code 2, one line on stderr that holds the words, nothing on stdout, and the folder
-/// as it was before.
-void expect_refusal(const Workplace& place, const Command& command, const Words& words) {
-  const auto before = contents(place.path());
-  const Ending ending = command.run();
-  EXPECT_EQ(ending.exit_code, 2);
-  EXPECT_EQ(ending.out, "");
-  EXPECT_THAT(ending.err, StartsWith("portraitseg: "));
-  EXPECT_EQ(std::count(ending.err.begin(), ending.err.end(), '\n'), 1) << ending.err;
-  for (const auto& word : words) EXPECT_THAT(ending.err, HasSubstr(word));
-  const auto after = contents(place.path());
-  for (const auto& [name, bytes] : before) {
-    const auto now = after.find(name);
-    EXPECT_TRUE(now != after.end() && now->second == bytes) << name << " was changed";
-  }
-  std::string written;
-  for (const auto& [name, unused] : after) {
-    if (before.count(name) != 0) continue;
-    written += " " + name;
-    fs::remove_all(place / name);  // or the next call finds it
-  }
-  EXPECT_EQ(written, "");
-}
 
 struct Refusal {
   const char* name;
@@ -78,29 +55,32 @@ TEST(Precision, OfFp16OnTheCpuIsRefused) {
 TEST(WrongCommandLine, IsRefusedInOneLine) {
   const Workplace place;
   expect_refusals(
-      place, {{"no verb", {}, {"portraitseg --help"}},
-              {"unknown verb", {"trian"}, {"trian"}},
-              {"unknown option",
-               {"train", "--config", "config.yaml", "--ouptut", "run"},
-               {"--ouptut", "(see portraitseg train --help)"}},
-              {"unknown option of a verb's verb",
-               {"dataset", "stats", "--rot", "data"},
-               {"--rot", "(see portraitseg dataset stats --help)"}},
-              {"no verb's verb", {"dataset"}, {"preview", "(see portraitseg dataset --help)"}},
-              {"neither configuration nor run", {"train"}, {"train needs --config", "--resume"}},
-              {"both",
-               {"train", "--config", "config.yaml", "--resume", "run"},
-               {"--config and --resume exclude each other"}},
-              {"resume with overrides", {"train", "--resume", "run", "--set", "trainer.epochs=9"}, {"--set"}},
-              {"resume with output", {"train", "--resume", "run", "--output", "other"}, {"--output"}},
-              {"resume of nothing", {"train", "--resume", "nowhere"}, {"nowhere", "holds no run"}},
-              {"resume of a folder that is no run", {"train", "--resume", "data"}, {"data", "holds no run"}},
-              {"neither run nor weights", {"evaluate"}, {"--run", "--weights"}},
-              {"both", {"evaluate", "--run", "a", "--weights", "b"}, {"--run", "--weights"}},
-              {"evaluate a folder that is no run", {"evaluate", "--run", "data"}, {"data", "holds no run"}},
-              {"threads 0", {"evaluate", "--run", "data", "--threads", "0"}, {"--threads"}},
-              {"batch size 0", {"evaluate", "--run", "data", "--batch-size", "0"}, {"--batch-size"}},
-              {"missing weights", {"evaluate", "--weights", "none.safetensors"}, {"none.safetensors"}}});
+      place,
+      {{"no verb", {}, {"portraitseg --help"}},
+       {"unknown verb", {"trian"}, {"trian"}},
+       {"unknown option",
+        {"train", "--config", "config.yaml", "--ouptut", "run"},
+        {"--ouptut", "(see portraitseg train --help)"}},
+       {"unknown option of a verb's verb",
+        {"dataset", "stats", "--rot", "data"},
+        {"--rot", "(see portraitseg dataset stats --help)"}},
+       {"no verb's verb", {"dataset"}, {"preview", "(see portraitseg dataset --help)"}},
+       {"neither configuration nor run", {"train"}, {"train needs --config", "--resume"}},
+       {"both",
+        {"train", "--config", "config.yaml", "--resume", "run"},
+        {"--config and --resume exclude each other"}},
+       {"resume with overrides", {"train", "--resume", "run", "--set", "trainer.epochs=9"}, {"--set"}},
+       {"resume with output", {"train", "--resume", "run", "--output", "other"}, {"--output"}},
+       {"resume of nothing",
+        {"train", "--resume", "nowhere"},
+        {"nowhere: holds no run: there is no such folder"}},
+       {"resume of a folder that is no run", {"train", "--resume", "data"}, {"data", "holds no run"}},
+       {"neither run nor weights", {"evaluate"}, {"--run", "--weights"}},
+       {"both", {"evaluate", "--run", "a", "--weights", "b"}, {"evaluate takes either --run or --weights"}},
+       {"evaluate a folder that is no run", {"evaluate", "--run", "data"}, {"data", "holds no run"}},
+       {"threads 0", {"evaluate", "--run", "data", "--threads", "0"}, {"--threads"}},
+       {"batch size 0", {"evaluate", "--run", "data", "--batch-size", "0"}, {"--batch-size"}},
+       {"missing weights", {"evaluate", "--weights", "none.safetensors"}, {"none.safetensors"}}});
 }
 
 TEST(WrongConfiguration, IsRefusedWithItsPlace) {

@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 
 #include "support/command.h"
+#include "support/refusal.h"
+#include "support/runs.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -20,65 +22,6 @@ using ::testing::Not;
 
 constexpr std::size_t kEpochs = 4;        // of Workplace's configuration
 constexpr std::size_t kBatches = 24 / 4;  // of an epoch
-
-const fs::path kLast = "checkpoints/last.safetensors";
-const fs::path kBest = "checkpoints/best.safetensors";
-
-std::size_t finished_epochs(const fs::path& run) {
-  const std::size_t lines = lines_of(bytes_of(run / "metrics.csv")).size();
-  return lines == 0 ? 0 : lines - 1;
-}
-
-/// Bit for bit what an uninterrupted training of the same configuration leaves.
-void expect_same_run(const fs::path& run, const fs::path& expected) {
-  for (const fs::path& file : {fs::path("config.yaml"), fs::path("metrics.csv"), kLast, kBest}) {
-    ASSERT_TRUE(fs::exists(expected / file)) << expected / file;
-    EXPECT_TRUE(bytes_of(run / file) == bytes_of(expected / file)) << run / file << " differs";
-  }
-}
-
-void expect_finishes(const Command& command) {
-  const Ending ending = command.run();
-  EXPECT_EQ(ending.exit_code, 0) << ending.err;
-  EXPECT_EQ(ending.signal, 0);
-}
-
-/// A moment to interrupt a training: a while after it has finished that many epochs since it was started.
-struct Moment {
-  std::ptrdiff_t epochs;
-  int delay_ms;
-};
-
-/// @return false if the training ended before
-bool reach(Process& training, const Moment& moment) {
-  const bool reached = training.wait_until([&] {
-    const auto lines = lines_of(training.err());
-    const auto has = [&](const char* start) {
-      return std::count_if(lines.begin(), lines.end(),
-                           [&](const std::string& line) { return line.rfind(start, 0) == 0; });
-    };
-    return has("run folder ") > 0 && has("epoch ") >= moment.epochs;
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(moment.delay_ms));
-  return reached && training.running();
-}
-
-/// The training with this signal at each of the moments in turn, resumed after each; at last it runs to its end.
-/// @param after looks at each ending
-void train_with_interruptions(const Workplace& place, const std::string& output,
-                              const std::vector<std::string>& overrides, int signal,
-                              const std::vector<Moment>& moments,
-                              const std::function<void(const Ending&)>& after) {
-  for (const Moment& moment : moments) {
-    const bool first = !fs::exists(place / output / "config.yaml");
-    Process training = (first ? place.train(output, overrides) : place.resume(output)).start();
-    ASSERT_TRUE(reach(training, moment))
-        << "ended before " << moment.epochs << " epochs and " << moment.delay_ms << " ms: " << training.err();
-    training.send(signal);
-    ASSERT_NO_FATAL_FAILURE(after(training.wait()));
-  }
-  expect_finishes(place.resume(output));
-}
 
 TEST(Train, WritesACompleteRunFolder) {
   const Workplace place;
@@ -197,11 +140,7 @@ TEST(Train, ATeacherOrAnOutputThatDoesNotFitIsRefusedBeforeARunFolderIsMade) {
   expect_finishes(place.train(
       "three", {"trainer.epochs=1", "model.num_classes=3", "evaluation={protocol: mmseg, select_by: miou}"}));
   const auto expect_refused = [&](const std::vector<std::string>& overrides, const std::string& words) {
-    const Ending ending = place.train("run", overrides).run();
-    EXPECT_EQ(ending.exit_code, 2);
-    EXPECT_EQ(lines_of(ending.err).size(), 1U) << ending.err;
-    EXPECT_THAT(ending.err, HasSubstr(words));
-    EXPECT_FALSE(fs::exists(place / "run"));
+    expect_refusal(place, place.train("run", overrides), {words});
   };
   const std::string losses = "losses=[{name: distillation}]";
   expect_refused({losses, "distillation.teacher=three/" + kBest.string()}, "num_classes 3, the network 2");
@@ -284,8 +223,7 @@ const std::vector<std::string> kTwoStages = {
 
 TEST(KilledTraining, ResumesInWhicheverStageItWas) {
   const Workplace place;
-  expect_finishes(place.train("run", kTwoStages));
-  fs::rename(place / "run", place / "whole");  // the second run has the same name: configurations hold paths
+  expect_finishes(place.train("whole", kTwoStages));
   std::set<std::string> killed_in;
   const std::vector<Moment> moments = {{0, 0}, {1, 30}, {0, 60}, {1, 50}, {1, 20}, {1, 40}};
   train_with_interruptions(place, "run", kTwoStages, SIGKILL, moments, [&](const Ending& ending) {
@@ -305,8 +243,8 @@ TEST(Train, ASecondStageStartsFromTheFirstOnesBest) {
   const Workplace place;
   expect_finishes(place.train("run", {kTwoStages[0], "trainer.epochs=1"}));
   const std::string log = bytes_of(place / "run/full/log.txt");
-  EXPECT_THAT(log, HasSubstr("initialised from " + (place / "run/encoder" / kBest).string()));
-  EXPECT_THAT(bytes_of(place / "run/full/config.yaml"), HasSubstr((place / "run/encoder" / kBest).string()));
+  EXPECT_THAT(log, HasSubstr("initialised from run/encoder/" + kBest.string()));
+  EXPECT_THAT(bytes_of(place / "run/full/config.yaml"), HasSubstr("init_from: ../encoder/" + kBest.string()));
   const Ending ending = place.command({"evaluate", "--run", "run", "--list", "val.txt", "--json", "-"}).run();
   EXPECT_EQ(ending.exit_code, 0) << ending.err;
 }
@@ -316,6 +254,7 @@ TEST(Train, MistakesOfALaterStageShowBeforeTheFirstOneTrains) {
   const Ending size =
       place.train("run", {"stages=[{name: a}, {name: b, preprocessing: {size: [50, 50]}}]"}).run();
   EXPECT_EQ(size.exit_code, 2);
+  EXPECT_THAT(size.err, HasSubstr("stage b: input size"));
   const Ending start =
       place.train("run", {"stages=[{name: a}, {name: b, model: {name: portraitnet}, init_from: a/best}]"})
           .run();
@@ -326,7 +265,11 @@ TEST(Train, MistakesOfALaterStageShowBeforeTheFirstOneTrains) {
 
 TEST(Train, AveragedWeightsAreEvaluatedBesideTheOthers) {
   const Workplace place;
-  expect_finishes(place.train("run", {"trainer.ema_decay=0.9", "trainer.epochs=2"}));
+  const Ending trained = place.train("run", {"trainer.ema_decay=0.9", "trainer.epochs=2"}).run();
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err,
+              ::testing::ContainsRegex("epoch 2/2 .* val foreground IoU [0-9.]+ \\(averaged [0-9.]+\\)"));
+  EXPECT_THAT(trained.err, HasSubstr("done: best of the averaged weights epoch"));
   expect_finishes(place.train("plain", {"trainer.epochs=2"}));
   EXPECT_THAT(lines_of(bytes_of(place / "run/metrics.csv")).front(), HasSubstr(",val_ema_iou_foreground,"));
   const auto last = Safetensors::parse(bytes_of(place / "run" / kLast));
@@ -381,6 +324,13 @@ TEST(KilledTraining, ResumesWithATeacher) {
   EXPECT_THAT(metrics.front(), HasSubstr("distillation.mask"));
   EXPECT_THAT(bytes_of(place / "whole/config.yaml"),
               HasSubstr("teacher: " + (place / "teacher" / kBest).string()));
+
+  EXPECT_THAT(bytes_of(place / "whole/log.txt"),
+              HasSubstr("teacher " + (place / "teacher" / kBest).string() + " (sha256 "));
+
+  fs::copy_file(place / "alone" / kBest, place / "teacher" / kBest, fs::copy_options::overwrite_existing);
+  expect_refusal(place, place.resume("killed"),
+                 {"best.safetensors: is not the teacher that the run began with"});
 
   fs::rename(place / "teacher", place / "elsewhere");
   const Ending ending = place.resume("killed").run();

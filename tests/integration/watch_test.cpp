@@ -10,6 +10,7 @@
 
 #include "support/command.h"
 #include "support/event_file.h"
+#include "support/runs.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -22,13 +23,6 @@ using ::testing::Not;
 
 constexpr std::size_t kEpochs = 4;  // of Workplace's configuration
 const fs::path kEvents = "events.out.tfevents.0000000000.portraitseg";
-const fs::path kLast = "checkpoints/last.safetensors";
-
-void expect_finishes(const Command& command) {
-  const Ending ending = command.run();
-  EXPECT_EQ(ending.exit_code, 0) << ending.err;
-  EXPECT_EQ(ending.signal, 0);
-}
 
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;

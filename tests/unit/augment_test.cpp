@@ -215,6 +215,27 @@ TEST(Augment, WithoutAffineTheImageIsResized) {
   EXPECT_TRUE(same(result.mask, mask));
 }
 
+TEST(Augment, WhereTheImageDoesNotReachTheLabelIsBackgroundOrIgnored) {
+  AugmentOptions options = nothing();
+  options.affine.enabled = true;
+  options.affine.rotation_deg = options.affine.shift = 0;
+  options.affine.scale = {0.5, 0.5};
+  Sample all_portrait = sample({64, 64});
+  all_portrait.mask.setTo(1);
+  const auto mask = [&] {
+    Random random = generator(0);
+    return augment(all_portrait, {64, 64}, options, random).mask;
+  };
+  const cv::Mat background = mask();
+  const double reached = cv::countNonZero(background == 1);
+  EXPECT_NEAR(reached, 32 * 32, 200);
+  EXPECT_EQ(cv::countNonZero(background == 0), 64 * 64 - reached);
+  options.affine.outside = Outside::kIgnored;
+  const cv::Mat ignored = mask();
+  EXPECT_TRUE(same(ignored == 1, background == 1));
+  EXPECT_EQ(cv::countNonZero(ignored == kIgnore), 64 * 64 - reached);
+}
+
 TEST(Augment, FlipTurnsImageAndMask) {
   const Sample s = sample();
   AugmentOptions options = nothing();

@@ -60,7 +60,10 @@ TEST_F(Stages, AreTheirKeysOverTheRestOfTheFile) {
   EXPECT_EQ(encoder.config.optimizer.options->lr, 0.5);
   EXPECT_EQ(full.config.model.name, "sinet");
   EXPECT_EQ(full.config.trainer.epochs, 7);
-  EXPECT_EQ(full.start_file("run"), std::filesystem::path("run/encoder/checkpoints/best.safetensors"));
+  EXPECT_FALSE(plan.start(0));
+  ASSERT_TRUE(plan.start(1));
+  EXPECT_EQ(plan.start(1)->stage, "encoder");
+  EXPECT_EQ(plan.config_of(1).model.init_from, "../encoder/checkpoints/best.safetensors");
 }
 
 TEST_F(Stages, AFileWithoutThemIsItsOnlyStage) {
@@ -113,6 +116,17 @@ TEST_F(Stages, AnOverrideOfOneOfThemStandsOverThoseOfAll) {
   EXPECT_EQ(plan.stages[1].init_from, "");
   EXPECT_EQ(plan.stages[1].config.trainer.epochs, 2);
   EXPECT_EQ(load("trainer: {epochs: 3}\n", {"stages=[{name: a}]"}).stages[0].config.trainer.epochs, 3);
+}
+
+TEST_F(Stages, AnotherNameOnTheCommandLineDropsTheFormerThingsOptionsInAllOfThem) {
+  const TrainingPlan plan = load(
+      "stages: [{name: a, optimizer: {lr: 0.1, betas: [0.8, 0.9]}}, "
+      "{name: b, optimizer: {name: rmsprop, alpha: 0.5}}, {name: c, optimizer: {name: sgd, momentum: "
+      "0.3}}]\n",
+      {"optimizer.name=sgd"});
+  for (const Stage& stage : plan.stages) EXPECT_EQ(stage.config.optimizer.name, "sgd");
+  EXPECT_EQ(plan.stages[0].config.optimizer.options->lr, 0.1);
+  EXPECT_THAT(plan.stages[2].config.yaml(), HasSubstr("momentum: 0.3"));
 }
 
 TEST_F(Stages, ReadBackWhatTheyWrite) {
@@ -184,6 +198,8 @@ TEST_F(Stages, TheRunFolderOfAPlanIsTheOneOfItsLastStage) {
   make_folder(path / "full");
   write_file(path / "full" / "config.yaml", plan.stages[1].config.yaml());
   EXPECT_EQ(RunFolder::open(path).path(), path / "full");
+  EXPECT_EQ(RunFolder::whole(path / "full"), std::filesystem::canonical(path));
+  EXPECT_EQ(RunFolder::whole(path), path);
 }
 
 }  // namespace

@@ -18,15 +18,18 @@ struct MemoryOptions : DatasetOptions {
   void fields(Fields& /*f*/) override {}
   std::unique_ptr<Dataset> open(const std::string& list, OnError /*on_error*/) const override {
     auto dataset = std::make_unique<testing::MemoryDataset>();
-    for (int i = 0; i < 2; ++i) {
+    cv::RNG random;
+    for (int i = 0; i < images; ++i) {
       Sample sample =
-          testing::plain_sample(std::to_string(i), cv::Scalar(90 + 40 * i, 120, 60), 40, {64, 64});
-      cv::randu(sample.image.rowRange(0, 40), 0, 255);
+          testing::plain_sample(std::to_string(i), cv::Scalar(90 + 40 * (i % 4), 120, 60), 40, {64, 64});
+      cv::Mat noisy = sample.image.rowRange(0, 40);
+      random.fill(noisy, cv::RNG::UNIFORM, 0, 255);
       dataset->add(sample);
     }
     dataset->list = list;
     return dataset;
   }
+  int images = 2;
 };
 
 RunConfig portraitnet_recipe() {
@@ -173,14 +176,17 @@ TEST(Trainer, SaysOnceWhyItsNetworkDoesNotRunFused) {
   EXPECT_NE(listener.reasons[0].find("dropout"), std::string::npos);
 }
 
-/// Its fourth answer in training is no number: in the second epoch, since the first answer is the trainer's trial.
+/// Some of its answers in training are no numbers: the fourth, which of two images is in the second epoch, since the first
+/// answer is the trainer's trial.
 struct NanAtTimes : WithDropout {
   SegmentationOutput forward(const torch::Tensor& image) override {
     torch::Tensor logits = convolution(image);
-    if (is_training() && ++*calls == 4) logits = logits * std::numeric_limits<double>::quiet_NaN();
+    if (is_training() && ++*calls >= first && *calls <= last)
+      logits = logits * std::numeric_limits<double>::quiet_NaN();
     return {logits, {}, {}};
   }
   std::shared_ptr<int> calls;
+  int first = 4, last = 4;
 };
 
 struct NanAtTimesOptions : ModelOptions {
@@ -188,8 +194,10 @@ struct NanAtTimesOptions : ModelOptions {
   std::shared_ptr<SegmentationModel> build() const override {
     auto model = std::make_shared<NanAtTimes>();
     model->calls = calls;
+    model->last = last;
     return model;
   }
+  int last = 4;
   std::shared_ptr<int> calls = std::make_shared<int>(0);
 };
 
@@ -238,6 +246,46 @@ TEST(Trainer, SkipsAStepWhoseLossIsNoNumberIfToldTo) {
   EXPECT_NE(listener.skips[0].find("epoch 2, batch 1"), std::string::npos) << listener.skips[0];
   for (const auto& parameter : trainer.model().parameters())
     EXPECT_TRUE(parameter.isfinite().all().item<bool>());
+}
+
+TEST(Trainer, SaysOfAFewSkippedStepsAnEpochWhereTheyWereAndCountsAll) {
+  RunConfig config = nan_recipe(OnNan::kSkip);
+  config.trainer.epochs = 1;
+  auto network = std::make_shared<NanAtTimesOptions>();
+  network->last = 8;
+  config.model.options = network;
+  auto data = std::make_shared<MemoryOptions>();
+  data->images = 8;
+  config.data.options = data;
+  const Device device(config.device);
+  Trainer trainer(config, device);
+  const testing::TemporaryFolder folder;
+  Listener listener;
+  trainer.train(RunFolder::create(folder.path() / "run", trainer.config(), device), {&listener},
+                [] { return false; });
+  EXPECT_EQ(trainer.progress().history.at(0).skipped, 5);
+  ASSERT_EQ(listener.skips.size(), 3u);
+  EXPECT_NE(listener.skips[2].find("epoch 1, batch 5"), std::string::npos) << listener.skips[2];
+}
+
+TEST(Trainer, PatienceBeginsWithTheFirstEpochThatFindsAnything) {
+  TrainerOptions options;
+  options.epochs = 100;
+  options.patience = 3;
+  Progress progress;
+  progress.epoch = 10;
+  const auto finished = [&](Best best, Best best_ema = {}) {
+    progress.best = best;
+    progress.best_ema = best_ema;
+    return Trainer::finished(progress, options);
+  };
+  EXPECT_FALSE(finished({1, 0})) << "ten epochs of nothing";
+  EXPECT_TRUE(finished({7, 0.1}));
+  EXPECT_FALSE(finished({8, 0.1}));
+  EXPECT_FALSE(finished({7, 0.1}, {8, 0.2}));
+  EXPECT_TRUE(finished({7, 0.1}, {8, 0}));
+  progress.epoch = 100;
+  EXPECT_TRUE(finished({1, 0}));
 }
 
 }  // namespace

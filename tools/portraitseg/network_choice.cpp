@@ -22,7 +22,8 @@ RunConfig config_of_network(const std::string& model, const std::vector<std::str
 
 void add_network_options(CLI::App& command, NetworkArguments& arguments, const std::string& what) {
   command.add_option("--run", arguments.run, "run folder; its best checkpoint is " + what);
-  command.add_option("--weights", arguments.weights, "weights file (.safetensors, .pth or a checkpoint)");
+  command.add_option("--weights", arguments.weights,
+                     "weights file (.safetensors, .pth, a checkpoint) or run folder");
   command.add_option("--config", arguments.config, "configuration; default: the one that the weights carry");
   command.add_option("--set", arguments.overrides, "overrides a value of the configuration: key.sub=value")
       ->take_all();
@@ -32,7 +33,7 @@ std::filesystem::path weights_path(const std::string& verb, const NetworkArgumen
   if (!arguments.run.empty() && !arguments.weights.empty())
     throw UserError(verb + " takes either --run or --weights, not both");
   if (!arguments.run.empty()) return trained_weights(RunFolder::open(arguments.run).path());
-  if (arguments.weights.empty()) throw UserError(verb + " needs --run or --weights");
+  if (arguments.weights.empty()) throw UserError(verb + " needs either --run or --weights");
   return trained_weights(arguments.weights);
 }
 

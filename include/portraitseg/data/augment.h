@@ -13,6 +13,9 @@
 
 namespace portraitseg {
 
+/// What the label is where the image does not reach.
+enum class Outside { kBackground, kIgnored };
+
 /// Rotation, scale and shift about the centre, applied to every image.
 struct AffineOptions {
   bool enabled = true;  ///< false: the image is resized to the output size, aspect ratio ignored
@@ -20,6 +23,7 @@ struct AffineOptions {
   std::vector<double> scale = {0.5, 1.5};  ///< relative to the size that fills the output on average
   double shift = 0.25;
   std::int64_t border = 128;
+  Outside outside = Outside::kBackground;
   void fields(Fields& f);
 };
 
@@ -85,8 +89,9 @@ AugmentDraws draw_augment(const AugmentOptions& options, cv::Size output, Random
 struct Augmented {
   cv::Mat image;     ///< output size, CV_32FC3, BGR, 0..255, not rounded
   cv::Mat deformed;  ///< before colour, blur and noise: the teacher's input in PortraitNet's consistency loss
-  cv::Mat mask;      ///< output size, CV_8UC1, class index or kIgnore; 0 where the image did not reach
-  cv::Mat prior;     ///< output size, CV_32FC1, 0..1; empty: there is none
+  cv::Mat
+      mask;  ///< output size, CV_8UC1, class index or kIgnore; where the image did not reach as AffineOptions::outside says
+  cv::Mat prior;  ///< output size, CV_32FC1, 0..1; empty: there is none
 
   /// Image and mask were warped once more while the prior stayed, see add_prior(): such labels are not smoothed.
   bool moved = false;
