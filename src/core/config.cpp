@@ -269,6 +269,13 @@ Config Config::parse(const std::string& yaml, const std::string& source,
   return config;
 }
 
+Config Config::part(ConfigNode map) {
+  Config config;
+  config.root_ = std::move(map);
+  config.written_ = config.root_;
+  return config;
+}
+
 Config Config::spread(const std::string& list) const {
   std::vector<Override> of_all, of_items;
   ConfigNode rest = written_;

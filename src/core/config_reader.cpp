@@ -223,6 +223,8 @@ class Reader final : public Fields {
     return values;
   }
 
+  ConfigNode read(const ConfigNode& node, const Field&, const ConfigNode&) const { return node; }
+
   void check_range(const ConfigNode& node, const Field& field, double value) const {
     if (value >= field.range.min && value <= field.range.max) return;
     std::string allowed;

@@ -49,6 +49,24 @@ std::string text(const std::vector<T>& values) {
   return list + "]";
 }
 
+std::string text(const ConfigNode& node) {
+  std::string inside;
+  const auto add = [&](const std::string& part) { inside += (inside.empty() ? "" : ", ") + part; };
+  switch (node.kind) {
+    case ConfigNode::Kind::kNull:
+      return "null";
+    case ConfigNode::Kind::kScalar:
+      return text(node.scalar);
+    case ConfigNode::Kind::kList:
+      for (const auto& item : node.items) add(text(item));
+      return "[" + inside + "]";
+    case ConfigNode::Kind::kMap:
+      for (const auto& entry : node.entries) add(text(entry.key) + ": " + text(entry.value));
+      return "{" + inside + "}";
+  }
+  return "";
+}
+
 /// Block-style YAML, two blanks a level.
 class Writer final : public Fields {
  public:
@@ -98,6 +116,10 @@ class Writer final : public Fields {
 };
 
 }  // namespace
+
+std::string ConfigNode::yaml() const {
+  return text(*this);
+}
 
 std::unique_ptr<Fields> ConfigWriter::writer(Style style) {
   return std::make_unique<Writer>(style);

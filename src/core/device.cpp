@@ -1,6 +1,7 @@
 #include "portraitseg/core/device.h"
 
 #include <cstdlib>
+#include <sstream>
 #include <thread>
 
 #include <opencv2/core/utility.hpp>
@@ -100,6 +101,17 @@ std::int64_t Device::threads() const {
 
 std::string Device::description() const {
   return device_.str() + ", " + std::to_string(threads()) + " threads";
+}
+
+std::vector<std::string> visible_devices() {
+  const char* listed = std::getenv(kVisibleDevices);
+  std::vector<std::string> names;
+  std::istringstream list(listed == nullptr ? "" : listed);
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  const std::size_t count = torch::cuda::device_count();
+  for (std::size_t i = names.size(); i < count; ++i) names.push_back(std::to_string(i));
+  names.resize(count);
+  return names;
 }
 
 }  // namespace portraitseg

@@ -12,6 +12,16 @@ bool is_folder_name(const std::string& name) {
   return !name.empty() && name.find_first_not_of(kLetters) == std::string::npos;
 }
 
+void absolute(std::string& file) {
+  if (!file.empty()) file = std::filesystem::absolute(file).lexically_normal().string();
+}
+
+/// Whether a list is a path from the working folder: it is looked for in the data set's first, and a plain word names a split.
+bool is_list_of_working_folder(const std::filesystem::path& list, const std::filesystem::path& root) {
+  const bool path = list.has_extension() || list.has_parent_path();
+  return path && !std::filesystem::exists(root / list) && std::filesystem::is_regular_file(list);
+}
+
 }  // namespace
 
 void Stage::fields(Fields& f) {
@@ -89,6 +99,18 @@ TrainingPlan TrainingPlan::load(const std::filesystem::path& file,
     config.read(plan.stages.emplace_back().config);
   }
   return plan;
+}
+
+void TrainingPlan::make_absolute() {
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    RunConfig& config = stages[i].config;
+    config.data.options->make_absolute();
+    for (std::string* list : {&config.data.train_list, &config.data.val_list}) {
+      if (is_list_of_working_folder(*list, config.data.options->root)) absolute(*list);
+    }
+    absolute(config.model.init_from);
+    if (!teacher(i)) absolute(config.distillation.teacher);
+  }
 }
 
 std::string TrainingPlan::yaml(ConfigWriter::Style style) const {

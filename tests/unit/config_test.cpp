@@ -221,5 +221,28 @@ TEST(ConfigTest, AliasesCannotMultiplyWithoutBound) {
   }
 }
 
+/// Options with a field that takes any value.
+struct FreeOptions {
+  ConfigNode value;
+
+  void fields(Fields& f) { f("value", value, "whatever"); }
+};
+
+TEST(Config, AnyValueIsKeptAsItWasWrittenAndItsTextReadsBackTheSame) {
+  const std::string text =
+      "{a: [1, -2.50, [x, \"no: 1\"]], \"b c\": null, d: \"\", e: {}, f: [], g: \"-\", h: \"null\"}";
+  FreeOptions options;
+  Config::parse("value: " + text + "\n", "t").read(options);
+  EXPECT_EQ(
+      options.value.yaml(),
+      "{a: [1, \"-2.50\", [x, \"no: 1\"]], \"b c\": null, d: \"\", e: {}, f: [], g: \"-\", h: \"null\"}");
+  FreeOptions again;
+  Config::parse(ConfigWriter::yaml(options), "t").read(again);
+  EXPECT_EQ(again.value.yaml(), options.value.yaml());
+  EXPECT_EQ(again.value.find("b c")->kind, ConfigNode::Kind::kNull);
+  EXPECT_EQ(again.value.find("h")->kind, ConfigNode::Kind::kScalar);
+  EXPECT_EQ(options.value.place.text(), "t:1:8");
+}
+
 }  // namespace
 }  // namespace portraitseg

@@ -10,6 +10,7 @@ namespace portraitseg {
 using Action = std::function<int()>;
 
 void add_train(CLI::App& app, Action& action);
+void add_sweep(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_predict(CLI::App& app, Action& action);
 void add_summary(CLI::App& app, Action& action);

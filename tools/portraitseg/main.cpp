@@ -32,6 +32,7 @@ int fail(std::string message, int code) {
 void wait_passively(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   const bool computes = verb == "train" || verb == "evaluate" || verb == "predict" || verb == "benchmark" ||
+                        verb == "sweep" ||
                         (verb == "dataset" && argc > 2 && std::string(argv[2]) == "extend");
   if (!computes || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 0);
@@ -60,6 +61,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(0, 1);  // none is refused below, with the known ones
   portraitseg::Action action;
   portraitseg::add_train(app, action);
+  portraitseg::add_sweep(app, action);
   portraitseg::add_evaluate(app, action);
   portraitseg::add_compare(app, action);
   portraitseg::add_predict(app, action);

@@ -41,19 +41,6 @@ void catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-/// The paths must hold wherever the run is resumed from. What is an earlier stage's is found in the run itself.
-void make_absolute(TrainingPlan& plan) {
-  const auto absolute = [](std::string& file) {
-    if (!file.empty()) file = fs::absolute(file).lexically_normal().string();
-  };
-  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    RunConfig& config = plan.stages[i].config;
-    config.data.options->make_absolute();
-    absolute(config.model.init_from);
-    if (!plan.teacher(i)) absolute(config.distillation.teacher);
-  }
-}
-
 /// What model.init_from gave: numbers and a few keys; all keys stand in the log file.
 void say_load(const fs::path& file, const PartialLoad& load) {
   constexpr std::size_t kShown = 3;
@@ -217,7 +204,7 @@ int train_anew(const TrainArguments& arguments) {
   session.output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
                                             : fs::path(arguments.output);
   RunFolder::refuse_if_taken(session.output);
-  make_absolute(plan);
+  plan.make_absolute();
   check_plan(plan);
   if (plan.staged()) {
     try_data(plan);

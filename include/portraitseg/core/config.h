@@ -14,6 +14,8 @@
 
 namespace portraitseg {
 
+struct ConfigNode;
+
 /// Bounds of a number, both included.
 struct Range {
   double min = -std::numeric_limits<double>::infinity();
@@ -35,14 +37,14 @@ using Names = std::vector<std::pair<const char*, E>>;
 ///     }
 class Fields {
  public:
-  using Value =
-      std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
-                   std::vector<double>*, std::vector<std::string>*, std::vector<std::vector<std::int64_t>>*>;
+  using Value = std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
+                             std::vector<double>*, std::vector<std::string>*,
+                             std::vector<std::vector<std::int64_t>>*, ConfigNode*>;
 
   virtual ~Fields() = default;
 
   /// A bool, integer, floating-point number, string, or a list of these. `range` holds for every number in it.
-  /// Where a list of strings is expected, one alone is a list of one.
+  /// Where a list of strings is expected, one alone is a list of one. A ConfigNode takes any value, as it was written.
   template <class T>
   void operator()(const char* name, T& value, const char* doc, Range range = {}) {
     scalar({name, doc, range, {}}, Value(&value));
@@ -149,6 +151,9 @@ struct ConfigNode {
   std::vector<Entry> entries;     ///< of a map, in the order of the file
 
   const ConfigNode* find(const std::string& key) const;
+
+  /// In one line, which reads back as the same: {a: [1, x], b: "no: 1"}.
+  std::string yaml() const;
 };
 
 struct ConfigNode::Entry {
@@ -178,6 +183,9 @@ class Config {
   /// The same from text; `source` names it in messages.
   static Config parse(const std::string& yaml, const std::string& source,
                       const std::vector<std::string>& overrides = {});
+
+  /// A map inside of a configuration, to be read alone.
+  static Config part(ConfigNode map);
 
   /// Reads every field that the configuration sets; the others keep their values.
   /// @throws ConfigError for an unknown key, a wrong type, a value out of range: place, key, nearest or allowed words.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <torch/nn/module.h>
 #include <torch/types.h>
@@ -67,5 +68,11 @@ class Device {
   bool fused_, cuda_graphs_;
   torch::Dtype dtype_, autocast_dtype_;
 };
+
+/// The environment variable by which a process is shown some of the machine's accelerators.
+constexpr const char* kVisibleDevices = "CUDA_VISIBLE_DEVICES";
+
+/// The accelerators that this process sees, each as the value of kVisibleDevices that shows it alone to another process.
+std::vector<std::string> visible_devices();
 
 }  // namespace portraitseg

@@ -16,7 +16,8 @@ enum class Purpose : std::uint64_t {
   kSplit = 6,
   kCompose = 7,
   kPerturb = 8,
-  kResample = 9
+  kResample = 9,
+  kSweep = 10
 };
 
 /// A generator keyed by (seed, key...): the stream depends on nothing else, neither on the thread that draws

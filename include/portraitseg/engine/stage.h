@@ -45,6 +45,10 @@ struct TrainingPlan {
   /// wherever the whole run lies.
   RunConfig config_of(std::size_t i) const;
 
+  /// Makes paths of data and weights absolute, so that they hold from any working folder; an earlier stage's checkpoint is found in
+  /// the run itself. @throws DataError for a file that is not there.
+  void make_absolute();
+
   /// Every field with its present value; load() reads it back.
   std::string yaml(ConfigWriter::Style style = ConfigWriter::Style::kPlain) const;
 

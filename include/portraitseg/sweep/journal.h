@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace portraitseg {
+
+/// The epoch that a finished trial is judged by.
+struct TrialResult {
+  std::int64_t epochs = 0;  ///< that it was trained
+  std::int64_t best_epoch = 0;
+  std::map<std::string, double> figures;  ///< of that epoch's validation, percent
+  std::string protocol, list_sha256;
+  std::int64_t images = 0;  ///< of the list
+};
+
+/// A line of journal.jsonl.
+struct TrialEvent {
+  enum class Kind {
+    kStarted,   ///< by a worker: `pid`
+    kFinished,  ///< `result`
+    kFailed,    ///< `exit_code`, `error`
+    kStopped,   ///< killed by `signal`, or asked to: `exit_code`. To be continued
+  };
+  Kind kind = Kind::kStarted;
+  std::string trial;
+  std::int64_t attempt = 1;  ///< the trial's starts so far
+  std::int64_t pid = 0;
+  double seconds = 0;  ///< of this attempt
+  int exit_code = 0, signal = 0;
+  std::string error;  ///< the worker's one line
+  TrialResult result;
+};
+
+/// What the events of a trial come to.
+struct TrialHistory {
+  enum class State { kNew, kUnfinished, kFinished, kFailed };
+  State state = State::kNew;
+  std::int64_t attempts = 0;
+  double seconds = 0;  ///< of the attempts whose end is known
+  std::string error;   ///< of the last failure
+  TrialResult result;
+};
+
+/// "new", "unfinished", "finished", "failed".
+const char* word(TrialHistory::State state);
+
+/// journal.jsonl: one JSON object a line, each written at once and synced, none ever changed. Times are UTC.
+class Journal {
+ public:
+  /// Reads what is there; a last line without an end, which a killed program leaves, counts as not written.
+  /// @throws DataError for a line that is no event.
+  explicit Journal(std::filesystem::path path);
+
+  /// @throws DataError if it cannot be written.
+  void add(const TrialEvent& event);
+
+  TrialHistory of(const std::string& trial) const;
+
+ private:
+  void count(const TrialEvent& event);
+
+  std::filesystem::path path_;
+  std::uintmax_t whole_ = 0;  ///< bytes of whole lines
+  bool torn_ = false;
+  std::map<std::string, TrialHistory> histories_;
+};
+
+}  // namespace portraitseg

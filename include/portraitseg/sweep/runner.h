@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "portraitseg/sweep/journal.h"
+#include "portraitseg/sweep/launcher.h"
+#include "portraitseg/sweep/sweep_folder.h"
+
+namespace portraitseg {
+
+struct RunnerOptions {
+  std::int64_t restarts = 3;  ///< of a trial whose worker was killed, before it counts as failed
+  bool retry_failed = false;  ///< trials that failed before are tried once more
+};
+
+/// Told what a sweep does; every method may be left as it is.
+class SweepObserver {
+ public:
+  virtual ~SweepObserver() = default;
+  virtual void started(const StoredTrial& /*trial*/, bool /*resumed*/) {}
+
+  /// @param left trials that are yet to end
+  virtual void ended(const StoredTrial& /*trial*/, const TrialEvent& /*event*/, std::size_t /*left*/) {}
+
+  /// Once for each trial that another process trains.
+  virtual void waits(const StoredTrial& /*trial*/, const std::string& /*why*/) {}
+};
+
+/// How many trials there are of each state.
+struct SweepOutcome {
+  std::size_t finished = 0, failed = 0, unfinished = 0;
+};
+
+/// Trains every trial that is not finished, as many at a time as the sweep has workers, each by `portraitseg train`; a worker that was
+/// killed is started again from its checkpoint, one that ends with an error is recorded. Keeps journal and results.csv.
+/// The caller holds the sweep's folder locked.
+/// @param stop once it is true, the workers are asked to stop, and the sweep ends with the last of them
+/// @throws UserError if the journal cannot be written or no worker be started; the workers then end with this process.
+SweepOutcome run_sweep(const SweepFolder& folder, Launcher& launcher, const RunnerOptions& options,
+                       SweepObserver& observer, const std::function<bool()>& stop);
+
+/// Of the trials as the journal has them.
+SweepOutcome outcome(const StoredSweep& sweep, const Journal& journal);
+
+}  // namespace portraitseg

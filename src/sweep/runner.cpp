@@ -1,0 +1,226 @@
+#include "portraitseg/sweep/runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <deque>
+#include <map>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/core/folder_lock.h"
+#include "portraitseg/core/stopwatch.h"
+
+namespace portraitseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using Kind = TrialEvent::Kind;
+using State = TrialHistory::State;
+
+constexpr auto kLook = std::chrono::milliseconds(20);         // from one look at the workers to the next
+constexpr auto kLookAtLock = std::chrono::milliseconds(500);  // of a trial that another process trains
+
+/// The last line that a worker printed, which says why it failed.
+std::string last_words(const fs::path& output) {
+  constexpr std::size_t kLongest = 500;
+  std::string text = read_file(output);
+  text.erase(text.find_last_not_of("\r\n") + 1);
+  text = text.substr(text.find_last_of("\r\n") + 1);  // npos + 1 is 0
+  const std::string prefix = "portraitseg: ";
+  if (text.rfind(prefix, 0) == 0) text.erase(0, prefix.size());
+  return text.substr(0, kLongest);
+}
+
+bool names_a_device(const TrainingPlan& plan) {
+  return std::any_of(plan.stages.begin(), plan.stages.end(), [](const Stage& stage) {
+    return stage.config.device.name.find(':') != std::string::npos;
+  });
+}
+
+class Runner {
+ public:
+  Runner(const SweepFolder& folder, Launcher& launcher, const RunnerOptions& options, SweepObserver& observer)
+      : folder_(folder),
+        launcher_(launcher),
+        options_(options),
+        observer_(observer),
+        journal_(folder.journal()),
+        workers_(static_cast<std::size_t>(folder.sweep().workers)) {
+    for (const StoredTrial& trial : folder.sweep().trials) {
+      const State state = journal_.of(trial.id).state;
+      if (state == State::kFinished || (state == State::kFailed && !options.retry_failed)) continue;
+      queue_.push_back({&trial, Clock::now()});
+    }
+  }
+
+  SweepOutcome run(const std::function<bool()>& stop) {
+    folder_.write_results(journal_);
+    bool stopping = false;
+    for (;;) {
+      if (!stopping && stop()) {
+        stopping = true;
+        for (const auto& [unused, worker] : running_) launcher_.stop(worker.job);
+      }
+      reap(stopping);
+      if (!stopping) start_workers();
+      if (running_.empty() && (stopping || queue_.empty())) break;
+      std::this_thread::sleep_for(kLook);
+    }
+    return outcome(folder_.sweep(), journal_);
+  }
+
+ private:
+  struct Waiting {
+    const StoredTrial* trial;
+    Clock::time_point not_before;
+  };
+
+  struct Worker {
+    const StoredTrial* trial;
+    std::int64_t job, attempt;
+    Clock::time_point start;
+  };
+
+  void start_workers() {
+    for (std::size_t slot = 0; slot < workers_; ++slot) {
+      if (running_.count(slot) > 0) continue;
+      const StoredTrial* trial = take();
+      if (trial == nullptr) return;
+      start(*trial, slot);
+    }
+  }
+
+  /// The next trial that nobody trains; nullptr: none just now.
+  const StoredTrial* take() {
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+      Waiting& waiting = queue_[i];
+      if (Clock::now() < waiting.not_before) continue;
+      if (is_locked(*waiting.trial)) {
+        waiting.not_before = Clock::now() + kLookAtLock;
+        continue;
+      }
+      const StoredTrial* trial = waiting.trial;
+      queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
+      return trial;
+    }
+    return nullptr;
+  }
+
+  /// Such as by a worker of a sweep that was killed, which is about to end.
+  bool is_locked(const StoredTrial& trial) {
+    if (!fs::is_directory(folder_.run(trial.id))) return false;
+    try {
+      const FolderLock free(folder_.run(trial.id));
+      return false;
+    } catch (const UserError& error) {
+      if (told_.insert(trial.id).second) observer_.waits(trial, error.what());
+      return true;
+    }
+  }
+
+  void start(const StoredTrial& trial, std::size_t slot) {
+    const bool resumed = fs::exists(folder_.run(trial.id) / "config.yaml");
+    const std::string run = folder_.run(trial.id).string(), config = folder_.config(trial.id).string();
+    Job job = {{"train", "--resume", run}, folder_.output(trial.id), slot, true};
+    if (!resumed) {
+      const std::string threads = "device.threads=" + std::to_string(folder_.sweep().threads);
+      job.arguments = {"train", "--config", config, "--output", run, "--set", threads};
+    }
+    job.any_device = !names_a_device(TrainingPlan::load(config));
+    Worker worker = {&trial, launcher_.start(job), journal_.of(trial.id).attempts + 1, Clock::now()};
+    TrialEvent event = event_of(worker, Kind::kStarted);
+    event.seconds = 0;
+    journal_.add(event);
+    running_[slot] = worker;
+    observer_.started(trial, resumed);
+  }
+
+  void reap(bool stopping) {
+    for (auto entry = running_.begin(); entry != running_.end();) {
+      const auto end = launcher_.end(entry->second.job);
+      if (!end) {
+        ++entry;
+        continue;
+      }
+      const Worker worker = entry->second;
+      entry = running_.erase(entry);
+      record(worker, *end, stopping);
+    }
+  }
+
+  static TrialEvent event_of(const Worker& worker, Kind kind) {
+    TrialEvent event;
+    event.kind = kind;
+    event.trial = worker.trial->id;
+    event.attempt = worker.attempt;
+    event.pid = worker.job;
+    event.seconds = seconds_since(worker.start);
+    return event;
+  }
+
+  void record(const Worker& worker, const JobEnd& end, bool stopping) {
+    TrialEvent event = event_of(worker, Kind::kFailed);
+    event.exit_code = end.signal == 0 ? end.exit_code : 0;
+    event.signal = end.signal;
+    const bool stopped = end.signal != 0 || end.exit_code == 128 + SIGTERM || end.exit_code == 128 + SIGINT;
+    if (stopped && (stopping || restarts_[event.trial]++ < options_.restarts)) {
+      event.kind = Kind::kStopped;
+      if (!stopping) queue_.push_front({worker.trial, Clock::now()});
+    } else if (stopped) {
+      event.error = "its worker was killed " + std::to_string(options_.restarts + 1) + " times";
+    } else if (end.exit_code == 0) {
+      finish(event);
+    } else {
+      event.error = last_words(folder_.output(event.trial));
+    }
+    journal_.add(event);
+    if (event.kind == Kind::kFinished) folder_.write_results(journal_);
+    observer_.ended(*worker.trial, event, queue_.size() + running_.size());
+  }
+
+  void finish(TrialEvent& event) const {
+    try {
+      event.result = folder_.result(event.trial);
+      event.kind = Kind::kFinished;
+    } catch (const UserError& error) {
+      event.error = error.what();
+    }
+  }
+
+  const SweepFolder& folder_;
+  Launcher& launcher_;
+  const RunnerOptions& options_;
+  SweepObserver& observer_;
+  Journal journal_;
+  std::size_t workers_;
+  std::deque<Waiting> queue_;
+  std::map<std::size_t, Worker> running_;  ///< by slot
+  std::map<std::string, std::int64_t> restarts_;
+  std::set<std::string> told_;
+};
+
+}  // namespace
+
+SweepOutcome run_sweep(const SweepFolder& folder, Launcher& launcher, const RunnerOptions& options,
+                       SweepObserver& observer, const std::function<bool()>& stop) {
+  return Runner(folder, launcher, options, observer).run(stop);
+}
+
+SweepOutcome outcome(const StoredSweep& sweep, const Journal& journal) {
+  SweepOutcome outcome;
+  for (const StoredTrial& trial : sweep.trials) {
+    const State state = journal.of(trial.id).state;
+    ++(state == State::kFinished ? outcome.finished
+       : state == State::kFailed ? outcome.failed
+                                 : outcome.unfinished);
+  }
+  return outcome;
+}
+
+}  // namespace portraitseg

@@ -1,0 +1,298 @@
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "portraitseg/core/folder_lock.h"
+#include "portraitseg/core/random.h"
+
+#include "support/command.h"
+#include "support/refusal.h"
+
+namespace portraitseg::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+/// A Workplace with sweep.yaml, whose trials train in about a second.
+class Sweeps : public ::testing::Test {
+ protected:
+  void write_sweep(const std::string& axes) const {
+    write_bytes(place_ / "sweep.yaml",
+                "base: config.yaml\n"
+                "set: [trainer.epochs=2, 'preprocessing.size=[32, 32]', trainer.checkpoint_every=2]\n" +
+                    axes);
+  }
+
+  /// `sweep --config sweep.yaml --output OUTPUT --workers 2 --threads 1`
+  Command sweep(const std::string& output, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {"sweep",     "--config", "sweep.yaml", "--output", output,
+                                          "--workers", "2",        "--threads",  "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return place_.command(arguments);
+  }
+  Command resume(const std::string& output, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {"sweep", "--resume", output};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return place_.command(arguments);
+  }
+
+  nlohmann::json plan(const std::string& output) const {
+    const Ending ending =
+        place_.command({"sweep", "plan", "--config", "sweep.yaml", "--output", output, "--json", "-"}).run();
+    EXPECT_EQ(ending.exit_code, 0) << ending.err;
+    return nlohmann::json::parse(ending.out);
+  }
+
+  /// The whole lines of a sweep's journal so far.
+  std::vector<nlohmann::json> journal(const std::string& output) const {
+    std::string text = bytes_of(place_ / output / "journal.jsonl");
+    text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
+    std::vector<nlohmann::json> events;
+    for (const auto& line : lines_of(text)) events.push_back(nlohmann::json::parse(line));
+    return events;
+  }
+
+  std::size_t count(const std::string& output, const std::string& event) const {
+    const auto events = journal(output);
+    return static_cast<std::size_t>(
+        std::count_if(events.begin(), events.end(), [&](const auto& e) { return e.at("event") == event; }));
+  }
+
+  /// Process ids of the workers that have started and not ended, as far as the journal knows.
+  std::vector<pid_t> workers(const std::string& output) const {
+    std::map<std::string, pid_t> running;
+    for (const auto& event : journal(output)) {
+      running.erase(event.at("trial"));
+      if (event.at("event") == "started") running[event.at("trial")] = event.at("pid");
+    }
+    std::vector<pid_t> pids;
+    for (const auto& [unused, pid] : running) pids.push_back(pid);
+    return pids;
+  }
+
+  bool is_training(const std::string& output) const {
+    for (const auto& event : journal(output)) {
+      if (fs::exists(place_ / output / "trials" / event.at("trial") / "checkpoints/last.safetensors"))
+        return true;
+    }
+    return false;
+  }
+
+  void expect_ends(const Command& command, int exit_code) const {
+    const Ending ending = command.run();
+    EXPECT_EQ(ending.exit_code, exit_code) << ending.err;
+  }
+
+  const Workplace place_;
+};
+
+/// Waits for the end of a sweep, which may take longer than one training.
+Ending wait(Process& process) {
+  for (int i = 0; i < 4 && process.running(); ++i) process.wait_until([] { return false; });
+  return process.wait();
+}
+
+/// Whether the process is there and computes: no zombie that was killed before.
+bool is_alive(pid_t pid) {
+  const std::string stat = bytes_of("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_end = stat.rfind(')');
+  return name_end != std::string::npos && stat.size() > name_end + 2 && stat[name_end + 2] != 'Z';
+}
+
+TEST_F(Sweeps, KilledTwiceAndItsWorkersThreeTimesEndsWithTheSameBytesAndTrainsNothingTwice) {
+  write_sweep(
+      "axes:\n"
+      "  model.decoder: [information_blocking, none]\n"
+      "  optimizer.lr: {from: 0.01, to: 0.04, count: 2, scale: log}\n"
+      "  trainer.seed: [1, 2, 3]\n");
+  Process calm = sweep("calm").start();
+  EXPECT_EQ(wait(calm).exit_code, 0) << calm.err();
+  ASSERT_EQ(count("calm", "finished"), 12U);
+
+  Random random(7, Purpose::kShuffle);
+  std::vector<std::string> blows = {"sweep", "sweep", "worker", "worker", "worker"};
+  std::vector<std::string> order;
+  for (const auto i : permutation(5, random)) order.push_back(blows[static_cast<std::size_t>(i)]);
+  auto process = std::make_unique<Process>(sweep("storm").start());
+  std::size_t begun = 0;  // attempts that are awaited before the next blow
+  for (const auto& blow : order) {
+    begun += static_cast<std::size_t>(random.integer(1, 2));
+    const auto delay = std::chrono::milliseconds(random.integer(0, 900));
+    ASSERT_TRUE(process->wait_until([&] { return count("storm", "started") >= begun; })) << process->err();
+    std::this_thread::sleep_for(delay);
+    if (blow == "sweep") {
+      ASSERT_TRUE(process->running());
+      process->send(SIGKILL);
+      EXPECT_EQ(process->wait().signal, SIGKILL);
+      process = std::make_unique<Process>(resume("storm").start());
+    } else {
+      ASSERT_TRUE(process->wait_until([&] {
+        for (const pid_t worker : workers("storm")) {
+          if (is_alive(worker)) return ::kill(worker, SIGKILL) == 0;
+        }
+        return false;
+      }));
+    }
+  }
+  const Ending ending = wait(*process);
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+
+  EXPECT_EQ(bytes_of(place_ / "storm/results.csv"), bytes_of(place_ / "calm/results.csv"));
+  EXPECT_THAT(lines_of(bytes_of(place_ / "calm/results.csv")), SizeIs(13));
+  std::set<std::string> finished;
+  for (const auto& event : journal("storm")) {
+    EXPECT_EQ(finished.count(event.at("trial")), 0U) << "after its end: " << event;
+    if (event.at("event") == "finished") finished.insert(event.at("trial"));
+  }
+  EXPECT_THAT(finished, SizeIs(12));
+  EXPECT_GT(count("storm", "started"), 12U);
+  for (const auto& trial : finished) {
+    for (const char* file :
+         {"config.yaml", "metrics.csv", "checkpoints/last.safetensors", "checkpoints/best.safetensors"}) {
+      const fs::path name = fs::path("trials") / trial / file;
+      ASSERT_TRUE(fs::exists(place_ / "calm" / name)) << name;
+      EXPECT_TRUE(bytes_of(place_ / "storm" / name) == bytes_of(place_ / "calm" / name))
+          << name << " differs";
+    }
+  }
+}
+
+TEST_F(Sweeps, ASignalStopsTheWorkersWhichLeaveTheirCheckpoints) {
+  write_sweep("axes: {trainer.seed: [1, 2, 3]}\n");
+  for (const auto& [signal, code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+    const std::string output = "run" + std::to_string(signal);
+    Process process = sweep(output, {"--set", "trainer.epochs=500"}).start();
+    ASSERT_TRUE(process.wait_until([&] { return is_training(output); })) << process.err();
+    process.send(signal);
+    const Ending ending = process.wait();
+    EXPECT_EQ(ending.exit_code, code) << ending.err;
+    EXPECT_THAT(last_line(ending.err), HasSubstr("continue with: portraitseg sweep --resume"));
+    EXPECT_GE(count(output, "stopped"), 1U);
+    EXPECT_EQ(count(output, "stopped"), count(output, "started"));
+    EXPECT_TRUE(is_training(output));
+    for (const auto& event : journal(output)) EXPECT_FALSE(is_alive(event.at("pid"))) << event;
+  }
+}
+
+TEST_F(Sweeps, AFailingTrialIsRecordedDoesNotStopTheRestAndIsTriedAgainOnlyWhenAsked) {
+  write_sweep("axes: {device.precision: [fp16, float32]}\n");
+  const Ending ending = sweep("run").run();
+  EXPECT_EQ(ending.exit_code, 1) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("failed: device.precision: fp16 needs CUDA"));
+  EXPECT_THAT(last_line(ending.err), HasSubstr("1 failed"));
+  EXPECT_EQ(count("run", "finished"), 1U);
+  for (const auto& event : journal("run")) {
+    if (event.at("event") != "failed") continue;
+    EXPECT_EQ(event.at("exit_code"), 2);
+    EXPECT_THAT(event.at("error"), ::testing::StartsWith("device.precision: fp16 needs CUDA"));
+  }
+  expect_ends(resume("run"), 1);
+  EXPECT_EQ(count("run", "started"), 2U);
+  expect_ends(resume("run", {"--retry-failed"}), 1);
+  EXPECT_EQ(count("run", "started"), 3U);
+  EXPECT_EQ(count("run", "failed"), 2U);
+}
+
+TEST_F(Sweeps, AWorkerThatIsKilledTooOftenCountsAsFailed) {
+  write_sweep("axes: {trainer.seed: [1]}\n");
+  Process process = sweep("run", {"--restarts", "0", "--set", "trainer.epochs=500"}).start();
+  ASSERT_TRUE(process.wait_until([&] { return !workers("run").empty(); }));
+  ::kill(workers("run").front(), SIGKILL);
+  const Ending ending = process.wait();
+  EXPECT_EQ(ending.exit_code, 1) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("failed: its worker was killed"));
+}
+
+TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNew) {
+  write_sweep("axes: {trainer.seed: [1, 2]}\n");
+  const auto before = plan("run");
+  EXPECT_GT(before.at("hours_left"), 0);
+  ASSERT_THAT(before.at("trials"), SizeIs(2));
+  EXPECT_EQ(before.at("trials")[0].at("state"), "new");
+  EXPECT_EQ(before.at("trials")[0].at("images"), 2 * 24);
+  EXPECT_FALSE(fs::exists(place_ / "run"));
+  expect_ends(sweep("run"), 0);
+
+  write_sweep("axes: {trainer.seed: [3, 1, 2]}\n");
+  const auto between = plan("run");
+  EXPECT_EQ(between.at("trials")[0].at("state"), "new");
+  EXPECT_EQ(between.at("trials")[1].at("state"), "finished");
+  EXPECT_EQ(between.at("trials")[1].at("id"), before.at("trials")[0].at("id"));
+  EXPECT_EQ(between.at("workers"), 2) << "as the sweep in the folder had it";
+  expect_ends(place_.command({"sweep", "--config", "sweep.yaml", "--output", "run"}), 0);
+  EXPECT_EQ(count("run", "started"), 3U);
+  const auto results = lines_of(bytes_of(place_ / "run/results.csv"));
+  ASSERT_THAT(results, SizeIs(4));
+  EXPECT_THAT(results[0], ::testing::StartsWith("id,trainer.seed,epochs,best_epoch,val_"));
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_THAT(results[i + 1],
+                ::testing::StartsWith(between.at("trials")[i].at("id").get<std::string>() + ","));
+  expect_ends(resume("run"), 0);
+  EXPECT_EQ(count("run", "started"), 3U);
+}
+
+TEST_F(Sweeps, ATrialThatAnotherProcessTrainsIsWaitedFor) {
+  write_sweep("axes: {trainer.seed: [1, 2]}\n");
+  const std::string trial = plan("run").at("trials")[0].at("id");
+  fs::create_directories(place_ / "run/trials" / trial);
+  auto other = std::make_unique<FolderLock>(place_ / "run/trials" / trial);
+  Process process = sweep("run").start();
+  ASSERT_TRUE(process.wait_until([&] { return count("run", "finished") == 1; })) << process.err();
+  EXPECT_THAT(process.err(), HasSubstr(trial + " trainer.seed=1: waits: "));
+  EXPECT_EQ(count("run", "started"), 1U);
+  other.reset();
+  EXPECT_EQ(process.wait().exit_code, 0);
+  EXPECT_EQ(count("run", "finished"), 2U);
+}
+
+TEST_F(Sweeps, AFolderHasOneSweepAtATime) {
+  write_sweep("axes: {trainer.seed: [1]}\n");
+  Process process = sweep("run", {"--set", "trainer.epochs=500"}).start();
+  ASSERT_TRUE(process.wait_until([&] { return !workers("run").empty(); })) << process.err();
+  expect_refusal(place_, {"sweep", "--resume", "run"}, {"is being trained by process"});
+}
+
+TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
+  struct Mistake {
+    std::string axes;
+    std::vector<std::string> words;
+  };
+  const std::vector<Mistake> mistakes = {
+      {"axes: {model.decodr: [none]}\n", {"sweep.yaml:3:23: ", "did you mean 'decoder'?"}},
+      {"axes: {model.decoder: []}\n", {"sweep.yaml:3:8: axes.model.decoder: has no values"}},
+      {"axes: {data.workers: [1, 2]}\n", {"two trials are the same training"}},
+      {"axes: {model.num_classes: [2, 1]}\n", {"sweep.yaml:3:31: model.num_classes: must be at least 2"}},
+      {"axes: {output: {two: {}, one: {model.decoder: none, model.num_classes: 1}}}\n",
+       {"trial output=one: cross_entropy needs a network with at least 2"}},
+      {"axes: {data.train_list: [train.txt, trian.txt]}\n", {"trial data.train_list=trian.txt: "}}};
+  for (const Mistake& mistake : mistakes) {
+    write_sweep(mistake.axes);
+    expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "run"}, mistake.words);
+    expect_refusal(place_, {"sweep", "plan", "--config", "sweep.yaml"}, mistake.words);
+    EXPECT_FALSE(fs::exists(place_ / "run")) << mistake.axes;
+  }
+  write_bytes(place_ / "config.yaml", "trainer: {epochs: [\n");
+  write_sweep("axes: {trainer.seed: [1]}\n");
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "run"},
+                 {"config.yaml:2:1: not YAML"});
+  expect_refusal(place_, {"sweep"}, {"sweep needs --config FILE"});
+  expect_refusal(place_, {"sweep", "--resume", "data"}, {"holds no sweep"});
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "data"}, {"holds something else"});
+}
+
+}  // namespace
+}  // namespace portraitseg::testing

@@ -1,0 +1,93 @@
+#include "portraitseg/sweep/sweep_folder.h"
+
+#include <filesystem>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+
+#include "support/temporary_folder.h"
+
+namespace portraitseg {
+namespace {
+
+using ::testing::ElementsAre;
+
+class SweepFolders : public ::testing::Test {
+ protected:
+  SweepPlan plan(const std::string& seeds) const {
+    write_file(folder_.path() / "base.yaml", "trainer: {epochs: 7}\n");
+    write_file(folder_.path() / "sweep.yaml",
+               "base: base.yaml\naxes: {model.decoder: [none], trainer.seed: " + seeds + "}\n");
+    return SweepPlan::load(folder_.path() / "sweep.yaml");
+  }
+  std::filesystem::path path() const { return folder_.path() / "run"; }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(SweepFolders, HoldEverythingThatASweepIs) {
+  const SweepPlan two = plan("[1, 2]");
+  SweepFolder::write(path(), two, 3, 4);
+  std::filesystem::remove(folder_.path() / "base.yaml");
+  std::filesystem::remove(folder_.path() / "sweep.yaml");
+  const SweepFolder folder = SweepFolder::open(path());
+  EXPECT_EQ(folder.sweep().workers, 3);
+  EXPECT_EQ(folder.sweep().threads, 4);
+  ASSERT_EQ(folder.sweep().trials.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const StoredTrial& trial = folder.sweep().trials[i];
+    EXPECT_EQ(trial.id, two.trials[i].id);
+    EXPECT_EQ(folder.sweep().label(trial), two.trials[i].label());
+    EXPECT_EQ(trial_id(TrainingPlan::load(folder.config(trial.id))), trial.id);
+  }
+}
+
+TEST_F(SweepFolders, OfAnEarlierVersionKeepTheNamesOfTheirTrials) {
+  const SweepFolder before = SweepFolder::write(path(), plan("[1]"), 1, 1);
+  const std::string id = before.sweep().trials.front().id, older = "0123456789ab", line = "  clip_norm: 0\n";
+  std::string config = read_file(before.config(id));  // which had fewer settings
+  ASSERT_NE(config.find(line), std::string::npos);
+  config.erase(config.find(line), line.size());
+  std::filesystem::remove(before.config(id));
+  write_file(before.config(older), config);
+  const SweepFolder after = SweepFolder::write(path(), plan("[2, 1]"), 1, 1);
+  ASSERT_EQ(after.sweep().trials.size(), 2U);
+  EXPECT_NE(after.sweep().trials[0].id, id);
+  EXPECT_EQ(after.sweep().trials[1].id, older);
+  EXPECT_EQ(read_file(after.config(older)), config);
+}
+
+TEST_F(SweepFolders, ResultsHaveTheFinishedTrialsInTheOrderOfThePlan) {
+  const SweepFolder folder = SweepFolder::write(path(), plan("[1, 2, 3]"), 1, 1);
+  Journal journal(folder.journal());
+  TrialEvent event;
+  event.kind = TrialEvent::Kind::kFinished;
+  event.result = {7, 5, {{"iou_foreground", 91.25}}, "clova", "abc", 8};
+  const auto& trials = folder.sweep().trials;
+  for (const std::size_t i : {2, 0}) {
+    event.trial = trials[i].id;
+    journal.add(event);
+  }
+  folder.write_results(journal);
+  EXPECT_THAT(read_lines(folder.results()),
+              ElementsAre("id,model.decoder,trainer.seed,epochs,best_epoch,val_iou_foreground,val_protocol,"
+                          "val_list_sha256,val_n",
+                          trials[0].id + ",none,1,7,5,91.25,clova,abc,8",
+                          trials[2].id + ",none,3,7,5,91.25,clova,abc,8"));
+}
+
+TEST_F(SweepFolders, WhatHoldsSomethingElseIsRefused) {
+  EXPECT_FALSE(SweepFolder::exists(path()));
+  EXPECT_THROW(SweepFolder::open(path()), DataError);
+  make_folder(path());
+  EXPECT_FALSE(SweepFolder::exists(path()));
+  write_file(path() / "photo.jpg", "");
+  EXPECT_THROW(SweepFolder::exists(path()), DataError);
+}
+
+}  // namespace
+}  // namespace portraitseg
