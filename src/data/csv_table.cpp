@@ -21,7 +21,7 @@ char separator_of(std::string_view header) {
 
 }  // namespace
 
-CsvTable::CsvTable(const std::filesystem::path& path) {
+CsvTable::CsvTable(const std::filesystem::path& path) : path_(path) {
   std::string text = read_file(path);
   if (text.compare(0, 3, "\xef\xbb\xbf") == 0) text.erase(0, 3);
   if (text.find('\0') != std::string::npos)
@@ -41,6 +41,7 @@ CsvTable::CsvTable(const std::filesystem::path& path) {
                                   " fields, the header " + std::to_string(header_.size()));
       } else {
         rows_.push_back(row);
+        lines_.push_back(row_line);
       }
     }
     row.clear();
@@ -71,6 +72,14 @@ CsvTable::CsvTable(const std::filesystem::path& path) {
     throw DataError(path, "a quote that opens at line " + std::to_string(row_line) + " is never closed");
   end_row();
   if (header_.empty()) throw DataError(path, "the table is empty");
+}
+
+std::size_t CsvTable::column(const std::string& name) const {
+  const auto found = std::find(header_.begin(), header_.end(), name);
+  if (found != header_.end()) return static_cast<std::size_t>(found - header_.begin());
+  std::string known;
+  for (const auto& title : header_) known += (known.empty() ? "" : ", ") + title;
+  throw DataError(path_, "no column '" + name + "'; it has: " + known);
 }
 
 }  // namespace portraitseg

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,10 +16,18 @@ class CsvTable {
 
   const std::vector<std::string>& header() const { return header_; }
   const std::vector<std::vector<std::string>>& rows() const { return rows_; }
+  std::size_t line(std::size_t row) const {
+    return lines_[row];
+  }  ///< of the file, from 1, on which the row begins
+
+  /// Its place in the header. @throws DataError if there is none, listing those that there are.
+  std::size_t column(const std::string& name) const;
 
  private:
+  std::filesystem::path path_;
   std::vector<std::string> header_;
   std::vector<std::vector<std::string>> rows_;
+  std::vector<std::size_t> lines_;
 };
 
 }  // namespace portraitseg

@@ -1,49 +1,47 @@
 #include "portraitseg/engine/evaluator.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
+#include <memory>
 #include <optional>
+#include <stdexcept>
+#include <utility>
 
 #include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+#include <spdlog/fmt/fmt.h>
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/parallel.h"
 #include "portraitseg/data/ordered_map.h"
-#include "portraitseg/metrics/boundary_f1.h"
-#include "portraitseg/metrics/edge_iou.h"
-#include "portraitseg/metrics/weighted_iou.h"
-#include "portraitseg/nn/resample.h"
 
 namespace portraitseg {
 namespace {
 
-/// One image, ready for the network, and the mask it will be measured against.
+/// One image, ready for the networks, and the labels that it will be measured against.
 struct Example {
   std::int64_t index = 0;
-  std::string id;
-  torch::Tensor input;  ///< [3, H, W]
-  cv::Size image_size;
-  cv::Mat label;
-  std::string error;  ///< why it is skipped; empty: it is not
+  std::string id, error;  ///< why it is skipped; empty: it is not
+  cv::Size size;
+  double brightness = 0;
+  std::map<std::string, std::string> attributes;
+  std::vector<torch::Tensor> inputs;  ///< [C, H, W], by Pass::View
+  std::vector<cv::Mat> labels;        ///< by Pass::Label
 };
 
-Example make_example(const Dataset& dataset, std::int64_t index, const Preprocessing& preprocessing,
-                     const Protocol& protocol, OnError on_error) {
-  Example example;
-  example.index = index;
-  try {
-    Sample sample = dataset.get(index);
-    example.id = sample.id;
-    example.image_size = sample.image.size();
-    example.input = preprocessing.normalise(preprocessing.place_image(sample.image));
-    const bool native = protocol.resolution == Protocol::Resolution::kNative;
-    example.label = native ? sample.mask : preprocessing.place_mask(sample.mask);
-  } catch (const DataError& error) {
-    if (on_error == OnError::kFail) throw;
-    example.error = error.what();
-  }
-  return example;
+double mean_luma(const cv::Mat& image) {
+  cv::Mat grey;
+  cv::cvtColor(image, grey, cv::COLOR_BGR2GRAY);
+  return cv::mean(grey)[0];
+}
+
+/// Percent of the labelled pixels; not a number if none is.
+double foreground_share(const cv::Mat& label) {
+  const int ignored = cv::countNonZero(label == kIgnore);
+  return 100.0 * (cv::countNonZero(label) - ignored) / (static_cast<double>(label.total()) - ignored);
 }
 
 /// How many classes logits [N, C, H, W] decide between.
@@ -52,99 +50,244 @@ std::int64_t classes_of(const torch::Tensor& logits) {
 }
 
 /// Every class of the mask must be one of the network's.
-void check_label(const Example& example, std::int64_t classes) {
+void check_label(const cv::Mat& label, const std::string& id, std::int64_t classes) {
   double largest = 0;
-  cv::minMaxLoc(example.label, nullptr, &largest, nullptr, nullptr, example.label != kIgnore);
+  cv::minMaxLoc(label, nullptr, &largest, nullptr, nullptr, label != kIgnore);
   if (largest < static_cast<double>(classes)) return;
-  throw UserError(example.id + ": the mask has class " + std::to_string(std::lround(largest)) +
+  throw UserError(id + ": the mask has class " + std::to_string(std::lround(largest)) +
                   ", but the network's are 0 to " + std::to_string(classes - 1));
 }
 
-ImageResult measure(const cv::Mat& prediction, const Example& example, const Protocol& protocol,
-                    std::int64_t classes) {
-  ImageResult result;
-  result.index = example.index;
-  result.id = example.id;
-  result.height = prediction.rows;
-  result.width = prediction.cols;
-  if (protocol.counting == Protocol::Counting::kClasses) {
-    result.classes = ClassCounts::of(prediction, example.label, classes);
-    return result;
-  }
-  result.counts = PixelCounts::of(prediction, example.label);
-  for (const int kernel : protocol.band_kernels) {
-    result.bands[kernel] = boundary_counts(prediction, example.label, kernel);
-  }
-  const auto edge = edge_iou(prediction, example.label, protocol.edge_sigmas);
-  for (std::size_t i = 0; i < edge.size(); ++i) result.edge_iou[protocol.edge_sigmas[i]] = edge[i];
-  const auto weighted = weighted_iou(prediction, example.label, protocol.weighted_sigmas);
-  for (std::size_t i = 0; i < weighted.size(); ++i)
-    result.weighted_iou[protocol.weighted_sigmas[i]] = weighted[i];
-  return result;
+/// What an input follows from; two networks of the same are shown the same one.
+std::string key_of_input(Preprocessing preprocessing) {
+  preprocessing.label_interpolation = {};
+  preprocessing.label_smoothing = 0;
+  return ConfigWriter::yaml(preprocessing);
 }
 
-/// Forward and measure; the inputs of a batch have one size.
-void evaluate_batch(ModelRunner& model, const Preprocessing& preprocessing, const Protocol& protocol,
-                    const std::vector<Example>& batch, std::vector<ImageResult>& results) {
-  std::vector<torch::Tensor> inputs;
-  for (const auto& example : batch) inputs.push_back(example.input);
-  const torch::Tensor logits = model.forward(torch::stack(inputs)).mask.to(torch::kCPU);
+/// What a label follows from.
+std::string key_of_label(const Protocol& protocol, const Preprocessing& adapted) {
+  const bool native = protocol.resolution == Protocol::Resolution::kNative;
+  const std::string placed =
+      native ? "native"
+             : fmt::format("{} {} {}", geometry_name(adapted.geometry), fmt::join(adapted.size, "x"),
+                           static_cast<int>(adapted.label_interpolation));
+  return fmt::format("{} {} {}", placed, protocol.label_smoothing, protocol.compared_at);
+}
+
+/// The place of the item with this key, which is added where there is none.
+template <class Item>
+std::size_t place_of(std::vector<Item>& items, const std::string& key, const Item& item) {
+  const auto found = std::find_if(items.begin(), items.end(), [&](const Item& i) { return i.key == key; });
+  if (found != items.end()) return static_cast<std::size_t>(found - items.begin());
+  items.push_back(item);
+  return items.size() - 1;
+}
+
+/// Everything that is measured while a list is read once; what several evaluations need is done once.
+class Pass {
+ public:
+  Pass(const std::vector<EvaluatedNetwork>& networks, const Dataset& dataset,
+       const std::vector<Protocol>& protocols, const EvaluatorOptions& options, const Device& device);
+
+  Example load(std::int64_t index) const;  ///< may run in many threads
+  void measure(const std::vector<Example>& batch);
+  std::vector<Evaluation> finish();
+
+ private:
+  /// What a network is shown of an image.
+  struct View {
+    std::string key;
+    Preprocessing preprocessing;
+  };
+  struct Label {
+    std::string key;
+    Protocol protocol;
+    Preprocessing preprocessing;
+  };
+  struct Measured {
+    std::size_t label = 0;
+    Evaluation evaluation;
+  };
+  /// A network looking at a view, and what is made of its logits.
+  struct Look {
+    std::string key;
+    std::shared_ptr<Predictor> predictor;
+    std::size_t view = 0;
+    std::vector<std::size_t> measured;
+  };
+
+  void choose_metrics(const Look& look, const torch::Tensor& logits, const std::vector<Example>& batch);
+  void measure(const Look& look, const torch::Tensor& logits, const Example& example, std::size_t row);
+
+  const Dataset& dataset_;
+  const EvaluatorOptions& options_;
+  std::vector<View> views_;
+  std::vector<Label> labels_;
+  std::vector<Look> looks_;
+  std::vector<Measured> measured_;
+};
+
+Pass::Pass(const std::vector<EvaluatedNetwork>& networks, const Dataset& dataset,
+           const std::vector<Protocol>& protocols, const EvaluatorOptions& options, const Device& device)
+    : dataset_(dataset), options_(options) {
+  for (const auto& network : networks) {
+    const std::size_t first_look = measured_.size();
+    for (const Protocol& protocol : protocols) {
+      const Preprocessing adapted = protocol.adapt(network.preprocessing);
+      const std::string key = key_of_input(adapted);
+      const std::string look_key = std::to_string(first_look) + " " + key;  // a network has its own looks
+      Look look{look_key, nullptr, place_of(views_, key, {key, adapted}), {}};
+      Look& taken = looks_[place_of(looks_, look_key, look)];
+      if (!taken.predictor) taken.predictor = std::make_shared<Predictor>(*network.model, adapted, device);
+      taken.measured.push_back(measured_.size());
+      const std::string label = key_of_label(protocol, adapted);
+      measured_.push_back({place_of(labels_, label, {label, protocol, adapted}),
+                           {protocol,
+                            network.identity,
+                            dataset.list.filename().string(),
+                            dataset.list_sha256,
+                            adapted.size,
+                            {},
+                            {},
+                            dataset.skipped}});
+    }
+  }
+}
+
+Example Pass::load(std::int64_t index) const {
+  Example example;
+  example.index = index;
+  try {
+    const Sample sample = dataset_.get(index);
+    example.id = sample.id;
+    example.size = sample.image.size();
+    example.brightness = mean_luma(sample.image);
+    example.attributes = sample.attributes;
+    for (const View& view : views_) {
+      const Preprocessing& preprocessing = view.preprocessing;
+      example.inputs.push_back(preprocessing.normalise(preprocessing.place_image(sample.image)));
+    }
+    for (const Label& label : labels_)
+      example.labels.push_back(label.protocol.place_label(sample.mask, label.preprocessing));
+  } catch (const DataError& error) {
+    if (options_.on_error == OnError::kFail) throw;
+    example.error = error.what();
+  }
+  return example;
+}
+
+/// Once the number of classes is known.
+void Pass::choose_metrics(const Look& look, const torch::Tensor& logits, const std::vector<Example>& batch) {
   const std::int64_t classes = classes_of(logits);
-  protocol.check_classes(classes);
-  if (protocol.counting == Protocol::Counting::kClasses) {
-    for (const auto& example : batch) check_label(example, classes);
+  for (const std::size_t m : look.measured) {
+    Evaluation& evaluation = measured_[m].evaluation;
+    const Protocol& protocol = evaluation.protocol;
+    protocol.check_classes(classes);
+    if (evaluation.metrics.empty()) evaluation.metrics = options_.metrics(protocol, classes);
+    if (protocol.counting != Protocol::Counting::kClasses) continue;
+    for (const Example& example : batch) check_label(example.labels[measured_[m].label], example.id, classes);
   }
-  const std::size_t first = results.size();
-  results.resize(first + batch.size());
-  parallel_for(0, static_cast<std::int64_t>(batch.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-    const torch::NoGradGuard no_grad;  // the guard is per thread
-    for (std::int64_t i = begin; i < end; ++i) {
-      const Example& example = batch[static_cast<std::size_t>(i)];
-      const bool native = protocol.resolution == Protocol::Resolution::kNative;
-      const torch::Tensor sized =
-          native ? preprocessing.restore_logits(logits[i], example.image_size)
-                 : resize_logits(logits.slice(0, i, i + 1), example.label.rows, example.label.cols)[0];
-      results[first + static_cast<std::size_t>(i)] = measure(decide(sized), example, protocol, classes);
-    }
-  });
 }
 
-/// The class of the largest logit, the first of equal ones; not a number counts as the largest, as in torch::argmax, which takes
-/// 20 times as long over the first dimension. A single channel competes with 0.
-/// @param mask all 0
-template <class T>
-void take_largest(const T* planes, std::int64_t classes, std::int64_t pixels, std::uint8_t* mask) {
-  if (classes == 1) std::transform(planes, planes + pixels, mask, [](T logit) { return logit > 0; });
-  std::vector<T> best(planes, planes + pixels);
-  for (std::int64_t c = 1; c < classes; ++c) {
-    const T* const plane = planes + c * pixels;
-    for (std::int64_t i = 0; i < pixels; ++i) {
-      const T largest = best[static_cast<std::size_t>(i)];
-      const bool wins = !(plane[i] <= largest) && !std::isnan(largest);
-      best[static_cast<std::size_t>(i)] = wins ? plane[i] : largest;
-      mask[i] = wins ? static_cast<std::uint8_t>(c) : mask[i];
-    }
+/// The images' inputs have one size in every view.
+void Pass::measure(const std::vector<Example>& batch) {
+  const std::size_t first = measured_.front().evaluation.images.size();
+  for (Measured& measured : measured_) measured.evaluation.images.resize(first + batch.size());
+  for (const Look& look : looks_) {
+    std::vector<torch::Tensor> inputs;
+    for (const Example& example : batch) inputs.push_back(example.inputs[look.view]);
+    const torch::Tensor logits = look.predictor->logits(inputs);
+    choose_metrics(look, logits, batch);
+    const auto count = static_cast<std::int64_t>(batch.size());
+    parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+      const torch::NoGradGuard no_grad;  // the guard is per thread
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto index = static_cast<std::size_t>(i);
+        measure(look, logits[i], batch[index], first + index);
+      }
+    });
   }
+}
+
+/// @param logits of this image
+void Pass::measure(const Look& look, const torch::Tensor& logits, const Example& example, std::size_t row) {
+  struct Decided {
+    torch::Tensor logits;
+    cv::Mat mask, probability;
+  };
+  std::array<Decided, 2> at_sizes;  // the network's and the image's
+  for (const std::size_t m : look.measured) {
+    Evaluation& evaluation = measured_[m].evaluation;
+    const Protocol& protocol = evaluation.protocol;
+    const bool native = protocol.resolution == Protocol::Resolution::kNative;
+    Decided& decided = at_sizes[native ? 1 : 0];
+    if (decided.mask.empty()) {
+      decided.logits = native ? look.predictor->at_image_size(logits, example.size)
+                              : look.predictor->at_input_size(logits, example.inputs[look.view]);
+      decided.mask = decide(decided.logits);
+    }
+    const bool uses_probability = std::any_of(evaluation.metrics.begin(), evaluation.metrics.end(),
+                                              [](const Metric& metric) { return metric.uses_probability; });
+    if (uses_probability && decided.probability.empty())
+      decided.probability = portrait_probability(decided.logits);
+
+    MeasuredImage image{protocol.place_prediction(decided.mask), example.labels[measured_[m].label], {}};
+    if (uses_probability) image.probability = protocol.place_prediction(decided.probability);
+    ImageRow& result = evaluation.images[row];
+    result = {example.index,
+              example.id,
+              image.label.rows,
+              image.label.cols,
+              {},
+              foreground_share(image.label),
+              example.brightness,
+              example.attributes};
+    for (const Metric& metric : evaluation.metrics) {
+      const std::vector<double> values = metric.measure(image);
+      result.values.insert(result.values.end(), values.begin(), values.end());
+    }
+    if (options_.decided) options_.decided(m, example.id, image.prediction);
+  }
+}
+
+std::vector<Evaluation> Pass::finish() {
+  std::vector<Evaluation> evaluations;
+  for (Measured& measured : measured_) {
+    const auto& images = measured.evaluation.images;
+    if (images.empty()) throw DataError(dataset_.list, "no image of the list could be used");
+    if (std::all_of(images.begin(), images.end(),
+                    [](const ImageRow& image) { return std::isnan(image.foreground_share); }))
+      throw DataError(dataset_.list, "no pixel of its masks is labelled");
+    evaluations.push_back(std::move(measured.evaluation));
+  }
+  return evaluations;
+}
+
+bool same_sizes(const Example& a, const Example& b) {
+  return std::equal(a.inputs.begin(), a.inputs.end(), b.inputs.begin(),
+                    [](const torch::Tensor& x, const torch::Tensor& y) { return x.sizes() == y.sizes(); });
+}
+
+/// @param values of all metrics @param first the metric's first one
+std::vector<double> own_columns(const Metric& metric, const std::vector<double>& values, std::size_t first) {
+  const auto begin = values.begin() + static_cast<std::ptrdiff_t>(first);
+  return {begin, begin + static_cast<std::ptrdiff_t>(metric.columns.size())};
 }
 
 }  // namespace
 
-Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preprocessing, const Dataset& dataset,
-                    const Protocol& protocol, const EvaluatorOptions& options, const Device& device) {
+std::vector<Evaluation> evaluate(const std::vector<EvaluatedNetwork>& networks, const Dataset& dataset,
+                                 const std::vector<Protocol>& protocols, const EvaluatorOptions& options,
+                                 const Device& device) {
   const torch::NoGradGuard no_grad;
-  model.eval();
-  ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
-  const Preprocessing preprocessing = protocol.adapt(own_preprocessing);
-  Evaluation evaluation{
-      protocol,       dataset.list.filename().string(), dataset.list_sha256, preprocessing.size, {},
-      dataset.skipped};
-  OrderedMap<Example> examples(
-      dataset.size(), options.workers, 2 * options.batch_size, [&](std::int64_t index) {
-        return make_example(dataset, index, preprocessing, protocol, options.on_error);
-      });
+  Pass pass(networks, dataset, protocols, options, device);
+  OrderedMap<Example> examples(dataset.size(), options.workers, 2 * options.batch_size,
+                               [&](std::int64_t index) { return pass.load(index); });
+  std::vector<std::string> skipped;
   std::vector<Example> batch;
   const auto flush = [&] {
-    if (!batch.empty()) evaluate_batch(runner, preprocessing, protocol, batch, evaluation.images);
+    if (!batch.empty()) pass.measure(batch);
     batch.clear();
   };
   std::int64_t done = 0;
@@ -152,81 +295,73 @@ Evaluation evaluate(SegmentationModel& model, const Preprocessing& own_preproces
     ++done;
     if (options.progress) options.progress(done, dataset.size());
     if (!example->error.empty()) {
-      evaluation.skipped.push_back(example->error);
+      skipped.push_back(example->error);
       continue;
     }
-    const bool fits = batch.empty() || batch.front().input.sizes() == example->input.sizes();
-    if (!fits || static_cast<std::int64_t>(batch.size()) == options.batch_size) flush();
+    const bool full = static_cast<std::int64_t>(batch.size()) == options.batch_size;
+    if (full || (!batch.empty() && !same_sizes(batch.front(), *example))) flush();
     batch.push_back(std::move(*example));
   }
   flush();
-  if (evaluation.images.empty()) throw DataError(dataset.list, "no image of the list could be used");
-  if (std::isnan(evaluation.metrics().miou))
-    throw DataError(dataset.list, "no pixel of its masks is labelled");
-  return evaluation;
+  std::vector<Evaluation> evaluations = pass.finish();
+  for (Evaluation& evaluation : evaluations)
+    evaluation.skipped.insert(evaluation.skipped.end(), skipped.begin(), skipped.end());
+  return evaluations;
 }
 
-cv::Mat predict(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& image) {
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor input = preprocessing.normalise(preprocessing.place_image(image)).unsqueeze(0);
-  const torch::Tensor logits = model.forward(input).mask.to(torch::kCPU);
-  return decide(preprocessing.restore_logits(logits[0], image.size()));
+Evaluation evaluate(SegmentationModel& model, const Preprocessing& preprocessing, const Dataset& dataset,
+                    const Protocol& protocol, const EvaluatorOptions& options, const Device& device) {
+  return evaluate({EvaluatedNetwork{&model, preprocessing}}, dataset, {protocol}, options, device).front();
 }
 
-cv::Mat decide(const torch::Tensor& logits) {
-  const torch::Tensor planes =
-      (logits.scalar_type() == torch::kFloat64 ? logits : logits.to(torch::kFloat32)).contiguous();
-  cv::Mat mask = cv::Mat::zeros(static_cast<int>(logits.size(1)), static_cast<int>(logits.size(2)), CV_8UC1);
-  AT_DISPATCH_FLOATING_TYPES(planes.scalar_type(), "decide", [&] {
-    take_largest(planes.data_ptr<scalar_t>(), planes.size(0), static_cast<std::int64_t>(mask.total()),
-                 mask.data);
-  });
-  return mask;
+std::vector<std::string> Evaluation::columns() const {
+  std::vector<std::string> names;
+  for (const Metric& metric : metrics)
+    names.insert(names.end(), metric.columns.begin(), metric.columns.end());
+  return names;
 }
 
-Metrics Evaluation::metrics() const {
-  Metrics metrics;
-  if (protocol.counting == Protocol::Counting::kClasses) {
-    ClassCounts total;
-    for (const auto& image : images) total += image.classes;
-    for (const double iou : total.iou()) metrics.class_iou.push_back(100 * iou);
-    metrics.pixel_accuracy = 100 * total.accuracy();
-    metrics.miou = 100 * total.miou();
-    return metrics;
+std::vector<FigureValue> Evaluation::figures() const {
+  std::vector<FigureValue> values;
+  std::size_t first = 0;
+  for (const Metric& metric : metrics) {
+    std::vector<std::vector<double>> rows;
+    for (const ImageRow& image : images) rows.push_back(own_columns(metric, image.values, first));
+    first += metric.columns.size();
+    std::vector<double> sums(metric.columns.size());
+    for (std::size_t c = 0; c < sums.size(); ++c) {
+      std::vector<double> column;
+      for (const auto& row : rows) column.push_back(row[c]);
+      sums[c] = sum_in_any_order(std::move(column));
+    }
+    for (const Figure& figure : metric.figures) {
+      std::vector<double> own;
+      if (figure.reduction == Reduction::kMeanOverImages)
+        for (const auto& row : rows) own.push_back(figure.formula(row));
+      const bool whole = figure.reduction == Reduction::kWholeSet;
+      values.push_back({figure.name, figure.title, whole ? figure.formula(sums) : protocol.mean(own)});
+    }
   }
-  PixelCounts total;
-  const double share = 100.0 / static_cast<double>(images.size());
-  for (const auto& image : images) {
-    total += image.counts;
-    metrics.iou_foreground += share * image.counts.iou_foreground();
-    metrics.iou_background += share * image.counts.iou_background();
-    metrics.miou_per_image += share * image.counts.miou();
-    for (const auto& [kernel, counts] : image.bands) metrics.boundary_f1[kernel] += share * counts.f1();
-    for (const auto& [sigma, value] : image.edge_iou) metrics.edge_iou[sigma] += share * value;
-    for (const auto& [sigma, value] : image.weighted_iou) metrics.weighted_iou[sigma] += share * value;
-  }
-  metrics.miou = 100 * total.miou();
-  return metrics;
+  return values;
 }
 
-std::map<std::string, double> Metrics::recorded() const {
-  std::map<std::string, double> figures = {{"miou", miou}};
-  if (class_iou.empty()) {
-    figures["iou_foreground"] = iou_foreground;
-    figures["iou_background"] = iou_background;
-    figures["miou_per_image"] = miou_per_image;
-    for (const auto& [kernel, value] : boundary_f1) figures["boundary_f1_" + std::to_string(kernel)] = value;
-    return figures;
+std::vector<FigureValue> Evaluation::figures_of(const ImageRow& image) const {
+  std::vector<FigureValue> values;
+  std::size_t first = 0;
+  for (const Metric& metric : metrics) {
+    const std::vector<double> columns = own_columns(metric, image.values, first);
+    first += columns.size();
+    for (const Figure& figure : metric.figures)
+      values.push_back({figure.name, figure.title, figure.formula(columns)});
   }
-  figures["pixel_accuracy"] = pixel_accuracy;
-  const std::size_t digits =
-      std::to_string(class_iou.size() - 1).size();  // names in the order of the classes
-  for (std::size_t c = 0; c < class_iou.size(); ++c) {
-    const std::string number = std::to_string(c);
-    if (!std::isnan(class_iou[c]))
-      figures["class_iou_" + std::string(digits - number.size(), '0') + number] = class_iou[c];
+  return values;
+}
+
+double Evaluation::figure(const std::string& name) const {
+  for (const FigureValue& figure : figures()) {
+    if (figure.name == name) return figure.value;
   }
-  return figures;
+  throw std::out_of_range("no figure is called " + name);
 }
 
 }  // namespace portraitseg

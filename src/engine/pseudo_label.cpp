@@ -10,7 +10,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/file.h"
-#include "portraitseg/engine/evaluator.h"
+#include "portraitseg/engine/predictor.h"
 #include "portraitseg/metrics/boundary_f1.h"
 
 namespace portraitseg {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <torch/torch.h>
 
@@ -16,8 +17,12 @@ namespace {
 
 constexpr std::int64_t kShownNotFinite = 3;  // steps of an epoch
 
-void add_figures(std::map<std::string, double>& figures, const std::string& prefix, const Metrics& metrics) {
-  for (const auto& [name, value] : metrics.recorded()) figures[prefix + name] = value;
+/// Those that are numbers: a class without a pixel has none.
+void add_figures(std::map<std::string, double>& record, const std::string& prefix,
+                 const Evaluation& evaluation) {
+  for (const auto& [name, title, value] : evaluation.figures()) {
+    if (!std::isnan(value)) record[prefix + name] = value;
+  }
 }
 
 }  // namespace
@@ -240,6 +245,7 @@ Evaluation Trainer::validate() const {
   options.batch_size = config_.evaluation.batch_size;
   options.workers = config_.data.workers;
   options.on_error = config_.data.on_error;
+  options.metrics = recorded_metrics;
   options.progress = [&](std::int64_t done, std::int64_t total) {
     tell([&](auto& o) { o.validating(done, total); });
   };
@@ -283,10 +289,10 @@ void Trainer::finish_epoch(const RunFolder& run) {
   record.val_protocol = evaluation.protocol.name;
   record.val_list_sha256 = evaluation.list_sha256;
   record.val_images = static_cast<std::int64_t>(evaluation.images.size());
-  add_figures(record.validation, "", evaluation.metrics());
+  add_figures(record.validation, "", evaluation);
   if (average_) {
     const AveragedWeights averaged(*average_);
-    add_figures(record.validation, kEma, validate().metrics());
+    add_figures(record.validation, kEma, validate());
   }
   progress_.epoch = record.epoch;
   progress_.current = {};

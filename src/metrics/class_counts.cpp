@@ -61,6 +61,24 @@ ClassCounts ClassCounts::of(const cv::Mat& prediction, const cv::Mat& label, std
   return counts;
 }
 
+std::vector<double> ClassCounts::columns() const {
+  std::vector<double> columns;
+  for (std::size_t c = 0; c < tp.size(); ++c) {
+    for (const auto count : {tp[c], fp[c], fn[c]}) columns.push_back(static_cast<double>(count));
+  }
+  return columns;
+}
+
+ClassCounts ClassCounts::from(const std::vector<double>& columns) {
+  ClassCounts counts;
+  for (std::size_t i = 0; i + 2 < columns.size(); i += 3) {
+    counts.tp.push_back(static_cast<std::int64_t>(columns[i]));
+    counts.fp.push_back(static_cast<std::int64_t>(columns[i + 1]));
+    counts.fn.push_back(static_cast<std::int64_t>(columns[i + 2]));
+  }
+  return counts;
+}
+
 std::vector<double> ClassCounts::iou() const {
   std::vector<double> iou;
   for (std::size_t c = 0; c < tp.size(); ++c) iou.push_back(ratio(tp[c], tp[c] + fp[c] + fn[c]));
@@ -94,6 +112,30 @@ ClassCounts& ClassCounts::operator+=(const ClassCounts& other) {
     fn[c] += other.fn[c];
   }
   return *this;
+}
+
+Metric class_counts_metric(std::int64_t classes) {
+  using Columns = std::vector<double>;
+  Metric metric;
+  metric.measure = [classes](const MeasuredImage& image) {
+    return ClassCounts::of(image.prediction, image.label, classes).columns();
+  };
+  metric.figures = {
+      {"miou", "mIoU, " + std::to_string(classes) + " classes, whole list", Reduction::kWholeSet,
+       [](const Columns& columns) { return 100 * ClassCounts::from(columns).miou(); }},
+      {"pixel_accuracy", "pixel accuracy, whole list", Reduction::kWholeSet,
+       [](const Columns& columns) { return 100 * ClassCounts::from(columns).accuracy(); }}};
+  const std::size_t digits = std::to_string(classes - 1).size();  // names in the order of the classes
+  for (std::int64_t c = 0; c < classes; ++c) {
+    const std::string number = std::to_string(c);
+    for (const char* count : {"tp", "fp", "fn"}) metric.columns.push_back("class" + number + "_" + count);
+    metric.figures.push_back({"class_iou_" + std::string(digits - number.size(), '0') + number,
+                              "IoU of class " + number + ", whole list", Reduction::kWholeSet,
+                              [c](const Columns& columns) {
+                                return 100 * ClassCounts::from(columns).iou()[static_cast<std::size_t>(c)];
+                              }});
+  }
+  return metric;
 }
 
 }  // namespace portraitseg

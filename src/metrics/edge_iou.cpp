@@ -3,6 +3,8 @@
 #include "portraitseg/metrics/boundary_distance.h"
 #include "portraitseg/metrics/pixel_counts.h"
 
+#include "by_sigma.h"
+
 namespace portraitseg {
 
 std::vector<double> edge_iou(const cv::Mat& prediction, const cv::Mat& label,
@@ -19,6 +21,10 @@ std::vector<double> edge_iou(const cv::Mat& prediction, const cv::Mat& label,
   std::vector<double> result;
   for (const double sigma : sigmas) result.push_back(overlap.weighted_iou(sigma));
   return result;
+}
+
+Metric edge_iou_metric(const std::vector<double>& sigmas) {
+  return metric_by_sigma("edge_iou", "edge IoU", sigmas, edge_iou);
 }
 
 }  // namespace portraitseg

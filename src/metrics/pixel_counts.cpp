@@ -20,6 +20,15 @@ std::string size_text(const cv::Mat& mask) {
 
 }  // namespace
 
+PixelCounts PixelCounts::from(const std::vector<double>& columns, std::size_t first) {
+  const auto whole = [&](std::size_t i) { return static_cast<std::int64_t>(columns.at(first + i)); };
+  return {whole(0), whole(1), whole(2), whole(3)};
+}
+
+std::vector<double> PixelCounts::columns() const {
+  return {static_cast<double>(tp), static_cast<double>(fp), static_cast<double>(fn), static_cast<double>(tn)};
+}
+
 PixelCounts PixelCounts::of(const cv::Mat& prediction, const cv::Mat& label) {
   check_masks(prediction, label);
   PixelCounts counts;
@@ -63,6 +72,33 @@ PixelCounts& PixelCounts::operator+=(const PixelCounts& other) {
   fn += other.fn;
   tn += other.tn;
   return *this;
+}
+
+Metric pixel_counts_metric(double empty_union) {
+  const auto foreground = [empty_union](const std::vector<double>& columns) {
+    const PixelCounts counts = PixelCounts::from(columns);
+    return 100 * (counts.tp + counts.fp + counts.fn == 0 ? empty_union : counts.iou_foreground());
+  };
+  const auto background = [empty_union](const std::vector<double>& columns) {
+    const PixelCounts counts = PixelCounts::from(columns);
+    return 100 * (counts.tn + counts.fp + counts.fn == 0 ? empty_union : counts.iou_background());
+  };
+  const auto both = [=](const std::vector<double>& columns) {
+    return (foreground(columns) + background(columns)) / 2;
+  };
+  Metric metric;
+  metric.columns = {"tp", "fp", "fn", "tn"};
+  metric.measure = [](const MeasuredImage& image) {
+    return PixelCounts::of(image.prediction, image.label).columns();
+  };
+  metric.figures = {
+      {"iou_foreground", "foreground IoU, mean over images", Reduction::kMeanOverImages, foreground},
+      {"iou_background", "background IoU, mean over images", Reduction::kMeanOverImages, background},
+      {"miou", "mIoU, 2 classes, whole list", Reduction::kWholeSet, both},
+      {"miou_per_image", "mIoU, 2 classes, mean over images", Reduction::kMeanOverImages, both},
+      {"iou_foreground_set", "foreground IoU, whole list", Reduction::kWholeSet, foreground},
+      {"iou_background_set", "background IoU, whole list", Reduction::kWholeSet, background}};
+  return metric;
 }
 
 void check_masks(const cv::Mat& prediction, const cv::Mat& label) {

@@ -3,6 +3,8 @@
 #include "portraitseg/metrics/boundary_distance.h"
 #include "portraitseg/metrics/pixel_counts.h"
 
+#include "by_sigma.h"
+
 namespace portraitseg {
 
 std::vector<double> weighted_iou(const cv::Mat& prediction, const cv::Mat& label,
@@ -15,6 +17,10 @@ std::vector<double> weighted_iou(const cv::Mat& prediction, const cv::Mat& label
   std::vector<double> result;
   for (const double sigma : sigmas) result.push_back(overlap.weighted_iou(sigma));
   return result;
+}
+
+Metric weighted_iou_metric(const std::vector<double>& sigmas) {
+  return metric_by_sigma("weighted_iou", "weighted IoU", sigmas, weighted_iou);
 }
 
 }  // namespace portraitseg

@@ -1,5 +1,6 @@
 #include "portraitseg/report/csv.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -21,9 +22,13 @@ std::string number(double value) {
   return fmt::format("{:.10g}", value);
 }
 
-void add_counts(std::vector<std::string>& cells, const PixelCounts& counts) {
-  for (const auto value : {counts.tp, counts.fp, counts.fn, counts.tn})
-    cells.push_back(std::to_string(value));
+/// So that it is read back as the same number.
+std::string exact(double value) {
+  return fmt::format("{}", value);
+}
+
+std::string cell_of(double value) {
+  return std::isnan(value) ? "" : number(value);
 }
 
 /// The values of these names, "" for one that is not there.
@@ -35,52 +40,18 @@ void add_values(std::vector<std::string>& cells, const std::set<std::string>& na
   }
 }
 
-std::vector<std::string> foreground_header(const Protocol& protocol) {
-  std::vector<std::string> header = {"tp", "fp", "fn", "tn"};
-  for (const int kernel : protocol.band_kernels) {
-    for (const char* count : {"tp", "fp", "fn", "tn"})
-      header.push_back(fmt::format("band{}_{}", kernel, count));
-  }
-  for (const char* name : {"iou_foreground", "iou_background"}) header.emplace_back(name);
-  for (const int kernel : protocol.band_kernels) header.push_back(fmt::format("boundary_f1_{}", kernel));
-  for (const double sigma : protocol.edge_sigmas) header.push_back(fmt::format("edge_iou_{:g}", sigma));
-  for (const double sigma : protocol.weighted_sigmas)
-    header.push_back(fmt::format("weighted_iou_{:g}", sigma));
-  return header;
+/// Whether a column shows the figure already.
+bool is_column(const std::vector<std::string>& columns, const std::string& figure) {
+  return std::find(columns.begin(), columns.end(), figure) != columns.end();
 }
 
-std::vector<std::string> foreground_cells(const ImageResult& image) {
-  std::vector<std::string> cells;
-  add_counts(cells, image.counts);
-  for (const auto& [unused, counts] : image.bands) add_counts(cells, counts);
-  cells.push_back(number(100 * image.counts.iou_foreground()));
-  cells.push_back(number(100 * image.counts.iou_background()));
-  for (const auto& [unused, counts] : image.bands) cells.push_back(number(100 * counts.f1()));
-  for (const auto& [unused, value] : image.edge_iou) cells.push_back(number(100 * value));
-  for (const auto& [unused, value] : image.weighted_iou) cells.push_back(number(100 * value));
-  return cells;
-}
-
-std::vector<std::string> class_header(std::int64_t classes) {
-  std::vector<std::string> header;
-  for (std::int64_t c = 0; c < classes; ++c) {
-    for (const char* count : {"tp", "fp", "fn"}) header.push_back(fmt::format("class{}_{}", c, count));
+/// The names of the attributes that any image has.
+std::set<std::string> attributes_of(const std::vector<ImageRow>& images) {
+  std::set<std::string> names;
+  for (const ImageRow& image : images) {
+    for (const auto& [name, unused] : image.attributes) names.insert(name);
   }
-  for (std::int64_t c = 0; c < classes; ++c) header.push_back(fmt::format("class_iou_{}", c));
-  header.emplace_back("miou");
-  return header;
-}
-
-std::vector<std::string> class_cells(const ClassCounts& counts) {
-  std::vector<std::string> cells;
-  for (std::size_t c = 0; c < counts.tp.size(); ++c) {
-    for (const auto value : {counts.tp[c], counts.fp[c], counts.fn[c]})
-      cells.push_back(std::to_string(value));
-  }
-  const auto share = [](double value) { return std::isnan(value) ? "" : number(100 * value); };
-  for (const double iou : counts.iou()) cells.push_back(share(iou));
-  cells.push_back(share(counts.miou()));
-  return cells;
+  return names;
 }
 
 }  // namespace
@@ -111,24 +82,35 @@ std::string metrics_csv(const std::vector<EpochRecord>& history) {
 }
 
 std::string per_image_csv(const Evaluation& evaluation) {
-  const Protocol& protocol = evaluation.protocol;
-  const bool classes = protocol.counting == Protocol::Counting::kClasses;
-  const std::vector<std::string> origin = {protocol.name, protocol.hash(), csv_cell(evaluation.list_name),
-                                           evaluation.list_sha256};
+  const std::vector<std::string> columns = evaluation.columns();
+  const std::set<std::string> attributes = attributes_of(evaluation.images);
+  const std::vector<std::string> origin = {csv_cell(evaluation.protocol.name), evaluation.protocol.hash(),
+                                           csv_cell(evaluation.list_name), evaluation.list_sha256};
   std::vector<std::string> header = {"id", "height", "width"};
-  const auto add = [](std::vector<std::string>& cells, const std::vector<std::string>& more) {
-    cells.insert(cells.end(), more.begin(), more.end());
-  };
-  add(header, classes ? class_header(evaluation.images.empty() ? 0 : evaluation.images[0].classes.classes())
-                      : foreground_header(protocol));
-  add(header, {"protocol", "protocol_hash", "list", "list_sha256"});
+  header.insert(header.end(), columns.begin(), columns.end());
+  for (const Metric& metric : evaluation.metrics) {
+    for (const Figure& figure : metric.figures) {
+      if (!is_column(columns, figure.name)) header.push_back(figure.name);
+    }
+  }
+  header.insert(header.end(), {"foreground_share", "brightness"});
+  for (const auto& name : attributes) header.push_back(csv_cell("attribute." + name));
+  header.insert(header.end(), {"protocol", "protocol_hash", "list", "list_sha256"});
 
   std::string text = join(header);
-  for (const auto& image : evaluation.images) {
+  for (const ImageRow& image : evaluation.images) {
     std::vector<std::string> cells = {csv_cell(image.id), std::to_string(image.height),
                                       std::to_string(image.width)};
-    add(cells, classes ? class_cells(image.classes) : foreground_cells(image));
-    add(cells, origin);
+    for (const double value : image.values) cells.push_back(std::isnan(value) ? "" : exact(value));
+    for (const auto& [name, title, value] : evaluation.figures_of(image)) {
+      if (!is_column(columns, name)) cells.push_back(cell_of(value));
+    }
+    cells.insert(cells.end(), {cell_of(image.foreground_share), cell_of(image.brightness)});
+    for (const auto& name : attributes) {
+      const auto found = image.attributes.find(name);
+      cells.push_back(found == image.attributes.end() ? "" : csv_cell(found->second));
+    }
+    cells.insert(cells.end(), origin.begin(), origin.end());
     text += join(cells);
   }
   return text;

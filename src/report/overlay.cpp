@@ -21,18 +21,28 @@ void write_png(const std::filesystem::path& path, const cv::Mat& image) {
   write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-/// By which images are called bad, 0..1.
-double quality(const ImageResult& image, const Protocol& protocol) {
-  if (protocol.counting == Protocol::Counting::kForeground) return image.counts.iou_foreground();
-  const double miou = image.classes.miou();
-  return std::isnan(miou) ? 1 : miou;  // nothing of it is labelled, so nothing is wrong
+bool counts_classes(const Evaluation& evaluation) {
+  return evaluation.protocol.counting == Protocol::Counting::kClasses;
 }
 
-std::string file_name(std::size_t rank, const ImageResult& image, const Protocol& protocol) {
-  std::string id = image.id;
+/// By which images are called bad, percent.
+double quality(const Evaluation& evaluation, const ImageRow& image) {
+  for (const auto& [name, title, value] : evaluation.figures_of(image)) {
+    if (name == (counts_classes(evaluation) ? "miou" : "iou_foreground"))
+      return std::isnan(value) ? 100 : value;  // nothing of it is labelled, so nothing is wrong
+  }
+  return 100;
+}
+
+struct Ranked {
+  const ImageRow* image;
+  double quality;
+};
+
+std::string file_name(std::size_t rank, const Ranked& ranked, bool classes) {
+  std::string id = ranked.image->id;
   std::replace(id.begin(), id.end(), '/', '_');
-  const char* const figure = protocol.counting == Protocol::Counting::kForeground ? "iou" : "miou";
-  return fmt::format("worst_{:02}_{}_{}_{:.1f}.png", rank, id, figure, 100 * quality(image, protocol));
+  return fmt::format("worst_{:02}_{}_{}_{:.1f}.png", rank, id, classes ? "miou" : "iou", ranked.quality);
 }
 
 }  // namespace
@@ -64,22 +74,19 @@ std::vector<std::filesystem::path> write_worst_overlays(const std::filesystem::p
                                                         SegmentationModel& model,
                                                         const Preprocessing& preprocessing,
                                                         const Device& device, int count) {
-  const Protocol& protocol = evaluation.protocol;
-  std::vector<const ImageResult*> order;
-  for (const auto& image : evaluation.images) order.push_back(&image);
-  std::stable_sort(order.begin(), order.end(), [&](const ImageResult* a, const ImageResult* b) {
-    return quality(*a, protocol) < quality(*b, protocol);
-  });
-  order.resize(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))));
+  std::vector<Ranked> order;
+  for (const auto& image : evaluation.images) order.push_back({&image, quality(evaluation, image)});
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.quality < b.quality; });
+  order.resize(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))), Ranked{});
   make_folder(folder);
   std::vector<std::filesystem::path> files;
-  model.eval();
-  ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
-  for (const ImageResult* image : order) {
-    const Sample sample = dataset.get(image->index);
-    files.push_back(folder / file_name(files.size() + 1, *image, protocol));
-    const cv::Mat prediction = predict(runner, protocol.adapt(preprocessing), sample.image);
-    const bool classes = protocol.counting == Protocol::Counting::kClasses;
+  Predictor predictor(model, evaluation.protocol.adapt(preprocessing), device);
+  const bool classes = counts_classes(evaluation);
+  for (const Ranked& ranked : order) {
+    const Sample sample = dataset.get(ranked.image->index);
+    files.push_back(folder / file_name(files.size() + 1, ranked, classes));
+    const cv::Mat prediction = predictor.predict(sample.image).mask;
     write_png(files.back(), (classes ? overlay_of_classes : overlay)(sample.image, sample.mask, prediction));
   }
   return files;

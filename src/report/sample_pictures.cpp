@@ -8,7 +8,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "portraitseg/core/error.h"
-#include "portraitseg/engine/evaluator.h"
+#include "portraitseg/engine/predictor.h"
 #include "portraitseg/report/class_overlay.h"
 #include "portraitseg/report/overlay.h"
 
@@ -67,11 +67,10 @@ SamplePictures::SamplePictures(const Dataset& dataset, std::int64_t count) {
 
 std::vector<SamplePicture> SamplePictures::draw(SegmentationModel& model, const Preprocessing& preprocessing,
                                                 const Protocol& protocol, const Device& device) const {
-  model.eval();
-  ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
+  Predictor predictor(model, protocol.adapt(preprocessing), device);
   std::vector<SamplePicture> pictures;
   for (const Sample& sample : samples_) {
-    const cv::Mat prediction = predict(runner, protocol.adapt(preprocessing), sample.image);
+    const cv::Mat prediction = predictor.predict(sample.image).mask;
     const cv::Mat picture =
         sample_picture(sample.image, sample.mask, prediction, protocol.counting, kLongest);
     pictures.push_back({sample.id, picture.rows, picture.cols, png(picture)});

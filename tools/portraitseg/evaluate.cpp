@@ -66,8 +66,8 @@ int evaluate_command(const EvaluateArguments& arguments) {
   RunConfig& config = network.config;
   apply_arguments(arguments, config);
   std::vector<Protocol> chosen;
-  for (const auto& name : arguments.protocols) chosen.push_back(protocols().at(name));
-  if (chosen.empty()) chosen.push_back(protocols().at(config.evaluation.protocol));
+  for (const auto& name : arguments.protocols) chosen.push_back(protocol_of(name));
+  if (chosen.empty()) chosen.push_back(protocol_of(config.evaluation.protocol));
 
   const Device device(config.device);
   const auto model = network.build(device);

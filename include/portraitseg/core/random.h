@@ -14,7 +14,8 @@ enum class Purpose : std::uint64_t {
   kInitialise = 4,
   kMix = 5,
   kSplit = 6,
-  kCompose = 7
+  kCompose = 7,
+  kResample = 8
 };
 
 /// A generator keyed by (seed, key...): the stream depends on nothing else, neither on the thread that draws

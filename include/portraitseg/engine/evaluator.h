@@ -6,55 +6,71 @@
 #include <string>
 #include <vector>
 
+#include <opencv2/core/mat.hpp>
+
 #include "portraitseg/data/dataset.h"
 #include "portraitseg/data/preprocessing.h"
-#include "portraitseg/engine/model_runner.h"
-#include "portraitseg/metrics/class_counts.h"
-#include "portraitseg/metrics/pixel_counts.h"
+#include "portraitseg/engine/predictor.h"
+#include "portraitseg/metrics/metric.h"
+#include "portraitseg/metrics/metrics.h"
 #include "portraitseg/metrics/protocol.h"
 
 namespace portraitseg {
 
-/// What is measured on one image; shares are in 0..1, the maps' keys are kernel or sigma in px. Of a protocol that counts
-/// classes `classes` alone, else everything but these.
-struct ImageResult {
+/// What was measured of one image.
+struct ImageRow {
   std::int64_t index = 0;  ///< in the data set
   std::string id;
-  int height = 0, width = 0;  ///< at which it was measured
-  ClassCounts classes;
-  PixelCounts counts;
-  std::map<int, PixelCounts> bands;
-  std::map<double, double> edge_iou;
-  std::map<double, double> weighted_iou;
+  int height = 0, width = 0;   ///< at which it was measured
+  std::vector<double> values;  ///< the columns of the evaluation's metrics, one metric after the other
+  double foreground_share =
+      0;                  ///< percent of the labelled pixels whose class is not 0; not a number without any
+  double brightness = 0;  ///< mean luma (BT.601) of the image, 0..255
+  std::map<std::string, std::string> attributes;  ///< of the sample
 };
 
-/// Figures over a list, in percent: of a protocol that counts classes the first three, else `miou` and those behind it.
-struct Metrics {
-  std::vector<double>
-      class_iou;  ///< of the counts summed over the list; not a number for a class without a pixel
-  double pixel_accuracy = 0;          ///< share of the pixels whose class is right
-  double miou = 0;                    ///< mean class IoU of the counts summed over the list, see the protocol
-  double iou_foreground = 0;          ///< mean over images
-  double iou_background = 0;          ///< mean over images
-  double miou_per_image = 0;          ///< mean over images of the mean of both classes' IoU
-  std::map<int, double> boundary_f1;  ///< clova: F1 inside the edge band, mean over images, by kernel
-  std::map<double, double> edge_iou;  ///< PortraitNet Eq. 11 and 12, mean over images, by sigma
-  std::map<double, double> weighted_iou;  ///< symmetric, mean over images, by sigma
+/// A figure with its value, percent unless its title names another unit; not a number where it is undefined.
+struct FigureValue {
+  std::string name, title;
+  double value = 0;
+};
 
-  /// What a training records of each epoch: those that are measured, by name, without edge and weighted IoU. A class's is
-  /// class_iou_3, of more than ten classes class_iou_03, and there is none if the class has no pixel.
-  std::map<std::string, double> recorded() const;
+/// Which network was measured; all empty where nobody said it.
+struct NetworkIdentity {
+  std::string model;    ///< its registered name
+  std::string weights;  ///< the file, as it was given
+  std::string weights_sha256;
+  std::string config_sha256;  ///< of the effective configuration's text
 };
 
 struct Evaluation {
   Protocol protocol;
+  NetworkIdentity network;
   std::string list_name;  ///< its file name
   std::string list_sha256;
   std::vector<std::int64_t> network_size;  ///< height, width of the network's input
-  std::vector<ImageResult> images;         ///< in the order of the list
-  std::vector<std::string> skipped;        ///< images left out, with the reason
+  std::vector<Metric> metrics;
+  std::vector<ImageRow> images;      ///< in the order of the list
+  std::vector<std::string> skipped;  ///< images left out, with the reason
 
-  Metrics metrics() const;  ///< derives from `images` alone
+  std::vector<std::string> columns() const;  ///< the names of ImageRow::values
+
+  /// Every figure in the metrics' order. They derive from the images' values alone; neither batches nor workers change a bit of
+  /// them, nor, but for a protocol of batch means, the list's order.
+  std::vector<FigureValue> figures() const;
+
+  /// The same formulas over one image.
+  std::vector<FigureValue> figures_of(const ImageRow& image) const;
+
+  /// One figure. @throws std::out_of_range if none has the name.
+  double figure(const std::string& name) const;
+};
+
+/// A network to be measured; it has to live as long as the evaluation.
+struct EvaluatedNetwork {
+  SegmentationModel* model = nullptr;
+  Preprocessing preprocessing;
+  NetworkIdentity identity = {};
 };
 
 struct EvaluatorOptions {
@@ -62,19 +78,26 @@ struct EvaluatorOptions {
   std::int64_t workers = 2;
   OnError on_error = OnError::kFail;
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< may be empty
+
+  /// What is measured by a protocol, of a network of so many classes.
+  std::function<std::vector<Metric>(const Protocol&, std::int64_t classes)> metrics = default_metrics;
+
+  /// Told of every decided mask, at the protocol's size; may be empty. Called from several threads.
+  /// @param evaluation its index in the result
+  std::function<void(std::size_t evaluation, const std::string& id, const cv::Mat& mask)> decided;
 };
 
-/// Runs the network over the data set and measures every image by the protocol. Leaves the network in evaluation mode.
+/// Runs each network over the data set and measures every image by each protocol. An image is read once for all of them, and
+/// goes through a network once for all protocols of the same geometry. Leaves the networks in evaluation mode.
+/// @return the first network's by each protocol, then the second's ...
 /// @throws DataError for an unusable image (unless skipped), when none is left or nothing of them is labelled.
-/// @throws UserError if the protocol, or a mask, does not fit the network's number of classes.
+/// @throws UserError if a protocol, or a mask, does not fit a network's number of classes.
+std::vector<Evaluation> evaluate(const std::vector<EvaluatedNetwork>& networks, const Dataset& dataset,
+                                 const std::vector<Protocol>& protocols, const EvaluatorOptions& options,
+                                 const Device& device);
+
+/// The same of one network by one protocol.
 Evaluation evaluate(SegmentationModel& model, const Preprocessing& preprocessing, const Dataset& dataset,
                     const Protocol& protocol, const EvaluatorOptions& options, const Device& device);
-
-/// The decided mask (CV_8UC1, class index) of one image at its own size.
-/// @param model for inference
-cv::Mat predict(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& image);
-
-/// Decides logits [C, H, W]: argmax, or logit > 0 of a single channel. CV_8UC1.
-cv::Mat decide(const torch::Tensor& logits);
 
 }  // namespace portraitseg

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <vector>
+
 #include <opencv2/core/mat.hpp>
 
+#include "portraitseg/metrics/metric.h"
 #include "portraitseg/metrics/pixel_counts.h"
 
 namespace portraitseg {
@@ -17,5 +20,9 @@ namespace portraitseg {
 ///
 /// @throws std::invalid_argument as check_masks() and edge_band() do.
 PixelCounts boundary_counts(const cv::Mat& prediction, const cv::Mat& label, int kernel);
+
+/// For each kernel columns band15_tp, _fp, _fn, _tn and the figure boundary_f1_15; and band_iou_15, the foreground IoU inside
+/// the widest band: SINet's and ExtremeC3Net's training optimises it. Means over images, in percent.
+Metric boundary_f1_metric(const std::vector<int>& kernels = {5, 15});
 
 }  // namespace portraitseg

@@ -5,6 +5,8 @@
 
 #include <opencv2/core/mat.hpp>
 
+#include "portraitseg/metrics/metric.h"
+
 namespace portraitseg {
 
 /// Numbers of pixels of each class against all the others; pixels labelled kIgnore are not counted. The counts of several
@@ -21,6 +23,10 @@ struct ClassCounts {
   ///         and, of the labels, not kIgnore.
   static ClassCounts of(const cv::Mat& prediction, const cv::Mat& label, std::int64_t classes);
 
+  /// tp, fp, fn of class 0, then of class 1 ... as columns of a Metric, and back.
+  std::vector<double> columns() const;
+  static ClassCounts from(const std::vector<double>& columns);
+
   std::int64_t classes() const { return static_cast<std::int64_t>(tp.size()); }
 
   /// tp / (tp + fp + fn) of each class, 0..1; not a number for a class without a pixel in label and prediction.
@@ -36,5 +42,9 @@ struct ClassCounts {
   /// Without classes it becomes the other. @throws std::invalid_argument if both have some, but not as many.
   ClassCounts& operator+=(const ClassCounts& other);
 };
+
+/// For each class columns class3_tp, _fp, _fn and the figure class_iou_3, of more than ten classes class_iou_03; and miou and
+/// pixel_accuracy. All of the pixels of the whole list, in percent.
+Metric class_counts_metric(std::int64_t classes);
 
 }  // namespace portraitseg

@@ -4,6 +4,8 @@
 
 #include <opencv2/core/mat.hpp>
 
+#include "portraitseg/metrics/metric.h"
+
 namespace portraitseg {
 
 /// PortraitNet's edge IoU of one image, for each sigma; the paper's is the mean over images at 224x224.
@@ -20,5 +22,8 @@ namespace portraitseg {
 /// @throws std::invalid_argument as check_masks() does, and unless every sigma > 0.
 std::vector<double> edge_iou(const cv::Mat& prediction, const cv::Mat& label,
                              const std::vector<double>& sigmas);
+
+/// For each sigma the column and figure edge_iou_3: in percent, the mean over images.
+Metric edge_iou_metric(const std::vector<double>& sigmas = {3, 5, 10, 20, 40, 80});
 
 }  // namespace portraitseg

@@ -11,9 +11,10 @@ namespace portraitseg {
 
 /// One image as a metric sees it, at the size that the protocol prescribes.
 struct MeasuredImage {
-  cv::Mat prediction;   ///< CV_8UC1, class index
-  cv::Mat label;        ///< CV_8UC1, class index or kIgnore; same size
-  cv::Mat probability;  ///< CV_32FC1, 0..1, of class 1; same size
+  cv::Mat prediction;  ///< CV_8UC1, class index
+  cv::Mat label;       ///< CV_8UC1, class index or kIgnore; same size
+  cv::Mat
+      probability;  ///< CV_32FC1, 0..1, of every class but 0; same size. Empty unless Metric::uses_probability
 };
 
 /// How a figure over a list comes from the images'.
@@ -43,6 +44,7 @@ struct Metric {
   std::function<std::vector<double>(const MeasuredImage&)> measure;
 
   std::vector<Figure> figures;
+  bool uses_probability = false;  ///< without it MeasuredImage::probability is empty
 };
 
 }  // namespace portraitseg

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <opencv2/core/mat.hpp>
+
+#include "portraitseg/metrics/metric.h"
 
 namespace portraitseg {
 
@@ -16,6 +19,10 @@ struct PixelCounts {
 
   /// @throws std::invalid_argument as check_masks() does.
   static PixelCounts of(const cv::Mat& prediction, const cv::Mat& label);
+
+  /// tp, fp, fn, tn as columns of a Metric, and back. @param first the column of tp
+  std::vector<double> columns() const;
+  static PixelCounts from(const std::vector<double>& columns, std::size_t first = 0);
 
   /// tp / (tp + fp + fn), 0..1; 1 if the union is empty. clova's iou_binary, PortraitNet's calcIOU.
   double iou_foreground() const;
@@ -32,6 +39,11 @@ struct PixelCounts {
 
   PixelCounts& operator+=(const PixelCounts& other);
 };
+
+/// Columns tp, fp, fn, tn. Figures iou_foreground, iou_background, miou_per_image, means over images; and miou,
+/// iou_foreground_set, iou_background_set of the pixels of the whole list.
+/// @param empty_union what an IoU is whose union is empty, 0..1: 1 at clova and PortraitNet, 0 at Deepixel
+Metric pixel_counts_metric(double empty_union = 1);
 
 /// What every metric asks of its two masks.
 /// @throws std::invalid_argument unless both are CV_8UC1, of the same size and not empty; names the sizes.

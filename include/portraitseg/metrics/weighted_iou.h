@@ -4,6 +4,8 @@
 
 #include <opencv2/core/mat.hpp>
 
+#include "portraitseg/metrics/metric.h"
+
 namespace portraitseg {
 
 /// IoU of the foregrounds of one image, each pixel weighted by its nearness to the label's boundary, for each
@@ -19,5 +21,8 @@ namespace portraitseg {
 /// @throws std::invalid_argument as check_masks() does, and unless every sigma > 0.
 std::vector<double> weighted_iou(const cv::Mat& prediction, const cv::Mat& label,
                                  const std::vector<double>& sigmas);
+
+/// For each sigma the column and figure weighted_iou_3: in percent, the mean over images.
+Metric weighted_iou_metric(const std::vector<double>& sigmas = {3, 5, 10});
 
 }  // namespace portraitseg
