@@ -16,9 +16,9 @@ class CsvTable {
 
   const std::vector<std::string>& header() const { return header_; }
   const std::vector<std::vector<std::string>>& rows() const { return rows_; }
-  std::size_t line(std::size_t row) const {
-    return lines_[row];
-  }  ///< of the file, from 1, on which the row begins
+
+  /// Where the row begins in the file, from 1.
+  std::size_t line(std::size_t row) const { return lines_[row]; }
 
   /// Its place in the header. @throws DataError if there is none, listing those that there are.
   std::size_t column(const std::string& name) const;

@@ -21,12 +21,6 @@ Draw all_of(std::size_t n) {
   return all;
 }
 
-std::string figure_names(const EvaluationResult& result) {
-  std::string names;
-  for (const auto& [name, unused] : result.figures) names += (names.empty() ? "" : ", ") + name;
-  return names;
-}
-
 // --- What may be compared ------------------------------------------------------------------------------------------
 
 /// "A: clova (3d50d089), B: native (a1b2c3d4)" if what the function says of them differs, else "".
@@ -269,47 +263,6 @@ GroupGap gap_of(const ImageFigure& figure, const std::vector<Group>& groups, con
 
 }  // namespace
 
-double ImageFigure::over(const Draw& images) const {
-  if (images.empty()) return kNone;
-  std::vector<double> sums(rows[images.front()].size(), 0.0);
-  for (const std::size_t image : images) {
-    for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += rows[image][k];
-  }
-  return whole ? whole(sums) : sums[0] / static_cast<double>(images.size());
-}
-
-ImageFigure image_figure(const EvaluationResult& result, const std::string& name) {
-  const auto column = result.numbers.find(name);
-  const bool measured = std::any_of(result.figures.begin(), result.figures.end(),
-                                    [&](const auto& figure) { return figure.first == name; });
-  if (!measured || column == result.numbers.end()) {
-    throw UserError(fmt::format("{}: no figure '{}' by image; it has: {}", result.folder.string(), name,
-                                figure_names(result)));
-  }
-  ImageFigure figure;
-  figure.name = figure.title = name;
-  for (const double value : column->second)
-    figure.rows.push_back(std::isnan(value) ? std::vector<double>{} : std::vector<double>{value});
-  return figure;
-}
-
-std::vector<std::string> default_figures(const EvaluationResult& result) {
-  std::vector<std::string> chosen;
-  const auto add = [&](const std::string& name) {
-    for (const auto& [known, unused] : result.figures) {
-      if (known == name) chosen.push_back(name);
-    }
-  };
-  add("iou_foreground");
-  add("boundary_f1_15");
-  if (chosen.empty()) add("miou");
-  if (chosen.empty()) {
-    throw UserError(fmt::format("{}: name a figure by --metric; it has: {}", result.folder.string(),
-                                figure_names(result)));
-  }
-  return chosen;
-}
-
 std::vector<std::string> align(std::vector<Contender>& contenders, bool force) {
   std::vector<EvaluationResult*> results;
   for (auto& contender : contenders) {
@@ -342,6 +295,7 @@ Comparison compare(std::vector<Contender> contenders, const ComparisonOptions& o
   const EvaluationResult& first = contenders.front().results.front();
   comparison.protocol = first.protocol;
   comparison.protocol_hash = first.protocol_hash;
+  comparison.batch_means = first.batch_means;
   comparison.list = first.list;
   comparison.list_sha256 = first.list_sha256;
   comparison.images = first.ids.size();

@@ -265,6 +265,8 @@ std::string comparison_table(const Comparison& comparison, const std::vector<Fig
                   comparison.protocol_hash, comparison.images, comparison.list, comparison.list_sha256);
   for (const auto& warning : comparison.warnings)
     text += fmt::format("forced, over the {} images that all have: {}\n", comparison.images, warning);
+  if (comparison.batch_means)
+    text += "the protocol's own figures are means over batches; compared are means over images\n";
   if (!comparison.pairs.empty()) text += "\n" + pairs_table(comparison) + "\n";
   if (!comparison.seeds.empty()) text += "\n" + seeds_table(comparison) + "\n";
   for (const auto& pair : comparison.pairs) {
@@ -296,6 +298,7 @@ std::string comparison_json(const Comparison& comparison, const std::vector<Figu
       {"list", comparison.list},
       {"list_sha256", comparison.list_sha256},
       {"n", comparison.images},
+      {"means_over", "images"},
       {"forced", comparison.warnings},
       {"bootstrap", {{"resamples", how.resamples}, {"seed", how.seed}, {"confidence", how.confidence}}},
       {"pairs", pairs},

@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+constexpr double kRounding = 1e-6;  // percent, of the ten digits in per_image.csv
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 const std::string kAttribute = "attribute.";
 
@@ -147,6 +148,16 @@ void read_images(const fs::path& path, EvaluationResult& result) {
   }
 }
 
+/// Whether the value is that of the whole list.
+bool is_mean(const std::vector<double>& values, double stated) {
+  double sum = 0, count = 0;
+  for (const double value : values) {
+    sum += std::isnan(value) ? 0 : value;
+    count += std::isnan(value) ? 0 : 1;
+  }
+  return std::abs(sum / count - stated) < kRounding;
+}
+
 template <class Value>
 void choose(std::map<std::string, std::vector<Value>>& columns, const std::vector<std::size_t>& rows) {
   for (auto& [unused, values] : columns) {
@@ -186,6 +197,10 @@ EvaluationResult read_evaluation(const fs::path& folder, const std::string& prot
   result.weights = text_or_none(json, "weights");
   result.weights_sha256 = text_or_none(json, "weights_sha256");
   result.figures = figures_of(path, json);
+  const Json rules = json.value("protocol_rules", Json::object());
+  if (rules.contains("empty_union") && rules["empty_union"].is_number())
+    result.empty_union = rules["empty_union"].get<double>();
+  result.batch_means = rules.contains("means_over") && rules["means_over"] != "images";
   const fs::path table = folder / result.protocol / "per_image.csv";
   read_images(table, result);
   const auto n = json.find("n");
@@ -194,6 +209,10 @@ EvaluationResult read_evaluation(const fs::path& folder, const std::string& prot
   if (n->get<std::size_t>() != result.ids.size()) {
     throw DataError(table, "holds " + std::to_string(result.ids.size()) + " images, metrics.json says " +
                                std::to_string(n->get<std::size_t>()));
+  }
+  for (const auto& [name, value] : result.figures) {
+    const auto own = result.numbers.find(name);
+    if (own != result.numbers.end() && is_mean(own->second, value)) result.means.insert(name);
   }
   return result;
 }

@@ -280,9 +280,9 @@ double exchange_test(std::size_t n,
     sizes.push_back(std::abs(statistic(exchanged)));
     largest = std::max(largest, sizes.back());
   }
-  const auto as_far = static_cast<double>(std::count_if(sizes.begin(), sizes.end(), [&](double size) {
-    return size >= std::abs(observed) - kEqual * largest;
-  }));
+  const double nearest = std::abs(observed) - kEqual * largest;
+  const auto as_far = static_cast<double>(std::count_if(
+      sizes.begin(), sizes.end(), [&](double size) { return std::isnan(size) || size >= nearest; }));
   return exact ? as_far / static_cast<double>(count) : (as_far + 1) / static_cast<double>(count + 1);
 }
 

@@ -27,7 +27,8 @@ EvaluationResult result_of(const std::vector<double>& iou, const std::string& fo
   result.protocol_hash = "hash";
   result.list = "test.txt";
   result.list_sha256 = "sha";
-  result.figures = {{"iou_foreground", mean(iou)}};
+  result.figures = {{"iou_foreground", 0}};
+  result.means = {"iou_foreground", "boundary_f1_15"};
   for (std::size_t i = 0; i < iou.size(); ++i) result.ids.push_back(std::to_string(1000 + i));
   result.numbers["iou_foreground"] = iou;
   return result;
@@ -143,6 +144,41 @@ TEST(Compare, ImagesWithoutTheFigureAreLeftOutAndCounted) {
   EXPECT_NEAR(all.pairs[0].difference, 2.5, kExact);
   EXPECT_THAT(comparison_table(all), HasSubstr("2 images without"));
   EXPECT_THAT(refusal_of(result_of({90, none}), result_of({none, 80})), HasSubstr("no image has the figure"));
+}
+
+/// Figures of the whole list have no Wilcoxon; everything else comes from the columns.
+TEST(Compare, AFigureOfTheWholeListIsResampledFromItsColumns) {
+  auto a = result_of(draws(12, 1, 95)), b = a;
+  for (auto* result : {&a, &b}) {
+    result->figures.emplace_back("iou_foreground_set", 0);
+    const bool is_a = result == &a;
+    for (int i = 0; i < 12; ++i) {
+      result->numbers["tp"].push_back(100 + 10 * i - (is_a ? 0 : 2 + i % 3));
+      result->numbers["fp"].push_back(5 + i);
+      result->numbers["fn"].push_back(4 + (is_a ? 0 : 2 + i % 3));
+      result->numbers["tn"].push_back(100);
+    }
+  }
+  ComparisonOptions options;
+  options.figures = {"iou_foreground_set"};
+  const Comparison all = compare({{"A", {a}}, {"B", {b}}}, options);
+  const PairedComparison& pair = all.pairs.at(0);
+  // tp: 1860, and 36 fewer; fp 126; fn 48.
+  EXPECT_NEAR(pair.value_a, 100 * 1860.0 / (1860 + 126 + 48), kExact);
+  EXPECT_NEAR(pair.difference, 100 * 36.0 / (1860 + 126 + 48), kExact);
+  EXPECT_GT(pair.interval.low, 0);
+  EXPECT_LT(pair.interval.low, pair.difference);
+  EXPECT_EQ(pair.p, 2.0 / 4096);  // a is better on every image
+  EXPECT_THAT(pair.wilcoxon, IsNan());
+  EXPECT_THAT(sentence(pair, all), HasSubstr("foreground IoU, whole list is higher for A than for B"));
+
+  GroupOptions by;
+  by.name = "tp";
+  by.smallest = 3;
+  const FigureByGroup table = by_group("A", a, "iou_foreground_set", by);
+  EXPECT_NEAR(table.groups[0].value, 100 * 330.0 / (330 + 18 + 12), kExact);  // the images 0, 1, 2
+  EXPECT_THAT(table.gap.p, IsNan());
+  EXPECT_GT(table.gap.interval.low, 0);
 }
 
 TEST(Compare, OtherProtocolsListsAndImagesAreRefusedNamingBoth) {

@@ -1,31 +1,15 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "portraitseg/report/evaluation_folder.h"
+#include "portraitseg/report/image_figure.h"
 #include "portraitseg/report/statistics.h"
 
 namespace portraitseg {
-
-/// A figure of one result as what each image adds to it, so that it can be computed again over any choice of images.
-struct ImageFigure {
-  std::string name, title;
-  std::vector<std::vector<double>>
-      rows;  ///< an image's own figure, or the columns of which `whole` is made; empty: none
-
-  /// Of the rows summed over the images; empty: the mean of the images' own figures.
-  std::function<double(const std::vector<double>& sums)> whole;
-
-  /// @param images indices of rows that are not empty
-  double over(const Draw& images) const;
-};
-
-/// @throws UserError if the result has no such figure, listing those that it has.
-ImageFigure image_figure(const EvaluationResult& result, const std::string& name);
 
 /// One result, or several of one thing that was trained with several seeds.
 struct Contender {
@@ -34,9 +18,8 @@ struct Contender {
 };
 
 struct ComparisonOptions {
-  std::vector<std::string>
-      figures;         ///< empty: iou_foreground and boundary_f1_15, or miou where there are none
-  bool force = false;  ///< compare what should not be compared, over the images that all have
+  std::vector<std::string> figures;  ///< empty: default_figures()
+  bool force = false;                ///< compare what should not be compared, over the images that all have
   Resampling resampling;
 };
 
@@ -75,6 +58,8 @@ struct SeedComparison {
 
 struct Comparison {
   std::string protocol, protocol_hash, list, list_sha256;
+  bool batch_means =
+      false;  ///< the protocol averages over batches; compared are means over images all the same
   std::size_t images = 0;             ///< that all results have
   std::vector<std::string> warnings;  ///< what was compared only because it was forced
   Resampling resampling;
@@ -126,8 +111,5 @@ struct FigureByGroup {
 /// @throws UserError for an attribute or a figure that the result does not have, or a table that knows none of the images.
 FigureByGroup by_group(const std::string& name, const EvaluationResult& result, const std::string& figure,
                        const GroupOptions& options);
-
-/// The figures that are compared where none are named. @throws UserError if the result has none of them.
-std::vector<std::string> default_figures(const EvaluationResult& result);
 
 }  // namespace portraitseg

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,11 +13,14 @@ namespace portraitseg {
 struct EvaluationResult {
   std::filesystem::path folder;  ///< as it was given
   std::string protocol, protocol_hash;
+  double empty_union = 1;    ///< of the protocol's rules: what an image's IoU is whose union is empty
+  bool batch_means = false;  ///< the protocol's figures are means over batches, not over images
   std::string list, list_sha256;
   std::string network, weights, weights_sha256;  ///< "" where the file does not say
 
   /// Over the list, by name, in the file's order; not a number where undefined.
   std::vector<std::pair<std::string, double>> figures;
+  std::set<std::string> means;  ///< those figures that are the mean of the images' own
 
   // By image, in the order of their ids.
   std::vector<std::string> ids;

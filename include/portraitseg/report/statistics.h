@@ -101,7 +101,8 @@ SignedRank wilcoxon(const std::vector<double>& differences);
 
 /// Two-sided permutation test on n pairs: how often a statistic is as far from 0 as the observed one when the members of any
 /// pair are exchanged. Exact over all 2^n exchanges up to 14 pairs, else (b + 1) / (m + 1) with m = how.resamples random ones.
-/// Values that differ by less than 1e-12 of the largest count as equal. Not a number for n = 0, or if the observed statistic is.
+/// Values that differ by less than 1e-12 of the largest count as equal, one that is not a number as far. Not a number for n = 0,
+/// or if the observed statistic is.
 /// Source  Fisher 1935; Phipson and Smyth 2010 for (b + 1) / (m + 1).
 /// @param statistic for each pair, whether it is exchanged; changes its sign if all pairs are
 double exchange_test(std::size_t n,
