@@ -23,6 +23,14 @@ const Names<LabelInterpolation> kLabelInterpolations = {{"nearest", LabelInterpo
                                                         {"cubic", LabelInterpolation::kCubic}};
 const Names<ChannelOrder> kChannelOrders = {{"bgr", ChannelOrder::kBgr}, {"rgb", ChannelOrder::kRgb}};
 
+template <class Value>
+std::string name_of(const Names<Value>& names, Value wanted) {
+  for (const auto& [name, value] : names) {
+    if (value == wanted) return name;
+  }
+  throw std::logic_error("a choice without a name");
+}
+
 int opencv_flag(Interpolation interpolation) {
   switch (interpolation) {
     case Interpolation::kLinear:
@@ -67,10 +75,11 @@ cv::Mat resize_each_class(const cv::Mat& mask, cv::Size target) {
 }  // namespace
 
 std::string geometry_name(Geometry geometry) {
-  for (const auto& [name, value] : kGeometries) {
-    if (value == geometry) return name;
-  }
-  throw std::logic_error("a geometry without a name");
+  return name_of(kGeometries, geometry);
+}
+
+std::string interpolation_name(Interpolation interpolation) {
+  return name_of(kInterpolations, interpolation);
 }
 
 void Preprocessing::fields(Fields& f) {

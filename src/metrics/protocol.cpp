@@ -28,14 +28,11 @@ double mean_of_numbers(std::vector<double> values) {
   return sum_in_any_order(std::move(values)) / count;
 }
 
-std::string interpolation_text(LabelInterpolation interpolation) {
-  return interpolation == LabelInterpolation::kCubic ? "cubic" : "nearest";
-}
-
 }  // namespace
 
 Preprocessing Protocol::adapt(Preprocessing own) const {
   if (geometry) own.geometry = *geometry;
+  if (interpolation) own.interpolation = *interpolation;
   own.label_interpolation = label_interpolation;
   own.label_smoothing = label_smoothing;
   return own;
@@ -76,8 +73,9 @@ std::string Protocol::description() const {
   const bool native = resolution == Resolution::kNative;
   nlohmann::ordered_json json;
   json["geometry"] = geometry ? geometry_name(*geometry) : "of the network";
+  json["interpolation"] = interpolation ? interpolation_name(*interpolation) : "of the network";
   json["resolution"] = native ? "native" : "network";
-  if (!native) json["label"] = interpolation_text(label_interpolation);
+  if (!native) json["label"] = label_interpolation == LabelInterpolation::kCubic ? "cubic" : "nearest";
   if (label_smoothing > 0) json["label_smoothing"] = label_smoothing;
   if (compared_at > 0) json["compared_at"] = compared_at;
   if (counting == Counting::kForeground) json["foreground"] = 1;
@@ -120,6 +118,7 @@ const ProtocolRegistry& protocols() {
     Protocol portraitnet_unsmoothed;
     portraitnet_unsmoothed.name = "portraitnet_unsmoothed";
     portraitnet_unsmoothed.geometry = Geometry::kLetterbox;
+    portraitnet_unsmoothed.interpolation = Interpolation::kCubic;
     portraitnet_unsmoothed.label_interpolation = LabelInterpolation::kCubic;
     portraitnet_unsmoothed.metrics = kPortraitMetrics;
     Protocol portraitnet = portraitnet_unsmoothed;

@@ -1,6 +1,6 @@
 // What is made of a network with many classes: figures, files, page and pictures.
 #include <cmath>
-#include <limits>
+#include <stdexcept>
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +9,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/evaluator.h"
+#include "portraitseg/metrics/class_counts.h"
 #include "portraitseg/report/class_overlay.h"
 #include "portraitseg/report/csv.h"
 #include "portraitseg/report/overlay.h"
@@ -24,8 +25,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 /// Answers for each pixel with the class that its blue value names.
 class Oracle final : public SegmentationModel {
@@ -87,14 +86,15 @@ testing::MemoryDataset three_images() {
 }
 
 TEST(ClassFigures, AreOfTheCountsSummedOverTheList) {
-  const Metrics metrics = evaluation_of(three_images(), 4).metrics();
-  ASSERT_EQ(metrics.class_iou.size(), 4U);
-  EXPECT_DOUBLE_EQ(metrics.class_iou[0], 100 * 6 / 9.0);
-  EXPECT_DOUBLE_EQ(metrics.class_iou[1], 100 * 3 / 4.0);
-  EXPECT_TRUE(std::isnan(metrics.class_iou[2]));
-  EXPECT_DOUBLE_EQ(metrics.class_iou[3], 100 * 3 / 5.0);
-  EXPECT_DOUBLE_EQ(metrics.miou, (200 / 3.0 + 75 + 60) / 3);
-  EXPECT_DOUBLE_EQ(metrics.pixel_accuracy, 100 * 12 / 15.0);
+  const Evaluation evaluation = evaluation_of(three_images(), 4);
+  ASSERT_EQ(evaluation.figures().size(), 2 + 4U);
+  EXPECT_DOUBLE_EQ(evaluation.figure("class_iou_0"), 100 * 6 / 9.0);
+  EXPECT_DOUBLE_EQ(evaluation.figure("class_iou_1"), 100 * 3 / 4.0);
+  EXPECT_TRUE(std::isnan(evaluation.figure("class_iou_2")));
+  EXPECT_DOUBLE_EQ(evaluation.figure("class_iou_3"), 100 * 3 / 5.0);
+  EXPECT_DOUBLE_EQ(evaluation.figure("miou"), (200 / 3.0 + 75 + 60) / 3);
+  EXPECT_DOUBLE_EQ(evaluation.figure("pixel_accuracy"), 100 * 12 / 15.0);
+  EXPECT_THROW(evaluation.figure("iou_foreground"), std::out_of_range);
 }
 
 TEST(ClassFigures, DoNotDependOnTheBatches) {
@@ -103,15 +103,17 @@ TEST(ClassFigures, DoNotDependOnTheBatches) {
     EXPECT_EQ(results_json({evaluation_of(three_images(), 4, batch_size)}), expected);
 }
 
-TEST(ClassFigures, RecordNamesAreInTheOrderOfTheClasses) {
-  Metrics metrics;
-  metrics.miou = 50;
-  metrics.class_iou = {10, kNone, 30};
-  EXPECT_THAT(metrics.recorded(),
-              ::testing::ElementsAre(std::pair("class_iou_0", 10.0), std::pair("class_iou_2", 30.0),
-                                     std::pair("miou", 50.0), std::pair("pixel_accuracy", 0.0)));
-  metrics.class_iou.assign(19, 1);
-  EXPECT_EQ(metrics.recorded().begin()->first, "class_iou_00");
+TEST(ClassFigures, NamesAreInTheOrderOfTheClasses) {
+  const auto names = [](std::int64_t classes) {
+    std::vector<std::string> result;
+    for (const Figure& figure : class_counts_metric(classes).figures) result.push_back(figure.name);
+    return result;
+  };
+  EXPECT_THAT(names(3),
+              ::testing::ElementsAre("miou", "pixel_accuracy", "class_iou_0", "class_iou_1", "class_iou_2"));
+  EXPECT_EQ(names(10).at(2), "class_iou_0");
+  EXPECT_EQ(names(11).at(2), "class_iou_00");
+  EXPECT_EQ(names(11).back(), "class_iou_10");
 }
 
 TEST(ClassFigures, ATwoClassProtocolRefusesMoreClasses) {
@@ -138,31 +140,31 @@ TEST(ClassFigures, TwoClassesAreTheSameMeanAsTheProtocolNative) {
   testing::MemoryDataset dataset;
   dataset.list = "val.txt";
   dataset.add(sample("a", {0, 0, 1, 1, 1, 255}, {0, 1, 1, 1, 0, 1})).add(sample("b", {1, 0, 0}, {1, 1, 0}));
-  const Metrics classes = evaluation_of(dataset, 2).metrics(),
-                native = evaluation_of(dataset, 2, 4, "native").metrics();
-  EXPECT_DOUBLE_EQ(classes.miou, native.miou);
-  EXPECT_TRUE(native.class_iou.empty());
-  EXPECT_EQ(native.recorded().count("boundary_f1_15"), 1U);
+  const Evaluation native = evaluation_of(dataset, 2, 4, "native");
+  EXPECT_DOUBLE_EQ(evaluation_of(dataset, 2).figure("miou"), native.figure("miou"));
+  EXPECT_THROW(native.figure("class_iou_0"), std::out_of_range);
 }
 
 TEST(ClassFigures, ResultsShowEachClassAndWhichIsLeftOut) {
   const Evaluation evaluation = evaluation_of(three_images(), 4);
   const auto metrics = nlohmann::json::parse(results_json({evaluation})).at("results").at(0).at("metrics");
-  EXPECT_EQ(metrics.at("class_iou").size(), 4U);
-  EXPECT_TRUE(metrics.at("class_iou").at(2).is_null());
+  EXPECT_TRUE(metrics.at("class_iou_2").is_null());
+  EXPECT_DOUBLE_EQ(metrics.at("class_iou_1").get<double>(), 75);
   EXPECT_FALSE(metrics.contains("iou_foreground"));
   const std::string table = results_table({evaluation});
   EXPECT_THAT(table, HasSubstr("mIoU, 4 classes, whole list"));
   EXPECT_THAT(table, HasSubstr("IoU of class 3, whole list"));
-  EXPECT_THAT(table, HasSubstr("without a pixel and not in the mIoU: class 2"));
+  EXPECT_THAT(table, HasSubstr(", undefined: class_iou_2"));
   EXPECT_THAT(table, Not(HasSubstr("nan")));
 }
 
 TEST(ClassFigures, EveryImagesCountsAreInTheFile) {
   const std::string csv = per_image_csv(evaluation_of(three_images(), 4));
   EXPECT_THAT(csv, StartsWith("id,height,width,class0_tp,class0_fp,class0_fn,class1_tp,"));
-  EXPECT_THAT(csv, HasSubstr(",class_iou_3,miou,protocol,"));
-  EXPECT_THAT(csv, HasSubstr("\nb,1,6,5,0,1,0,0,0,0,0,0,0,1,0,83.33333333,,,0,41.66666667,mmseg,"));
+  EXPECT_THAT(csv, HasSubstr(",miou,pixel_accuracy,class_iou_0,class_iou_1,class_iou_2,class_iou_3,"
+                             "foreground_share,brightness,protocol,"));
+  EXPECT_THAT(csv, HasSubstr("\nb,1,6,5,0,1,0,0,0,0,0,0,0,1,0,41.66666667,83.33333333,83.33333333,,,0,"
+                             "0,0,mmseg,"));
 }
 
 TEST(MetricsCsv, LeavesACellEmptyWhereAnEpochLacksAFigure) {

@@ -17,7 +17,6 @@
 #include "portraitseg/metrics/boundary_f1.h"
 #include "portraitseg/metrics/edge_iou.h"
 #include "portraitseg/metrics/pixel_counts.h"
-#include "portraitseg/metrics/protocol.h"
 #include "portraitseg/metrics/weighted_iou.h"
 
 namespace portraitseg {
@@ -323,42 +322,6 @@ TEST(WeightedIou, LargeSigmaApproachesIou) {
 TEST(WeightedIou, TinySigmaKeepsTheBoundaryOnly) {
   const cv::Mat label = drawn({"...###"});
   EXPECT_DOUBLE_EQ(weighted_iou(drawn({"#..#.."}), label, {1e-3})[0], 1);
-}
-
-TEST(Protocol, LabelsAreTheProtocolsNotTheNetworks) {
-  Preprocessing own;
-  own.geometry = Geometry::kLetterbox;
-  own.interpolation = Interpolation::kCubic;
-  own.label_interpolation = LabelInterpolation::kCubic;
-  own.label_smoothing = 5;
-  for (const auto& [name, geometry] :
-       {std::pair("clova", Geometry::kSquash), std::pair("native", Geometry::kLetterbox),
-        std::pair("mmseg", Geometry::kLetterbox)}) {
-    const Preprocessing adapted = protocols().at(name).adapt(own);
-    EXPECT_EQ(adapted.geometry, geometry);
-    EXPECT_EQ(adapted.interpolation, Interpolation::kCubic);  // of the image: the network's
-    EXPECT_EQ(adapted.label_interpolation, LabelInterpolation::kNearest);
-    EXPECT_EQ(adapted.label_smoothing, 0);
-  }
-}
-
-TEST(Protocol, OnlyOneThatCountsClassesTakesMoreThanTwo) {
-  for (const char* name : {"clova", "native"}) {
-    EXPECT_NO_THROW(protocols().at(name).check_classes(2));
-    EXPECT_THROW(protocols().at(name).check_classes(3), UserError);
-  }
-  for (const std::int64_t classes : {1, 2, 19})
-    EXPECT_NO_THROW(protocols().at("mmseg").check_classes(classes));
-}
-
-TEST(Protocol, DescriptionsDifferAndThoseOfTwoClassesStay) {
-  const std::string mmseg = protocols().at("mmseg").description(),
-                    native = protocols().at("native").description();
-  EXPECT_NE(mmseg, native);
-  EXPECT_EQ(mmseg.find("foreground"), std::string::npos);
-  EXPECT_EQ(native.rfind(
-                R"({"name":"native","resolution":"native","geometry":"of the network","foreground":1,)", 0),
-            0U);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
-#include "portraitseg/engine/evaluator.h"
 
 namespace portraitseg {
 namespace {
@@ -55,7 +54,14 @@ Prediction predict_one(Predictor& predictor, const cv::Mat& image) {
   return predictor.restore(predictor.logits({predictor.input(image)})[0], image.size());
 }
 
-TEST(Predictor, DecidesAsPredictDoes) {
+/// The steps without the class under test.
+cv::Mat by_hand(ModelRunner& model, const Preprocessing& preprocessing, const cv::Mat& image) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor input = preprocessing.normalise(preprocessing.place_image(image)).unsqueeze(0);
+  return decide(preprocessing.restore_logits(model.forward(input).mask[0], image.size()));
+}
+
+TEST(Predictor, DoesItsStepsOneAfterTheOther) {
   const Device device = cpu();
   for (const auto geometry : {Geometry::kSquash, Geometry::kLetterbox}) {
     for (const std::int64_t classes : {1, 2, 5}) {
@@ -65,7 +71,8 @@ TEST(Predictor, DecidesAsPredictDoes) {
         ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
         const cv::Mat image = photo(1);
         const Prediction prediction = predict_one(predictor, image);
-        EXPECT_EQ(cv::norm(prediction.mask, predict(runner, plain(geometry), image), cv::NORM_INF), 0);
+        EXPECT_EQ(cv::norm(predictor.predict(image).mask, prediction.mask, cv::NORM_INF), 0);
+        EXPECT_EQ(cv::norm(prediction.mask, by_hand(runner, plain(geometry), image), cv::NORM_INF), 0);
         double largest = 0;
         cv::minMaxLoc(prediction.mask, nullptr, &largest);
         EXPECT_EQ(largest, classes == 1 ? 1 : static_cast<double>(classes - 1)) << "all classes are seen";

@@ -131,7 +131,8 @@ TEST(PseudoLabel, MasksAsPredictDoesAndMirrorsBackWhatItSees) {
     model.blind = false;
     ModelRunner runner(model, device, ModelRunner::Purpose::kInference);
     const PseudoLabel seen = pseudo_label(runner, plain(geometry), photo);
-    EXPECT_EQ(cv::norm(seen.mask, predict(runner, plain(geometry), photo), cv::NORM_INF), 0);
+    Predictor predictor(model, plain(geometry), device);
+    EXPECT_EQ(cv::norm(seen.mask, predictor.predict(photo).mask, cv::NORM_INF), 0);
     EXPECT_NEAR(seen.quality.share, 50.0 * 60 / (90 * 120), 0.03);
     EXPECT_GT(seen.quality.agreement, 0.95);
     EXPECT_GT(seen.quality.confidence, 0.95);

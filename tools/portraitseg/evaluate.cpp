@@ -1,12 +1,15 @@
+#include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <filesystem>
+#include <set>
 
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/evaluator.h"
-#include "portraitseg/report/csv.h"
+#include "portraitseg/report/evaluation_folder.h"
 #include "portraitseg/report/overlay.h"
 #include "portraitseg/report/results.h"
 
@@ -22,77 +25,312 @@ namespace {
 namespace fs = std::filesystem;
 
 struct EvaluateArguments {
-  NetworkArguments network;
-  std::string data, root, list;
+  std::vector<std::string> runs, weights, configs, overrides;
+  std::string data, root;
+  std::vector<std::string> lists;      ///< empty: the configuration's
   std::vector<std::string> protocols;  ///< empty: the configuration's
+  std::vector<std::string> metrics;    ///< empty: the protocol's
   std::string output, json;
   std::int64_t batch_size = 0;
   std::int64_t workers = -1;
   std::int64_t threads = 0;  ///< 0: not given
   int overlays = 8;
+  bool resume = false;
 };
+
+/// A network that is to be measured.
+struct Subject {
+  std::string name;        ///< of its run or its weights file, unlike the others'
+  TrainedNetwork network;  ///< with the command line's values in its configuration
+  NetworkIdentity identity = {};
+  std::shared_ptr<SegmentationModel> model = nullptr;
+};
+
+/// "SINet", and if it is taken "SINet_2".
+std::string unlike(const std::string& name, std::set<std::string>& taken) {
+  std::string result = name.empty() ? "network" : name;
+  for (int i = 2; !taken.insert(result).second; ++i) result = fmt::format("{}_{}", name, i);
+  return result;
+}
+
+std::string name_of_run(const std::string& run) {
+  return fs::weakly_canonical(fs::absolute(run)).filename().string();
+}
+
+/// A network as the command line names it.
+struct Named {
+  std::string name;
+  NetworkArguments arguments;
+  fs::path path;  ///< of the weights
+};
+
+/// In the order of the options, the same file once.
+std::vector<Named> named_networks(const EvaluateArguments& arguments) {
+  const std::size_t count = arguments.runs.size() + arguments.weights.size();
+  if (count == 0) throw UserError("evaluate needs either --run or --weights");
+  const auto& configs = arguments.configs;
+  if (configs.size() > 1 && configs.size() != count) {
+    throw UserError(fmt::format("{} networks, but {} times --config: give none, one for all, or one for each",
+                                count, configs.size()));
+  }
+  std::vector<Named> networks;
+  std::set<std::string> names;
+  std::set<fs::path> files;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool is_run = i < arguments.runs.size();
+    NetworkArguments network;
+    (is_run ? network.run : network.weights) =
+        is_run ? arguments.runs[i] : arguments.weights[i - arguments.runs.size()];
+    if (!configs.empty()) network.config = configs.size() == 1 ? configs[0] : configs[i];
+    network.overrides = arguments.overrides;
+    const fs::path path = weights_path("evaluate", network);
+    if (!files.insert(fs::weakly_canonical(fs::absolute(path))).second) continue;
+    const std::string name = is_run ? name_of_run(network.run) : path.stem().string();
+    networks.push_back({unlike(name, names), network, path});
+  }
+  return networks;
+}
+
+std::vector<Protocol> read_protocols(const std::vector<std::string>& names) {
+  std::vector<Protocol> chosen;
+  for (const auto& name : names) {
+    const Protocol protocol = protocol_of(name);
+    const bool known = std::any_of(chosen.begin(), chosen.end(),
+                                   [&](const Protocol& other) { return other.name == protocol.name; });
+    if (!known) chosen.push_back(protocol);
+  }
+  return chosen;
+}
 
 void apply_arguments(const EvaluateArguments& arguments, RunConfig& config) {
   if (!arguments.data.empty()) Config::load(arguments.data).read(config.data);
   if (!arguments.root.empty()) replace_root(config.data, arguments.root);
-  if (!arguments.list.empty()) config.data.val_list = arguments.list;
   if (arguments.batch_size > 0) config.evaluation.batch_size = arguments.batch_size;
   if (arguments.workers >= 0) config.data.workers = arguments.workers;
   if (arguments.threads > 0) config.device.threads = arguments.threads;
 }
 
-void write_output(const fs::path& folder, const std::vector<Evaluation>& evaluations, const Dataset& dataset,
-                  SegmentationModel& model, const RunConfig& config, const Device& device, int overlays) {
-  for (const auto& evaluation : evaluations) {
-    const fs::path own = folder / evaluation.protocol.name;
-    make_folder(own);
-    write_file(own / "per_image.csv", per_image_csv(evaluation));
-    const auto files = write_worst_overlays(own / "overlays", evaluation, dataset, model,
-                                            config.preprocessing, device, overlays);
-    if (!files.empty()) say("worst image " + files.front().string());
-  }
-  write_file(folder / "metrics.json",
-             results_json(evaluations));  // last: its presence says that the folder is complete
+/// What a network's answers follow from, besides its weights.
+std::string hash_of_network(RunConfig config) {
+  return sha256(ConfigWriter::yaml(config.model) + ConfigWriter::yaml(config.preprocessing));
 }
 
-int evaluate_command(const EvaluateArguments& arguments) {
-  const fs::path path = weights_path("evaluate", arguments.network);
-  if (!arguments.output.empty() && fs::exists(fs::path(arguments.output) / "metrics.json")) {
-    throw DataError(arguments.output, "already holds an evaluation; choose another --output");
+/// Where a configuration's images come from.
+std::string text_of_data(DataConfig data, bool with_list) {
+  return data.name + "\n" + ConfigWriter::yaml(*data.options) + (with_list ? data.val_list : "");
+}
+
+std::vector<Subject> read_subjects(const EvaluateArguments& arguments, const std::vector<Named>& named) {
+  std::vector<Subject> subjects;
+  for (const Named& one : named) {
+    Subject subject{one.name, read_network(one.arguments, one.path)};
+    RunConfig& config = subject.network.config;
+    apply_arguments(arguments, config);
+    subject.identity = {config.model.name, one.path.string(), sha256(read_file(one.path)),
+                        hash_of_network(config)};
+    subjects.push_back(std::move(subject));
+    const bool with_list = arguments.lists.empty();
+    if (text_of_data(config.data, with_list) !=
+        text_of_data(subjects.front().network.config.data, with_list)) {
+      throw UserError("the configurations of " + subjects.front().name + " and " + one.name +
+                      " name different data; say which with --data, or --root and --list");
+    }
   }
-  check_output_place(arguments.output);
-  refuse_to_overwrite(path, arguments.json);
-  TrainedNetwork network = read_network(arguments.network, path);
-  RunConfig& config = network.config;
-  apply_arguments(arguments, config);
-  std::vector<Protocol> chosen;
-  for (const auto& name : arguments.protocols) chosen.push_back(protocol_of(name));
-  if (chosen.empty()) chosen.push_back(protocol_of(config.evaluation.protocol));
+  return subjects;
+}
 
-  const Device device(config.device);
-  const auto model = network.build(device);
-  const auto dataset = config.data.options->open(config.data.val_list, config.data.on_error);
+/// Evaluates the networks on one list, each image read once, and writes what is asked for.
+class ListEvaluation {
+ public:
+  ListEvaluation(const EvaluateArguments& arguments, std::vector<Subject>& subjects,
+                 std::vector<Protocol> protocols, const Dataset& dataset, const Device& device)
+      : arguments_(arguments),
+        subjects_(subjects),
+        protocols_(std::move(protocols)),
+        dataset_(dataset),
+        device_(device) {}
 
-  std::vector<Evaluation> evaluations;
-  for (const auto& protocol : chosen) {
-    ProgressBar bar(protocol.name);
+  /// @param folders of the subjects; empty: none is written  @param texts gets each subject's results as JSON
+  void run(const std::vector<fs::path>& folders, std::vector<std::string>& texts) {
+    for (const fs::path& folder : folders) folders_.emplace_back(folder);
+    std::vector<std::size_t> pending;
+    for (std::size_t s = 0; s < subjects_.size(); ++s) {
+      if (!is_done(s)) pending.push_back(s);
+    }
+    const std::vector<Evaluation> evaluations = measure(pending);
+    show(pending, evaluations);
+    for (std::size_t s = 0; s < subjects_.size(); ++s) {
+      const auto found = std::find(pending.begin(), pending.end(), s);
+      if (found == pending.end()) {
+        texts.push_back(folders_[s].results());
+        continue;
+      }
+      const auto first = evaluations.begin() + (found - pending.begin()) * count_of_protocols();
+      const std::vector<Evaluation> own(first, first + count_of_protocols());
+      texts.push_back(results_json(own));
+      if (!folders_.empty()) write(subjects_[s], folders_[s], own);
+    }
+  }
+
+ private:
+  std::ptrdiff_t count_of_protocols() const { return static_cast<std::ptrdiff_t>(protocols_.size()); }
+
+  std::vector<Metric> metrics_of(const Protocol& protocol, std::int64_t classes) const {
+    return arguments_.metrics.empty() ? default_metrics(protocol, classes)
+                                      : chosen_metrics(arguments_.metrics, protocol, classes);
+  }
+
+  /// Whether the subject's folder is complete. @throws DataError if it is, but not with this evaluation.
+  bool is_done(std::size_t s) const {
+    if (folders_.empty() || !folders_[s].complete()) return false;
+    const Subject& subject = subjects_[s];
+    std::vector<Evaluation> planned;
+    for (const Protocol& protocol : protocols_) {
+      Evaluation evaluation;
+      evaluation.protocol = protocol;
+      evaluation.network = subject.identity;
+      evaluation.list_sha256 = dataset_.list_sha256;
+      evaluation.metrics =
+          metrics_of(protocol, std::max<std::int64_t>(2, subject.network.config.model.options->num_classes));
+      planned.push_back(evaluation);
+    }
+    folders_[s].require(planned);
+    say("left out: " + folders_[s].path().string() + " is complete");
+    return true;
+  }
+
+  std::vector<Evaluation> measure(const std::vector<std::size_t>& pending) {
+    if (pending.empty()) return {};
+    std::vector<EvaluatedNetwork> networks;
+    for (const std::size_t s : pending) {
+      const Subject& subject = subjects_[s];
+      networks.push_back({subject.model.get(), subject.network.config.preprocessing, subject.identity});
+      if (!folders_.empty()) folders_[s].begin();
+    }
+    const RunConfig& config = subjects_.front().network.config;
+    const bool one = networks.size() * protocols_.size() == 1;
+    ProgressBar bar(one ? protocols_.front().name : "evaluation");
     EvaluatorOptions options;
     options.batch_size = config.evaluation.batch_size;
     options.workers = config.data.workers;
     options.on_error = config.data.on_error;
     options.progress = [&](std::int64_t done, std::int64_t total) { bar.show(done, total); };
-    evaluations.push_back(evaluate(*model, config.preprocessing, *dataset, protocol, options, device));
+    options.metrics = [&](const Protocol& protocol, std::int64_t classes) {
+      return metrics_of(protocol, classes);
+    };
+    if (!folders_.empty()) {
+      options.decided = [&](std::size_t evaluation, const std::string& id, const cv::Mat& mask) {
+        const EvaluationFolder& folder = folders_[pending[evaluation / protocols_.size()]];
+        folder.add_mask(protocols_[evaluation % protocols_.size()].name, id, mask);
+      };
+    }
+    return evaluate(networks, dataset_, protocols_, options, device_);
   }
-  for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
-  // Shown first: what follows can fail, and the figures must not be lost.
-  if (arguments.json != "-") std::fputs(results_table(evaluations).c_str(), stdout);
+
+  /// Before anything is written: that can fail, and the figures must not be lost.
+  void show(const std::vector<std::size_t>& pending, const std::vector<Evaluation>& evaluations) const {
+    if (evaluations.empty()) return;
+    for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
+    if (arguments_.json == "-") return;
+    std::vector<std::string> names;
+    for (const std::size_t s : pending) names.insert(names.end(), protocols_.size(), subjects_[s].name);
+    const bool one = subjects_.size() == 1;
+    std::fputs((one ? results_table(evaluations) : results_table(evaluations, names)).c_str(), stdout);
+  }
+
+  void write(const Subject& subject, EvaluationFolder& folder,
+             const std::vector<Evaluation>& evaluations) const {
+    for (const Evaluation& evaluation : evaluations) {
+      const auto files = write_worst_overlays(folder.part(evaluation.protocol.name) / "overlays", evaluation,
+                                              dataset_, *subject.model, subject.network.config.preprocessing,
+                                              device_, arguments_.overlays);
+      if (files.empty()) continue;
+      say("worst image " +
+          (folder.path() / evaluation.protocol.name / "overlays" / files.front().filename()).string());
+    }
+    RunConfig config = subject.network.config;
+    config.data.val_list = dataset_.list.string();
+    config.data.options->make_absolute();
+    folder.finish(evaluations, config.yaml());
+  }
+
+  const EvaluateArguments& arguments_;
+  const std::vector<Subject>& subjects_;
+  const std::vector<Protocol> protocols_;
+  const Dataset& dataset_;
+  const Device& device_;
+  std::deque<EvaluationFolder> folders_;
+};
+
+/// --output of one network and one list; else a folder below it for each network, and in it for each list.
+fs::path folder_of(const fs::path& output, const std::string& network, const std::string& list) {
+  fs::path folder = output;
+  if (!network.empty()) folder /= network;
+  if (!list.empty()) folder /= list;
+  return folder;
+}
+
+/// By network. @param list its name where there are several; else ""
+std::vector<fs::path> folders_of(const EvaluateArguments& arguments, const std::vector<Named>& networks,
+                                 const std::string& list) {
+  std::vector<fs::path> folders;
+  if (arguments.output.empty()) return folders;
+  for (const Named& network : networks)
+    folders.push_back(folder_of(arguments.output, networks.size() > 1 ? network.name : "", list));
+  return folders;
+}
+
+/// The lists' names as folders, no two alike; of a single list "".
+std::vector<std::string> names_of_lists(const std::vector<std::string>& lists) {
+  if (lists.size() < 2) return {""};
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  for (const auto& list : lists) names.push_back(unlike(fs::path(list).stem().string(), taken));
+  return names;
+}
+
+void check_folders(const EvaluateArguments& arguments, const std::vector<Named>& networks,
+                   const std::vector<std::string>& lists) {
+  for (const auto& list : lists) {
+    for (const fs::path& folder : folders_of(arguments, networks, list)) {
+      if (!EvaluationFolder(folder).complete()) continue;
+      if (!arguments.resume)
+        throw DataError(folder, "already holds an evaluation; choose another --output, or --resume");
+    }
+  }
+  const bool below = networks.size() > 1 || lists.size() > 1;
+  if (below && !arguments.output.empty() && EvaluationFolder(arguments.output).complete())
+    throw DataError(arguments.output, "already holds the evaluation of one network; choose another --output");
+}
+
+int evaluate_command(const EvaluateArguments& arguments) {
+  const std::vector<Named> named = named_networks(arguments);
+  const std::vector<std::string> list_names = names_of_lists(arguments.lists);
+  check_folders(arguments, named, list_names);
+  check_output_place(arguments.output);
+  for (const Named& network : named) refuse_to_overwrite(network.path, arguments.json);
+  std::vector<Subject> subjects = read_subjects(arguments, named);
+  const RunConfig& config = subjects.front().network.config;
+  std::vector<Protocol> protocols = read_protocols(arguments.protocols);
+  if (protocols.empty()) protocols.push_back(protocol_of(config.evaluation.protocol));
+  for (const Protocol& protocol : protocols) chosen_metrics(arguments.metrics, protocol, 2);  // names
+
+  const Device device(config.device);
+  for (Subject& subject : subjects) subject.model = subject.network.build(device);
+  std::vector<std::unique_ptr<Dataset>> datasets;
+  for (const auto& list : arguments.lists.empty() ? std::vector{config.data.val_list} : arguments.lists)
+    datasets.push_back(config.data.options->open(list, config.data.on_error));
+
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < datasets.size(); ++i) {
+    ListEvaluation(arguments, subjects, protocols, *datasets[i], device)
+        .run(folders_of(arguments, named, list_names[i]), texts);
+  }
+  const std::string json = merge_results(texts);
   if (arguments.json == "-") {
-    std::fputs(results_json(evaluations).c_str(), stdout);
+    std::fputs(json.c_str(), stdout);
   } else if (!arguments.json.empty()) {
-    write_file(arguments.json, results_json(evaluations));
-  }
-  if (!arguments.output.empty()) {
-    write_output(arguments.output, evaluations, *dataset, *model, config, device, arguments.overlays);
+    write_file(arguments.json, json);
   }
   return 0;
 }
@@ -101,20 +339,40 @@ int evaluate_command(const EvaluateArguments& arguments) {
 
 void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
-  CLI::App* command = app.add_subcommand("evaluate", "Measures a network on a list of images with masks");
-  add_network_options(*command, arguments->network, "measured");
+  CLI::App* command = app.add_subcommand("evaluate", "Measures networks on lists of images with masks");
+  command->add_option("--run", arguments->runs,
+                      "run folder; its best checkpoint is measured; may be repeated");
+  command->add_option("--weights", arguments->weights,
+                      "weights file (.safetensors, .pth or a checkpoint); may be repeated");
+  command->add_option("--config", arguments->configs,
+                      "configuration; default: the one that the weights carry; one for all networks, or one "
+                      "for each in their order, runs first");
+  command->add_option("--set", arguments->overrides, "overrides a value of the configurations: key.sub=value")
+      ->take_all();
   command->add_option("--data", arguments->data,
                       "YAML file with the keys of the section data, in place of the configuration's");
   command->add_option("--root", arguments->root, "folder of the data set, in place of the configuration's");
-  command->add_option("--list", arguments->list,
-                      "list of images, a path or a name below the root; default: data.val_list");
+  command->add_option(
+      "--list", arguments->lists,
+      "list of images, a path or a name below the root; may be repeated; default: data.val_list");
   command
       ->add_option("--protocol", arguments->protocols,
-                   "how figures are computed: clova, native, mmseg; several with commas; default: "
-                   "evaluation.protocol")
+                   fmt::format("how figures are computed: {}; clova_batch:40 sets its batch; several with "
+                               "commas; default: evaluation.protocol",
+                               fmt::join(protocols().names(), ", ")))
       ->delimiter(',');
-  command->add_option("--output", arguments->output,
-                      "folder for metrics.json, per_image.csv and overlays of the worst images");
+  command
+      ->add_option(
+          "--metrics", arguments->metrics,
+          fmt::format(
+              "what is measured besides the pixels' counts: all, or of {}; default: the protocol's own",
+              fmt::join(metrics().names(), ", ")))
+      ->delimiter(',');
+  command->add_option(
+      "--output", arguments->output,
+      "folder for metrics.json and by protocol per_image.csv, masks and overlays of the worst "
+      "images; of several networks, or lists, a folder for each inside");
+  command->add_flag("--resume", arguments->resume, "leaves out what --output holds already");
   command->add_option("--overlays", arguments->overlays, "how many overlays")->check(CLI::NonNegativeNumber);
   add_json_option(*command, arguments->json, "the figures");
   command->add_option("--batch-size", arguments->batch_size, "images a forward pass")

@@ -19,6 +19,7 @@ enum class Geometry {
 std::string geometry_name(Geometry geometry);  ///< as it is written in a configuration
 
 enum class Interpolation { kLinear, kCubic, kArea };
+std::string interpolation_name(Interpolation interpolation);  ///< the same
 
 /// kCubic: each class, and kIgnore, for itself as an 8-bit image of 0 and 1 (PortraitNet).
 enum class LabelInterpolation { kNearest, kCubic };

@@ -28,7 +28,8 @@ struct Protocol {
   std::string figure = "iou_foreground";  ///< its one number, where the reference prints one
   Counting counting = Counting::kForeground;
   Resolution resolution = Resolution::kNetwork;
-  std::optional<Geometry> geometry;  ///< set: replaces the network's own
+  std::optional<Geometry> geometry;            ///< set: replaces the network's own
+  std::optional<Interpolation> interpolation;  ///< of the image; set: replaces the network's own
   LabelInterpolation label_interpolation = LabelInterpolation::kNearest;
   std::int64_t label_smoothing = 0;  ///< px, see smooth_label()
 

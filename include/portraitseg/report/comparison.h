@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "portraitseg/report/evaluation_folder.h"
+#include "portraitseg/report/evaluation_result.h"
 #include "portraitseg/report/image_figure.h"
 #include "portraitseg/report/statistics.h"
 

@@ -10,7 +10,7 @@
 #include "portraitseg/data/dataset.h"
 #include "portraitseg/data/preprocessing.h"
 #include "portraitseg/metrics/protocol.h"
-#include "portraitseg/report/evaluation_folder.h"
+#include "portraitseg/report/evaluation_result.h"
 
 namespace portraitseg {
 

@@ -1,45 +1,61 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include <opencv2/core/mat.hpp>
+
+#include "portraitseg/engine/evaluator.h"
 
 namespace portraitseg {
 
-/// What `evaluate --output` wrote of one protocol.
-struct EvaluationResult {
-  std::filesystem::path folder;  ///< as it was given
-  std::string protocol, protocol_hash;
-  double empty_union = 1;    ///< of the protocol's rules: what an image's IoU is whose union is empty
-  bool batch_means = false;  ///< the protocol's figures are means over batches, not over images
-  std::string list, list_sha256;
-  std::string network, weights, weights_sha256;  ///< "" where the file does not say
+/// The folder of what one network was measured to be on one list:
+///
+///     metrics.json               results_json(); written last: its presence says that the folder is complete
+///     config.yaml                the effective configuration
+///     PROTOCOL/per_image.csv     per_image_csv()
+///     PROTOCOL/masks/ID.png      every decided mask at the protocol's size: class index, 8 bits
+///     PROTOCOL/overlays/         the worst images
+///
+/// Until finish() all of it lies in a folder .partial inside, which goes with this object.
+class EvaluationFolder {
+ public:
+  explicit EvaluationFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  ~EvaluationFolder();
+  EvaluationFolder(const EvaluationFolder&) = delete;
+  EvaluationFolder& operator=(const EvaluationFolder&) = delete;
 
-  /// Over the list, by name, in the file's order; not a number where undefined.
-  std::vector<std::pair<std::string, double>> figures;
-  std::set<std::string> means;  ///< those figures that are the mean of the images' own
+  const std::filesystem::path& path() const { return path_; }
+  bool complete() const;
+  std::string results() const;  ///< the text of metrics.json
 
-  // By image, in the order of their ids.
-  std::vector<std::string> ids;
-  std::map<std::string, std::vector<double>> numbers;          ///< by column; not a number: an empty cell
-  std::map<std::string, std::vector<std::string>> attributes;  ///< by name, without "attribute."; "": none
+  /// @param planned evaluations that need no images yet
+  /// @throws DataError that says what differs, unless the complete folder holds just these: the same protocols' rules, list,
+  ///         weights, model, preprocessing and figures.
+  void require(const std::vector<Evaluation>& planned) const;
 
-  /// The same of these images alone, all of which it has.
-  EvaluationResult of_images(const std::vector<std::string>& chosen) const;
+  /// Removes what a killed program left, and makes the folder. @throws DataError if it cannot be written.
+  void begin();
+
+  /// Where a protocol's files are put. @return a folder that is there
+  std::filesystem::path part(const std::string& protocol) const;
+
+  /// May be called from several threads.
+  void add_mask(const std::string& protocol, const std::string& id, const cv::Mat& mask) const;
+
+  /// Writes the rest and gives everything its name.
+  void finish(const std::vector<Evaluation>& evaluations, const std::string& config_yaml);
+
+ private:
+  std::filesystem::path partial() const { return path_ / ".partial"; }
+
+  std::filesystem::path path_;
+  std::vector<std::filesystem::path> made_;  ///< the deepest first; they go if nothing comes into them
+  bool begun_ = false;
 };
 
-/// Reads FOLDER/metrics.json and FOLDER/PROTOCOL/per_image.csv by the names of keys and columns.
-/// @param protocol "": the only one there is
-/// @throws DataError for a file that is missing, broken or at odds with the other one, with the line of a broken table; for a
-///         folder without this protocol, or with several where none is named.
-EvaluationResult read_evaluation(const std::filesystem::path& folder, const std::string& protocol = "");
-
-/// The column `name` of a table whose column `id` names images. "" is an attribute that an image does not have.
-/// @throws DataError for a broken table, a missing column or an image that occurs twice.
-std::map<std::string, std::string> read_attribute(const std::filesystem::path& table,
-                                                  const std::string& name);
+/// The results of several metrics.json in one.
+std::string merge_results(const std::vector<std::string>& texts);
 
 }  // namespace portraitseg

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "portraitseg/report/evaluation_folder.h"
+#include "portraitseg/report/evaluation_result.h"
 #include "portraitseg/report/statistics.h"
 
 namespace portraitseg {
