@@ -63,11 +63,13 @@ std::string aligned(const std::vector<Row>& rows, std::size_t left) {
   return text;
 }
 
-/// As it stands in a sentence, where "these images" are named anyway.
-std::string short_title(const std::string& title) {
+/// As it stands in a sentence, where "these images" are named anyway: "boundary F1 (band 15 px)".
+std::string short_title(std::string title) {
   const std::string usual = ", mean over images";
   const std::size_t at = title.find(usual);
-  return at == std::string::npos ? title : title.substr(0, at) + title.substr(at + usual.size());
+  if (at != std::string::npos) title.erase(at, usual.size());
+  const std::size_t comma = title.find(", ");
+  return comma == std::string::npos ? title : title.substr(0, comma) + " (" + title.substr(comma + 2) + ")";
 }
 
 std::string forced(const Comparison& all) {

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "support/evaluation_folder.h"
+#include "support/handmade_evaluation.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -27,8 +27,8 @@ class Compare : public ::testing::Test {
       shares.push_back(std::to_string(20 + 2 * i));
       sexes.push_back(i < 10 ? "\"female, \"\"f\"\"\"" : i < 22 ? "male" : "");
     }
-    a = EvaluationFolder::of(of_a).add("foreground_share", shares).add("attribute.sex", sexes);
-    b = EvaluationFolder::of(of_b).add("foreground_share", shares).add("attribute.sex", sexes);
+    a = HandmadeEvaluation::of(of_a).add("foreground_share", shares).add("attribute.sex", sexes);
+    b = HandmadeEvaluation::of(of_b).add("foreground_share", shares).add("attribute.sex", sexes);
     a.write(path() / "a");
     b.write(path() / "b");
   }
@@ -56,7 +56,7 @@ class Compare : public ::testing::Test {
     for (const auto& word : words) EXPECT_THAT(ending.err, HasSubstr(word));
   }
 
-  EvaluationFolder a, b;
+  HandmadeEvaluation a, b;
 
  private:
   TemporaryFolder folder_;
@@ -163,7 +163,7 @@ TEST_F(Compare, MistakesOfTheCommandLine) {
 }
 
 TEST_F(Compare, SeveralProtocolsInAFolderNeedOneNamed) {
-  EvaluationFolder native = a;
+  HandmadeEvaluation native = a;
   native.protocol = "native";
   native.write(path() / "a");
   write_bytes(path() / "a/metrics.json", Json{{"results", {a.result(), native.result()}}}.dump());

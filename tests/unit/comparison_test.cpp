@@ -170,7 +170,7 @@ TEST(Compare, AFigureOfTheWholeListIsResampledFromItsColumns) {
   EXPECT_LT(pair.interval.low, pair.difference);
   EXPECT_EQ(pair.p, 2.0 / 4096);  // a is better on every image
   EXPECT_THAT(pair.wilcoxon, IsNan());
-  EXPECT_THAT(sentence(pair, all), HasSubstr("foreground IoU, whole list is higher for A than for B"));
+  EXPECT_THAT(sentence(pair, all), HasSubstr("foreground IoU (whole list) is higher for A than for B"));
 
   GroupOptions by;
   by.name = "tp";

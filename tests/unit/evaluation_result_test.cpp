@@ -7,7 +7,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/report/image_figure.h"
 
-#include "support/evaluation_folder.h"
+#include "support/handmade_evaluation.h"
 
 namespace portraitseg {
 namespace {
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
-using testing::EvaluationFolder;
+using testing::HandmadeEvaluation;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsNan;
@@ -62,7 +62,7 @@ std::string with(std::string text, const std::string& from, const std::string& t
 }
 
 TEST_F(ReadEvaluation, ByTheNamesOfColumnsInTheOrderOfTheIds) {
-  EvaluationFolder folder = EvaluationFolder::of({90, 80, 70});
+  HandmadeEvaluation folder = HandmadeEvaluation::of({90, 80, 70});
   folder.images[0].first = "\"z, \"\"1\"\"\"";
   folder.add("attribute.light", {"dim", "", "\"a,b\""}).add("brightness", {"", "12.5", "1e2"});
   folder.figures = {{"iou_foreground", 80}, {"class_iou_3", nullptr}};
@@ -84,7 +84,7 @@ TEST_F(ReadEvaluation, ByTheNamesOfColumnsInTheOrderOfTheIds) {
 }
 
 TEST_F(ReadEvaluation, BrokenTablesAreNamedWithTheLine) {
-  const EvaluationFolder folder = EvaluationFolder::of({90, 80, 70});
+  const HandmadeEvaluation folder = HandmadeEvaluation::of({90, 80, 70});
   folder.write(path());
   const std::string text = folder.table();
   EXPECT_EQ(refusal(), "");
@@ -112,7 +112,7 @@ TEST_F(ReadEvaluation, BrokenTablesAreNamedWithTheLine) {
 }
 
 TEST_F(ReadEvaluation, BrokenMetricsAreNamed) {
-  const EvaluationFolder folder = EvaluationFolder::of({90, 80, 70});
+  const HandmadeEvaluation folder = HandmadeEvaluation::of({90, 80, 70});
   folder.write(path());
   EXPECT_THAT(refusal_of_json("{"), HasSubstr("metrics.json: is no JSON"));
   EXPECT_THAT(refusal_of_json("[]"), HasSubstr("holds no results"));
@@ -135,7 +135,7 @@ TEST_F(ReadEvaluation, BrokenMetricsAreNamed) {
 }
 
 TEST_F(ReadEvaluation, OfSeveralProtocolsOneIsNamed) {
-  EvaluationFolder clova = EvaluationFolder::of({90, 80}), native = EvaluationFolder::of({91, 81});
+  HandmadeEvaluation clova = HandmadeEvaluation::of({90, 80}), native = HandmadeEvaluation::of({91, 81});
   native.protocol = "native";
   clova.write(path());
   native.write(path());
@@ -155,9 +155,10 @@ TEST_F(ReadEvaluation, AttributesComeFromAnyTableWithIds) {
 }
 
 /// Two images: tp fp fn tn = 6 1 1 2 and 2 0 2 6; the sums are 8 1 3 8.
-EvaluationFolder counted() {
-  EvaluationFolder folder = EvaluationFolder::of({75, 50});
-  folder.add("tp", {"6", "2"}).add("fp", {"1", "0"}).add("fn", {"1", "2"}).add("tn", {"2", "6"});
+HandmadeEvaluation counted() {
+  HandmadeEvaluation folder = HandmadeEvaluation::of({75, 50});
+  folder.images[0].second = {"75", "6", "1", "1", "2"};
+  folder.images[1].second = {"50", "2", "0", "2", "6"};
   folder.add("miou", {"62.5", "62.5"});
   folder.figures = {{"iou_foreground", 62.5}, {"miou", 66.6666666667}, {"iou_foreground_set", 66.6666666667}};
   return folder;
@@ -176,7 +177,7 @@ TEST_F(ReadEvaluation, AFigureOfTheWholeListIsMadeOfTheSummedColumns) {
 }
 
 TEST_F(ReadEvaluation, AnUnknownFigureMustBeAMeanOverImages) {
-  EvaluationFolder folder = counted();
+  HandmadeEvaluation folder = counted();
   folder.add("sharpness", {"3", "4"}).add("area", {"3", "4"});
   folder.figures.emplace_back("sharpness", 3.5);
   folder.figures.emplace_back("area", 7);
@@ -189,7 +190,7 @@ TEST_F(ReadEvaluation, AnUnknownFigureMustBeAMeanOverImages) {
 }
 
 TEST_F(ReadEvaluation, WhatIsComparedWithoutAWord) {
-  EvaluationFolder folder = counted();
+  HandmadeEvaluation folder = counted();
   folder.write(path());
   EXPECT_THAT(default_figures(read()), ElementsAre("iou_foreground"));
   folder.figures = {{"pixel_accuracy", 90}, {"miou", 66}};

@@ -130,7 +130,7 @@ std::vector<Subject> read_subjects(const EvaluateArguments& arguments, const std
                         hash_of_network(config)};
     subjects.push_back(std::move(subject));
     const bool with_list = arguments.lists.empty();
-    if (text_of_data(config.data, with_list) !=
+    if (text_of_data(subjects.back().network.config.data, with_list) !=
         text_of_data(subjects.front().network.config.data, with_list)) {
       throw UserError("the configurations of " + subjects.front().name + " and " + one.name +
                       " name different data; say which with --data, or --root and --list");

@@ -12,26 +12,27 @@
 namespace portraitseg::testing {
 
 /// A folder as `evaluate --output` writes it, made by hand.
-struct EvaluationFolder {
+struct HandmadeEvaluation {
   std::string protocol = "clova", protocol_hash = std::string(64, 'a');
   std::string list = "test.txt", list_sha256 = std::string(64, 'b');
   std::vector<std::pair<std::string, nlohmann::ordered_json>> figures;   ///< over the list
   std::vector<std::string> columns;                                      ///< beside the usual ones
   std::vector<std::pair<std::string, std::vector<std::string>>> images;  ///< id, cells of the columns
 
-  /// Of images "000", "001" ... with these foreground IoUs.
-  static EvaluationFolder of(const std::vector<double>& iou) {
-    EvaluationFolder folder;
+  /// Of images "000", "001" ... with these foreground IoUs, whatever their counts say.
+  static HandmadeEvaluation of(const std::vector<double>& iou) {
+    HandmadeEvaluation folder;
     folder.figures = {{"iou_foreground", 0}};
-    folder.columns = {"iou_foreground"};
+    folder.columns = {"iou_foreground", "tp", "fp", "fn", "tn"};
     for (std::size_t i = 0; i < iou.size(); ++i) {
       const std::string number = std::to_string(i);
-      folder.images.push_back({std::string(3 - number.size(), '0') + number, {std::to_string(iou[i])}});
+      folder.images.push_back(
+          {std::string(3 - number.size(), '0') + number, {std::to_string(iou[i]), "1", "0", "0", "1"}});
     }
     return folder;
   }
 
-  EvaluationFolder& add(const std::string& column, const std::vector<std::string>& cells) {
+  HandmadeEvaluation& add(const std::string& column, const std::vector<std::string>& cells) {
     columns.push_back(column);
     for (std::size_t i = 0; i < images.size(); ++i) images[i].second.push_back(cells.at(i));
     return *this;
