@@ -20,7 +20,8 @@ std::vector<Candidate> candidates_of(const std::vector<std::vector<double>>& fig
       low = std::min(low, of_result[image]);
       high = std::max(high, of_result[image]);
     }
-    if (!std::isnan(sum)) candidates.push_back({image, sum / static_cast<double>(figures.size()), high - low});
+    if (!std::isnan(sum))
+      candidates.push_back({image, sum / static_cast<double>(figures.size()), high - low});
   }
   return candidates;
 }
@@ -43,7 +44,8 @@ std::vector<std::size_t> first_of(std::vector<Candidate> candidates, std::size_t
 ChosenImages choose_images(const std::vector<std::vector<double>>& figures, std::size_t count) {
   const std::vector<Candidate> all = candidates_of(figures);
   std::vector<Candidate> apart;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(apart), [](const Candidate& c) { return c.spread > 0; });
+  std::copy_if(all.begin(), all.end(), std::back_inserter(apart),
+               [](const Candidate& c) { return c.spread > 0; });
   ChosenImages chosen;
   chosen.worst = first_of(all, count, [](const Candidate& a, const Candidate& b) { return a.mean < b.mean; });
   chosen.differing =

@@ -35,7 +35,8 @@ void ErrorMap::add(const cv::Mat& label, const cv::Mat& prediction, bool classes
   const int pixels = cv::countNonZero(labelled);
   if (pixels == 0) return;
   const cv::Mat portrait = label == 1;
-  const cv::Mat wrong = (classes ? cv::Mat(label != prediction) : cv::Mat(portrait != (prediction == 1))) & labelled;
+  const cv::Mat wrong =
+      (classes ? cv::Mat(label != prediction) : cv::Mat(portrait != (prediction == 1))) & labelled;
   const double weight = 1.0 / pixels;
   ++images_;
   wrong_ += weight * cv::countNonZero(wrong);

@@ -38,10 +38,11 @@ void check_figure(const EvaluationResult& result, std::size_t image, const Evalu
   if (measured == result.numbers.end()) return;
   const double iou = foreground_iou(view);
   if (std::isnan(iou) || std::abs(iou - measured->second[image]) <= kSameIou) return;
-  throw DataError(mask_file(result, result.ids[image]),
-                  fmt::format("gives a foreground IoU of {:.2f} with the label that is there now, per_image.csv "
-                              "has {:.2f}: something else was measured",
-                              iou, measured->second[image]));
+  throw DataError(
+      mask_file(result, result.ids[image]),
+      fmt::format("gives a foreground IoU of {:.2f} with the label that is there now, per_image.csv "
+                  "has {:.2f}: something else was measured",
+                  iou, measured->second[image]));
 }
 
 /// What the network is shown, as a picture; where only the ratio changes, the image itself.
@@ -60,8 +61,8 @@ EvaluatedImages::EvaluatedImages(const std::vector<EvaluationResult>& results) :
     const RunConfig config = RunConfig::load(result.folder / "config.yaml");
     protocols_.push_back(protocol_of(result.protocol));
     if (protocols_.back().hash() != result.protocol_hash)
-      throw UserError(fmt::format("{}: the protocol {} has other rules today", result.folder.string(),
-                                  result.protocol));
+      throw UserError(
+          fmt::format("{}: the protocol {} has other rules today", result.folder.string(), result.protocol));
     preprocessings_.push_back(protocols_.back().adapt(config.preprocessing));
     if (!dataset_) dataset_ = config.data.options->open(config.data.val_list, config.data.on_error);
   }
@@ -71,7 +72,8 @@ EvaluatedImages::EvaluatedImages(const std::vector<EvaluationResult>& results) :
   for (std::int64_t i = 0; i < dataset_->size(); ++i) by_id[dataset_->id(i)] = i;
   for (const std::string& id : results.front().ids) {
     const auto found = by_id.find(id);
-    if (found == by_id.end()) throw DataError(dataset_->list, "has no image '" + id + "', which was measured");
+    if (found == by_id.end())
+      throw DataError(dataset_->list, "has no image '" + id + "', which was measured");
     indices_.push_back(found->second);
   }
 }

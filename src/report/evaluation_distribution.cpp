@@ -13,19 +13,21 @@
 namespace portraitseg {
 namespace {
 
-constexpr std::size_t kNamed = 10;         // images in the table of the lowest
-constexpr std::size_t kTips = 3000;        // points of a scatter plot with tooltips
-constexpr double kSeldom = 0.01;           // share of images that an axis may leave out
-constexpr std::size_t kBeside = 4;         // points with their names beside them
+constexpr std::size_t kNamed = 10;   // images in the table of the lowest
+constexpr std::size_t kTips = 3000;  // points of a scatter plot with tooltips
+constexpr double kSeldom = 0.01;     // share of images that an axis may leave out
+constexpr std::size_t kBeside = 4;   // points with their names beside them
 
 std::vector<double> known(const std::vector<double>& values) {
   std::vector<double> result;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(result), [](double v) { return !std::isnan(v); });
+  std::copy_if(values.begin(), values.end(), std::back_inserter(result),
+               [](double v) { return !std::isnan(v); });
   return result;
 }
 
 /// From the lowest value, but for a few far below the others, to the highest.
-PlotAxis axis_of(const std::string& title, const std::vector<const std::vector<double>*>& columns, double seldom) {
+PlotAxis axis_of(const std::string& title, const std::vector<const std::vector<double>*>& columns,
+                 double seldom) {
   std::vector<double> all;
   for (const auto* column : columns) {
     const std::vector<double> values = known(*column);
@@ -52,7 +54,8 @@ PlotSeries shares_below(const std::string& name, std::vector<double> values, con
   return series;
 }
 
-std::string distribution_plot(const EvaluationPage& page, const std::string& figure, const std::string& title) {
+std::string distribution_plot(const EvaluationPage& page, const std::string& figure,
+                              const std::string& title) {
   std::vector<const std::vector<double>*> columns;
   for (const EvaluationResult& result : page.results) columns.push_back(&result.numbers.at(figure));
   Plot plot;
@@ -92,7 +95,7 @@ std::string scatter_plot(const EvaluationPage& page, const std::string& figure, 
     points.points.emplace_back(a[i], b[i]);
     if (a.size() <= kTips)
       points.tips.push_back(fmt::format("{}: {} {}, {} {}", page.results[0].ids[i], page.names[0],
-                                        number_text(a[i]), page.names[1], number_text(b[i])));
+                                        number_text(a[i], 2), page.names[1], number_text(b[i], 2)));
   }
   for (const std::size_t i : furthest_apart(a, b)) {
     if (!std::isnan(a[i] - b[i])) plot.notes.push_back({page.results[0].ids[i], {a[i], b[i]}});
@@ -108,7 +111,7 @@ std::string lowest_table(const EvaluationPage& page, const std::string& figure, 
   for (const std::size_t image : choose_images(quality_by_image(page.results, figure), kNamed).worst) {
     rows += "<tr><th scope=\"row\" class=\"wrap\">" + html_text(page.results[0].ids[image]) + "</th>";
     for (const EvaluationResult& result : page.results)
-      rows += "<td class=\"figure\">" + number_text(result.numbers.at(figure)[image]) + "</td>";
+      rows += "<td class=\"figure\">" + number_text(result.numbers.at(figure)[image], 2) + "</td>";
     rows += "</tr>\n";
   }
   return "<div>\n<h3>Worst images, by the mean of all models</h3>\n<div class=\"scroll\"><table>\n<caption "

@@ -51,12 +51,8 @@ bool is_best(const EvaluationPage& page, const std::string& name, const std::str
 
 std::string value_cell(const MeasuredFigure& figure, bool best) {
   return fmt::format("<td class=\"figure\"><span{}>{}</span><small>{}</small></td>",
-                     best ? " class=\"best\" title=\"best\"" : "", number_text(figure.value),
-                     interval_text(figure.interval));
-}
-
-std::string percent(double share) {
-  return fmt::format("{:g} %", 100 * share);
+                     best ? " class=\"best\" title=\"best\"" : "", number_text(figure.value, 2),
+                     interval_text(figure.interval, 2));
 }
 
 // --- Groups --------------------------------------------------------------------------------------------------------
@@ -65,8 +61,8 @@ std::string gap_text(const FigureByGroup& table, double confidence) {
   const GroupGap& gap = table.gap;
   if (gap.higher.empty()) return fmt::format("{}: there are no two groups to compare.", table.result);
   return fmt::format("{}: the largest gap is {} {} ({} bootstrap), \"{}\" above \"{}\"{}.", table.result,
-                     number_text(gap.difference), interval_text(gap.interval), percent(confidence), gap.higher,
-                     gap.lower,
+                     number_text(gap.difference, 2), interval_text(gap.interval, 2), percent_text(confidence),
+                     gap.higher, gap.lower,
                      std::isnan(gap.p) ? ""
                                        : fmt::format(", p {} {} (groups dealt at random)",
                                                      gap.p < 0.001 ? "" : "=", p_value_text(gap.p)));
@@ -95,7 +91,8 @@ std::string groups_table(const std::vector<const FigureByGroup*>& tables) {
 }
 
 std::string groups_plot(const std::vector<const FigureByGroup*>& tables) {
-  ForestPlot plot{tables[0]->title + " by " + tables[0]->by, short_title(tables[0]->title), {}, false, "", ""};
+  ForestPlot plot{
+      tables[0]->title + " by " + tables[0]->by, short_title(tables[0]->title), {}, false, "", ""};
   for (std::size_t row = 0; row < tables[0]->groups.size(); ++row) {
     for (std::size_t t = 0; t < tables.size(); ++t) {
       if (row >= tables[t]->groups.size()) continue;
@@ -127,10 +124,11 @@ std::vector<std::string> headline(const EvaluationPage& page) {
   std::string text = page.names.front() + ":";
   for (std::size_t i = 0; i < page.figures.size(); ++i) {
     const MeasuredFigure figure = measured(page, 0, page.figures[i]);
-    text += fmt::format("{} {} {} {}", i == 0 ? "" : ",", short_title(figure.title), number_text(figure.value),
-                        interval_text(figure.interval));
+    text += fmt::format("{} {} {} {}", i == 0 ? "" : ",", short_title(figure.title),
+                        number_text(figure.value, 2), interval_text(figure.interval, 2));
   }
-  return {text + fmt::format(" on {} images ({} bootstrap).", all.images, percent(all.resampling.confidence))};
+  return {text +
+          fmt::format(" on {} images ({} bootstrap).", all.images, percent_text(all.resampling.confidence))};
 }
 
 std::string figures_section(const EvaluationPage& page) {
@@ -144,15 +142,18 @@ std::string figures_section(const EvaluationPage& page) {
       const bool best = is_best(page, page.names[r], name);
       any_best = any_best || best;
       rows += value_cell(figure, best);
-      if (r == 0) head += "<th scope=\"col\" class=\"figure\">" + html_text(short_title(figure.title)) + "</th>";
+      if (r == 0)
+        head += "<th scope=\"col\" class=\"figure\">" + html_text(short_title(figure.title)) + "</th>";
     }
     rows += "</tr>\n";
   }
   const Resampling& how = page.comparison.resampling;
-  std::string note = fmt::format("Percent unless the title says otherwise. In brackets: {} bootstrap interval, "
-                                 "the images drawn {} times, seed {}.",
-                                 percent(how.confidence), how.resamples, how.seed);
-  if (count > 1 && any_best) note += " &#9733; better than every other, distinguishably (Holm-corrected p &le; 0.05).";
+  std::string note = fmt::format(
+      "Percent unless the title says otherwise. In brackets: {} bootstrap interval, "
+      "the images drawn {} times, seed {}.",
+      percent_text(how.confidence), how.resamples, how.seed);
+  if (count > 1 && any_best)
+    note += " &#9733; better than every other, distinguishably (Holm-corrected p &le; 0.05).";
   if (count > 1 && !any_best)
     note += " None is marked as best: none can be told apart from all others on these images.";
   return "<h2>Which one is better</h2>\n<div class=\"scroll\"><table>\n" + head + "</tr>\n" + rows +
@@ -176,10 +177,11 @@ std::string differences_section(const EvaluationPage& page) {
       }
       rows += fmt::format(
           "<tr><th scope=\"row\" class=\"wrap\">{} &minus; {}</th><td>{}</td><td "
-          "class=\"figure\">{}<small>{}</small></td><td class=\"figure\">{}</td><td class=\"figure\">{}</td><td "
+          "class=\"figure\">{}<small>{}</small></td><td class=\"figure\">{}</td><td "
+          "class=\"figure\">{}</td><td "
           "class=\"figure\">{}</td><td class=\"figure\">{}</td></tr>\n",
-          html_text(pair.a), html_text(pair.b), html_text(short_title(pair.title)), signed_text(pair.difference),
-          interval_text(pair.interval),
+          html_text(pair.a), html_text(pair.b), html_text(short_title(pair.title)),
+          signed_text(pair.difference, 2), interval_text(pair.interval, 2),
           std::isnan(pair.wilcoxon) ? "-" : fmt::format("{} / {}", pair.higher, pair.lower),
           html_text(p_value_text(pair.p)), html_text(p_value_text(pair.p_holm)),
           html_text(p_value_text(pair.wilcoxon)));
@@ -187,11 +189,14 @@ std::string differences_section(const EvaluationPage& page) {
     plots += forest_html(plot);
   }
   return "<h2>By how much</h2>\n<div class=\"grid2\">\n" + plots +
-         "</div>\n<p class=\"quiet\">Bars: paired bootstrap intervals. A filled circle can be told apart from 0 "
+         "</div>\n<p class=\"quiet\">Bars: paired bootstrap intervals. A filled circle can be told apart "
+         "from 0 "
          "(Holm-corrected p &le; 0.05), an empty one cannot.</p>\n<div class=\"scroll\"><table>\n<tr><th "
          "scope=\"col\">A &minus; B</th><th scope=\"col\">figure</th><th scope=\"col\" "
-         "class=\"figure\">difference</th><th scope=\"col\" class=\"figure\">images A<br>higher / lower</th><th "
-         "scope=\"col\" class=\"figure\">p<br>permutation</th><th scope=\"col\" class=\"figure\">p<br>Holm</th><th "
+         "class=\"figure\">difference</th><th scope=\"col\" class=\"figure\">images A<br>higher / "
+         "lower</th><th "
+         "scope=\"col\" class=\"figure\">p<br>permutation</th><th scope=\"col\" "
+         "class=\"figure\">p<br>Holm</th><th "
          "scope=\"col\" class=\"figure\">p<br>Wilcoxon</th></tr>\n" +
          rows + "</table></div>\n";
 }
@@ -212,7 +217,8 @@ std::string groups_section(const EvaluationPage& page) {
   }
   if (html.empty()) return "";
   return "<h2>By " + html_text(page.groups.front().by) + "</h2>\n" + html +
-         "<p class=\"quiet\">In brackets and as bars: bootstrap intervals over each group's images. Groups that are "
+         "<p class=\"quiet\">In brackets and as bars: bootstrap intervals over each group's images. Groups "
+         "that are "
          "too small (under 20 images unless told) or have no value are not in the gap; their circles are "
          "empty.</p>\n";
 }

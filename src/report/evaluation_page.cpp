@@ -49,9 +49,9 @@ std::string introduction(const EvaluationPage& page) {
   for (const std::string& sentence : headline(page))
     html += "<p class=\"headline\">" + html_text(sentence) + "</p>\n";
   const Comparison& all = page.comparison;
-  html += fmt::format("<p class=\"quiet\">{} images of {} (list sha256 {:.8}), protocol {} (hash {:.8}).</p>\n",
-                      all.images, html_text(all.list), html_text(all.list_sha256), html_text(all.protocol),
-                      html_text(all.protocol_hash));
+  html += fmt::format(
+      "<p class=\"quiet\">{} images of {} (list sha256 {:.8}), protocol {} (hash {:.8}).</p>\n", all.images,
+      html_text(all.list), html_text(all.list_sha256), html_text(all.protocol), html_text(all.protocol_hash));
   for (const std::string& warning : all.warnings)
     html += fmt::format("<p><b>Forced, over the {} images that all have:</b> {}</p>\n", all.images,
                         html_text(warning));

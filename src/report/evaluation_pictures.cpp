@@ -49,7 +49,8 @@ Thumbnail thumbnail(const cv::Mat& picture) {
 /// Image, label and prediction at a thumbnail's size; what is not labelled counts as agreed.
 EvaluatedView small(const EvaluatedView& view, int longest) {
   const cv::Size size = within(view.image.size(), longest);
-  EvaluatedView result{resized(view.image, size, cv::INTER_AREA), resized(view.label, size, cv::INTER_NEAREST),
+  EvaluatedView result{resized(view.image, size, cv::INTER_AREA),
+                       resized(view.label, size, cv::INTER_NEAREST),
                        resized(view.prediction, size, cv::INTER_NEAREST)};
   result.prediction.setTo(0, result.label == kIgnore);
   return result;
@@ -65,7 +66,8 @@ cv::Mat prediction_picture(const EvaluatedView& view, bool classes) {
 
 }  // namespace
 
-PictureRow picture_row(std::size_t image, const std::vector<EvaluatedView>& views, bool classes, int longest) {
+PictureRow picture_row(std::size_t image, const std::vector<EvaluatedView>& views, bool classes,
+                       int longest) {
   PictureRow row;
   row.image = image;
   for (const EvaluatedView& view : views) {

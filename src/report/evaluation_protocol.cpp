@@ -21,7 +21,8 @@ struct CardRow {
 
 std::string text_of(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& v) { return v.is_number(); })) {
+  if (value.is_array() &&
+      std::all_of(value.begin(), value.end(), [](const Json& v) { return v.is_number(); })) {
     std::string sizes;
     for (const Json& number : value) sizes += (sizes.empty() ? "" : " x ") + number.dump();
     return sizes;
@@ -61,7 +62,8 @@ std::vector<CardRow> rows_of(const std::vector<EvaluationResult>& results) {
         set(rows, key, r, results.size(), value);
         continue;
       }
-      for (const auto& [rule, setting] : value.items()) set(rows, "rule: " + rule, r, results.size(), setting);
+      for (const auto& [rule, setting] : value.items())
+        set(rows, "rule: " + rule, r, results.size(), setting);
     }
   }
   return rows;
@@ -75,13 +77,16 @@ std::string protocol_section(const EvaluationPage& page) {
   for (const std::string& name : page.names) head += "<th scope=\"col\">" + html_text(name) + "</th>";
   for (const auto& [key, values] : rows_of(page.results)) {
     rows += "<tr><th scope=\"row\">" + html_text(key) + "</th>";
-    const bool same = std::all_of(values.begin(), values.end(), [&](const auto& v) { return v == values[0]; });
+    const bool same =
+        std::all_of(values.begin(), values.end(), [&](const auto& v) { return v == values[0]; });
     for (std::size_t r = 0; r < (same ? 1 : count); ++r)
-      rows += fmt::format("<td class=\"card\"{}>{}</td>", same && count > 1 ? fmt::format(" colspan=\"{}\"", count) : "",
-                          html_text(values[r]));
+      rows +=
+          fmt::format("<td class=\"card\"{}>{}</td>",
+                      same && count > 1 ? fmt::format(" colspan=\"{}\"", count) : "", html_text(values[r]));
     rows += "</tr>\n";
   }
-  return "<h2>Protocol card</h2>\n<p class=\"quiet\">What another paper has to state for its figures to be comparable "
+  return "<h2>Protocol card</h2>\n<p class=\"quiet\">What another paper has to state for its figures to be "
+         "comparable "
          "with these.</p>\n<div class=\"scroll\"><table>\n" +
          head + "</tr>\n" + rows + "</table></div>\n";
 }

@@ -15,8 +15,8 @@
 namespace portraitseg {
 namespace {
 
-constexpr double kNear = 2;       // percent of the diagonal
-constexpr int kMapSide = 192;     // px of a heat map
+constexpr double kNear = 2;    // percent of the diagonal
+constexpr int kMapSide = 192;  // px of a heat map
 constexpr int kColormap = cv::COLORMAP_INFERNO;
 
 std::string not_shown(const EvaluationPage& page) {
@@ -40,18 +40,19 @@ std::string errors_table(const EvaluationPage& page) {
   }
   std::string head = "<tr><th scope=\"col\">model</th><th scope=\"col\" class=\"figure\">wrong pixels</th>";
   if (!page.pictures.classes)
-    head += fmt::format("<th scope=\"col\" class=\"figure\">missed<br>portrait</th><th scope=\"col\" "
-                        "class=\"figure\">background taken<br>for portrait</th><th scope=\"col\" "
-                        "class=\"figure\">of the wrong ones near<br>the boundary (&le; {:g} %)</th>",
-                        kNear);
+    head += fmt::format(
+        "<th scope=\"col\" class=\"figure\">missed<br>portrait</th><th scope=\"col\" "
+        "class=\"figure\">background taken<br>for portrait</th><th scope=\"col\" "
+        "class=\"figure\">of the wrong ones near<br>the boundary (&le; {:g} %)</th>",
+        kNear);
   return "<div class=\"scroll\"><table>\n" + head + "</tr>\n" + rows + "</table></div>\n";
 }
 
 std::string distance_plot(const EvaluationPage& page) {
   Plot plot;
   plot.title = "Wrong pixels by their distance to the label's boundary";
-  plot.x = {"inside  \xE2\x86\x90  distance, percent of the diagonal  \xE2\x86\x92  outside", -ErrorMap::kReach,
-            ErrorMap::kReach};
+  plot.x = {"inside  \xE2\x86\x90  distance, percent of the diagonal  \xE2\x86\x92  outside",
+            -ErrorMap::kReach, ErrorMap::kReach};
   plot.zero = true;
   double highest = 0;
   for (std::size_t r = 0; r < page.names.size(); ++r) {
@@ -101,9 +102,10 @@ std::string color_bar(double top) {
     const auto& bgr = colors.at<cv::Vec3b>(0, i);
     stops += fmt::format(",#{:02x}{:02x}{:02x}", bgr[2], bgr[1], bgr[0]);
   }
-  return fmt::format("<div class=\"bar\" style=\"background:linear-gradient(90deg{})\"></div>\n<div "
-                     "class=\"ends\"><span>0</span><span>{} % of the images are wrong there</span></div>\n",
-                     stops, number_text(100 * top, 1));
+  return fmt::format(
+      "<div class=\"bar\" style=\"background:linear-gradient(90deg{})\"></div>\n<div "
+      "class=\"ends\"><span>0</span><span>{} % of the images are wrong there</span></div>\n",
+      stops, number_text(100 * top, 1));
 }
 
 std::string heat_maps(const EvaluationPage& page) {
@@ -117,36 +119,41 @@ std::string heat_maps(const EvaluationPage& page) {
   std::string maps;
   for (std::size_t r = 0; r < page.names.size(); ++r) {
     const std::string name = html_text(page.names[r]);
-    maps += fmt::format("<figure><img alt=\"{0}: how often each place is wrong, brighter is more often\" width=\"{1}\" "
-                        "height=\"{1}\" src=\"data:image/png;base64,{2}\"><figcaption>{0}</figcaption></figure>\n",
-                        name, kMapSide, base64(heat_map_png(page.pictures.errors[r], top)));
+    maps += fmt::format(
+        "<figure><img alt=\"{0}: how often each place is wrong, brighter is more often\" width=\"{1}\" "
+        "height=\"{1}\" src=\"data:image/png;base64,{2}\"><figcaption>{0}</figcaption></figure>\n",
+        name, kMapSide, base64(heat_map_png(page.pictures.errors[r], top)));
   }
   return "<div>\n<p><b>How often each place is wrong</b></p>\n<div class=\"maps\">\n" + maps + "</div>\n" +
          color_bar(top) +
-         "<p class=\"quiet\">All images in one square; inside the white line most labels are portrait.</p>\n</div>\n";
+         "<p class=\"quiet\">All images in one square; inside the white line most labels are "
+         "portrait.</p>\n</div>\n";
 }
 
 // --- Pictures ------------------------------------------------------------------------------------------------------
 
 std::string picture(const Thumbnail& thumbnail, const std::string& alt, const std::string& caption) {
-  return fmt::format("<figure><img loading=\"lazy\" alt=\"{}\" width=\"{}\" height=\"{}\" "
-                     "src=\"data:image/jpeg;base64,{}\"><figcaption>{}</figcaption></figure>\n",
-                     html_text(alt), thumbnail.width, thumbnail.height, base64(thumbnail.jpeg), caption);
+  return fmt::format(
+      "<figure><img loading=\"lazy\" alt=\"{}\" width=\"{}\" height=\"{}\" "
+      "src=\"data:image/jpeg;base64,{}\"><figcaption>{}</figcaption></figure>\n",
+      html_text(alt), thumbnail.width, thumbnail.height, base64(thumbnail.jpeg), caption);
 }
 
 std::string case_html(const EvaluationPage& page, const PictureRow& row, const std::string& title) {
   const std::string& id = page.results.front().ids[row.image];
   std::string views = picture(row.labelled, id + ": the image with its label's outline", "image and label");
   for (std::size_t r = 0; r < row.predictions.size(); ++r) {
-    const std::string value = number_text(page.results[r].numbers.at(page.figures.front())[row.image]);
-    views += picture(row.predictions[r], fmt::format("{}: prediction of {}, {} {}", id, page.names[r], title, value),
+    const std::string value = number_text(page.results[r].numbers.at(page.figures.front())[row.image], 2);
+    views += picture(row.predictions[r],
+                     fmt::format("{}: prediction of {}, {} {}", id, page.names[r], title, value),
                      html_text(page.names[r]) + "<br><b>" + value + "</b>");
   }
-  return "<div class=\"case\">\n<h4>" + html_text(id) + "</h4>\n<div class=\"views\">\n" + views + "</div>\n</div>\n";
+  return "<div class=\"case\">\n<h4>" + html_text(id) + "</h4>\n<div class=\"views\">\n" + views +
+         "</div>\n</div>\n";
 }
 
-std::string choice(const EvaluationPage& page, const std::vector<PictureRow>& rows, const std::string& heading,
-                   const std::string& title) {
+std::string choice(const EvaluationPage& page, const std::vector<PictureRow>& rows,
+                   const std::string& heading, const std::string& title) {
   if (rows.empty()) return "";
   std::string cases;
   for (const PictureRow& row : rows) cases += case_html(page, row, title);
@@ -154,11 +161,13 @@ std::string choice(const EvaluationPage& page, const std::vector<PictureRow>& ro
 }
 
 constexpr const char* kLegend =
-    "<p class=\"quiet\">White: the label's outline. Prediction: <span><i style=\"background:#3cc85a\"></i>agreed,</span> "
+    "<p class=\"quiet\">White: the label's outline. Prediction: <span><i "
+    "style=\"background:#3cc85a\"></i>agreed,</span> "
     "<span><i style=\"background:#1e5ae6\"></i>missed portrait (inside the outline),</span> <span><i "
     "style=\"background:#e62828\"></i>background taken for portrait (outside it).</span> Below each: ";
 constexpr const char* kClassLegend =
-    "<p class=\"quiet\">First the image with its label, then the predictions, each class in a colour of its own. Below "
+    "<p class=\"quiet\">First the image with its label, then the predictions, each class in a colour of its "
+    "own. Below "
     "each: ";
 
 }  // namespace
@@ -167,7 +176,8 @@ std::string errors_section(const EvaluationPage& page) {
   const std::string heading = "<h2>Where they fail</h2>\n";
   if (!page.pictures.missing.empty()) return heading + not_shown(page);
   return heading + errors_table(page) +
-         "<p class=\"quiet\">Percent of the pixels, every image counts the same. Distances are percent of the image's "
+         "<p class=\"quiet\">Percent of the pixels, every image counts the same. Distances are percent of "
+         "the image's "
          "diagonal.</p>\n<div class=\"grid2\">\n" +
          (page.pictures.classes ? "" : distance_plot(page)) + heat_maps(page) + "</div>\n";
 }
@@ -176,7 +186,8 @@ std::string pictures_section(const EvaluationPage& page) {
   if (!page.pictures.missing.empty()) return "";
   const std::string title = short_title(image_figure(page.results.front(), page.figures.front()).title);
   return "<h2>Images</h2>\n" + (page.pictures.classes ? std::string(kClassLegend) : std::string(kLegend)) +
-         html_text(title) + ".</p>\n" + choice(page, page.pictures.worst, "Worst, by the mean of all models", title) +
+         html_text(title) + ".</p>\n" +
+         choice(page, page.pictures.worst, "Worst, by the mean of all models", title) +
          choice(page, page.pictures.differing, "Where the models differ most", title) +
          choice(page, page.pictures.best, "Best", title);
 }

@@ -26,10 +26,16 @@ std::string p_value_text(double p) {
   return std::isnan(p) ? "-" : p < 0.001 ? "<0.001" : number_text(p, p < 0.1 ? 3 : 2);
 }
 
-std::string short_title(const std::string& title) {
+std::string percent_text(double share) {
+  return fmt::format("{:g} %", 100 * share);
+}
+
+std::string short_title(std::string title) {
   const std::string usual = ", mean over images";
   const std::size_t at = title.find(usual);
-  return at == std::string::npos ? title : title.substr(0, at) + title.substr(at + usual.size());
+  if (at != std::string::npos) title.erase(at, usual.size());
+  const std::size_t comma = title.find(", ");
+  return comma == std::string::npos ? title : title.substr(0, comma) + " (" + title.substr(comma + 2) + ")";
 }
 
 }  // namespace portraitseg

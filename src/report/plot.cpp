@@ -52,9 +52,10 @@ std::string axes(const Frame& frame) {
                      (kLeft + kWidth - kRight) / 2, kHeight - 6, html_text(frame.x_axis.title));
   if (!frame.y_axis.title.empty()) {
     const double middle = (kTop + kHeight - kBottom) / 2;
-    svg += fmt::format("<text x=\"12\" y=\"{0}\" text-anchor=\"middle\" transform=\"rotate(-90 12 {0})\">{1}"
-                       "</text>\n",
-                       middle, html_text(frame.y_axis.title));
+    svg += fmt::format(
+        "<text x=\"12\" y=\"{0}\" text-anchor=\"middle\" transform=\"rotate(-90 12 {0})\">{1}"
+        "</text>\n",
+        middle, html_text(frame.y_axis.title));
   }
   return svg + fmt::format("<path class=\"axis\" d=\"M{} {}V{}H{}\"/>\n", kLeft, kTop, kHeight - kBottom,
                            kWidth - kRight);
@@ -81,9 +82,10 @@ std::string points_svg(const PlotSeries& series, const Frame& frame, std::size_t
   for (std::size_t i = 0; i < series.points.size(); ++i) {
     const auto& [x, y] = series.points[i];
     if (!std::isfinite(x) || !std::isfinite(y)) continue;
-    svg += fmt::format("<circle class=\"point\" style=\"fill:var(--curve-{})\" cx=\"{:.1f}\" cy=\"{:.1f}\" "
-                       "r=\"3\">{}</circle>\n",
-                       color % kColors, frame.x(x), frame.y(y), tip(series, i));
+    svg += fmt::format(
+        "<circle class=\"point\" style=\"fill:var(--curve-{})\" cx=\"{:.1f}\" cy=\"{:.1f}\" "
+        "r=\"3\">{}</circle>\n",
+        color % kColors, frame.x(x), frame.y(y), tip(series, i));
   }
   return svg;
 }
@@ -117,9 +119,10 @@ std::string legend(const Plot& plot) {
   std::string html;
   if (plot.kind == Plot::Kind::kPoints) return html;
   for (std::size_t i = 0; i < plot.series.size(); ++i)
-    html += fmt::format("<span><svg class=\"sample\" viewBox=\"0 0 28 8\" aria-hidden=\"true\"><path "
-                        "class=\"curve\" style=\"{}\" d=\"M0 4H28\"/></svg>{}</span>\n",
-                        stroke(i), html_text(plot.series[i].name));
+    html += fmt::format(
+        "<span><svg class=\"sample\" viewBox=\"0 0 28 8\" aria-hidden=\"true\"><path "
+        "class=\"curve\" style=\"{}\" d=\"M0 4H28\"/></svg>{}</span>\n",
+        stroke(i), html_text(plot.series[i].name));
   return html;
 }
 
@@ -127,7 +130,8 @@ std::string legend(const Plot& plot) {
 
 /// Of the rows' values and intervals, with a margin.
 PlotAxis axis_of(const ForestPlot& plot) {
-  PlotAxis axis{plot.x_title, std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  PlotAxis axis{plot.x_title, std::numeric_limits<double>::infinity(),
+                -std::numeric_limits<double>::infinity()};
   const auto reach = [&](double value) {
     if (!std::isfinite(value)) return;
     axis.low = std::min(axis.low, value);
@@ -169,9 +173,10 @@ std::string forest_html(const ForestPlot& plot) {
   const double bottom = kForestTop + kRowHeight * static_cast<double>(plot.rows.size());
   std::string svg;
   for (const double value : ticks(axis.low, axis.high, 7)) {
-    svg += fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
-                       "<text x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:.6g}</text>\n",
-                       x(value), kForestTop, bottom, bottom + 16, value);
+    svg += fmt::format(
+        "<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
+        "<text x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:.6g}</text>\n",
+        x(value), kForestTop, bottom, bottom + 16, value);
   }
   if (plot.zero)
     svg += fmt::format("<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>\n", x(0),
@@ -182,26 +187,30 @@ std::string forest_html(const ForestPlot& plot) {
     svg += fmt::format("<text class=\"label\" x=\"{}\" y=\"{}\">{}</text>\n", kForestSide, y + 14,
                        html_text(row.label));
     if (std::isfinite(row.interval.low) && std::isfinite(row.interval.high))
-      svg += fmt::format("<path style=\"stroke:{0};stroke-width:2;fill:none\" d=\"M{1:.1f} {2}v10m0 -5H{3:.1f}m0 "
-                         "-5v10\"/>\n",
-                         color, x(row.interval.low), y + 21, x(row.interval.high));
+      svg += fmt::format(
+          "<path style=\"stroke:{0};stroke-width:2;fill:none\" d=\"M{1:.1f} {2}v10m0 -5H{3:.1f}m0 "
+          "-5v10\"/>\n",
+          color, x(row.interval.low), y + 21, x(row.interval.high));
     if (std::isfinite(row.value))
-      svg += fmt::format("<circle style=\"stroke:{0};stroke-width:2;fill:{1}\" cx=\"{2:.1f}\" cy=\"{3}\" "
-                         "r=\"5\"/>\n",
-                         color, row.filled ? color : "var(--back)", x(row.value), y + 26);
+      svg += fmt::format(
+          "<circle style=\"stroke:{0};stroke-width:2;fill:{1}\" cx=\"{2:.1f}\" cy=\"{3}\" "
+          "r=\"5\"/>\n",
+          color, row.filled ? color : "var(--back)", x(row.value), y + 26);
     y += kRowHeight;
   }
   if (plot.zero) {
-    svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\">{}</text>\n", kForestSide, bottom + 34, html_text(plot.left));
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\">{}</text>\n", kForestSide, bottom + 34,
+                       html_text(plot.left));
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", kWidth - kForestSide,
                        bottom + 34, html_text(plot.right));
   }
   svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", kWidth / 2, bottom + 52,
                      html_text(plot.x_title));
   const std::string title = html_text(plot.title);
-  return fmt::format("<figure class=\"chart\">\n<figcaption><b>{0}</b></figcaption>\n<svg viewBox=\"0 0 {1} "
-                     "{2}\" role=\"img\" aria-label=\"{0}\">\n{3}</svg>\n</figure>\n",
-                     title, kWidth, bottom + 58, svg);
+  return fmt::format(
+      "<figure class=\"chart\">\n<figcaption><b>{0}</b></figcaption>\n<svg viewBox=\"0 0 {1} "
+      "{2}\" role=\"img\" aria-label=\"{0}\">\n{3}</svg>\n</figure>\n",
+      title, kWidth, bottom + 58, svg);
 }
 
 }  // namespace portraitseg

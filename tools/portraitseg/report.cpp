@@ -35,7 +35,8 @@ int show_run(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (fs::exists(entry.path() / "report.html")) pages.push_back(entry.path() / "report.html");
   }
-  if (pages.empty()) throw DataError(folder, "no epoch of this run is finished, so it has no report.html yet");
+  if (pages.empty())
+    throw DataError(folder, "no epoch of this run is finished, so it has no report.html yet");
   std::sort(pages.begin(), pages.end());
   for (const auto& page : pages) std::printf("%s\n", page.c_str());
   return 0;
@@ -77,9 +78,8 @@ EvaluationPage page_of(const ReportArguments& arguments) {
   const auto chosen = choose_images(quality_by_image(page.results, page.figures.front()),
                                     images_of_a_choice(page.results.size()));
   ProgressBar bar("images", ProgressBar::Elsewhere::kNothing);
-  page.pictures =
-      evaluation_pictures(page.results, chosen, arguments.workers,
-                          [&](std::int64_t done, std::int64_t total) { bar.show(done, total); });
+  page.pictures = evaluation_pictures(page.results, chosen, arguments.workers,
+                                      [&](std::int64_t done, std::int64_t total) { bar.show(done, total); });
   return page;
 }
 
@@ -88,7 +88,8 @@ int report_command(const ReportArguments& arguments) {
   for (const std::string& folder : choice.results) {
     if (!is_run(folder)) continue;
     if (choice.results.size() == 1 && arguments.output.empty()) return show_run(folder);
-    throw DataError(folder, "is a training's folder, which has its own report.html; evaluate it with --output first");
+    throw DataError(folder,
+                    "is a training's folder, which has its own report.html; evaluate it with --output first");
   }
   check_choice(choice);
   refuse_twice(choice.results);
@@ -109,8 +110,9 @@ void add_report(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "report", "Writes a page that shows which evaluation is better, by how much, and where each fails");
   add_evaluation_options(*command, arguments->choice);
-  command->add_option("--output", arguments->output,
-                      "HTML file; default: report.html in the result's folder, of several in the working folder");
+  command->add_option(
+      "--output", arguments->output,
+      "HTML file; default: report.html in the result's folder, of several in the working folder");
   command->add_option("--workers", arguments->workers, "threads that read images")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();

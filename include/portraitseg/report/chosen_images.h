@@ -7,9 +7,10 @@ namespace portraitseg {
 
 /// Indices of images.
 struct ChosenImages {
-  std::vector<std::size_t> worst;      ///< with the lowest mean over the results, lowest first
-  std::vector<std::size_t> differing;  ///< whose highest and lowest result lie furthest apart; none of a single result
-  std::vector<std::size_t> best;       ///< with the highest mean, highest first, but for those above
+  std::vector<std::size_t> worst;  ///< with the lowest mean over the results, lowest first
+  std::vector<std::size_t>
+      differing;  ///< whose highest and lowest result lie furthest apart; none of a single result
+  std::vector<std::size_t> best;  ///< with the highest mean, highest first, but for those above
 };
 
 /// Which images a reader is shown. Of equal ones those that come first.

@@ -12,9 +12,9 @@ namespace portraitseg {
 /// count, and class 1 is the portrait.
 class ErrorMap {
  public:
-  static constexpr int kSide = 96;              ///< px of the square that every image is brought to
-  static constexpr std::size_t kBins = 40;      ///< of the distance, half of them inside
-  static constexpr double kReach = 10;          ///< of the bins, percent of the image's diagonal
+  static constexpr int kSide = 96;          ///< px of the square that every image is brought to
+  static constexpr std::size_t kBins = 40;  ///< of the distance, half of them inside
+  static constexpr double kReach = 10;      ///< of the bins, percent of the image's diagonal
 
   /// Both CV_8UC1 of one size, class indices.
   /// @param classes true: a pixel is wrong where the classes differ, and there is no distance; false: portrait against all else

@@ -20,9 +20,10 @@ struct Thumbnail {
 
 /// One image and what each result made of it.
 struct PictureRow {
-  std::size_t image = 0;               ///< index of EvaluationResult::ids
-  Thumbnail labelled;                  ///< with the label's outline
-  std::vector<Thumbnail> predictions;  ///< by result: agreed, missed and wrong portrait, see overlay(), in the label's outline
+  std::size_t image = 0;  ///< index of EvaluationResult::ids
+  Thumbnail labelled;     ///< with the label's outline
+  std::vector<Thumbnail>
+      predictions;  ///< by result: agreed, missed and wrong portrait, see overlay(), in the label's outline
 };
 
 /// All that a page shows of the images themselves.

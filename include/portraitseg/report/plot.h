@@ -28,8 +28,8 @@ struct Plot {
   PlotAxis x, y;
   std::vector<PlotSeries> series;
   Kind kind = Kind::kLines;
-  bool diagonal = false;  ///< a line through x = y
-  bool zero = false;      ///< a line at x = 0
+  bool diagonal = false;                                                 ///< a line through x = y
+  bool zero = false;                                                     ///< a line at x = 0
   std::vector<std::pair<std::string, std::pair<double, double>>> notes;  ///< texts beside points
 };
 
@@ -40,16 +40,16 @@ std::string plot_html(const Plot& plot);
 struct ForestRow {
   std::string label;
   double value = 0;
-  Interval interval;       ///< not a number: none
-  bool filled = true;      ///< or an empty circle
-  std::size_t color = 0;   ///< as the series' of that place
+  Interval interval;      ///< not a number: none
+  bool filled = true;     ///< or an empty circle
+  std::size_t color = 0;  ///< as the series' of that place
 };
 
 /// Rows below each other on one axis.
 struct ForestPlot {
   std::string title, x_title;
   std::vector<ForestRow> rows;
-  bool zero = false;      ///< the axis holds 0, with a line at it
+  bool zero = false;        ///< the axis holds 0, with a line at it
   std::string left, right;  ///< what it means to lie left and right of 0
 };
 
