@@ -167,7 +167,7 @@ struct Group {
   Draw images;
 };
 
-/// @param values one an image, not a number: none
+/// A value that is a bound belongs to the lower quartile. @param values one an image, not a number: none
 std::vector<Group> quartiles(const std::vector<double>& values) {
   std::vector<double> known;
   std::copy_if(values.begin(), values.end(), std::back_inserter(known),
@@ -176,8 +176,7 @@ std::vector<Group> quartiles(const std::vector<double>& values) {
   for (const double p : {0.0, 0.25, 0.5, 0.75, 1.0}) bounds.push_back(quantile(known, p));
   std::vector<Group> groups;
   for (std::size_t q = 0; q < 4; ++q)
-    groups.push_back(
-        {fmt::format("{}{:.4g} to {:.4g}", q == 0 ? "" : "above ", bounds[q], bounds[q + 1]), {}});
+    groups.push_back({fmt::format("{:.4g} to {:.4g}", bounds[q], bounds[q + 1]), {}});
   groups.push_back({kWithout, {}});
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::size_t q = std::isnan(values[i]) ? 4 : 0;

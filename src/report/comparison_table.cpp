@@ -47,11 +47,14 @@ std::string forced(const Comparison& all) {
 
 // --- Pairs ---------------------------------------------------------------------------------------------------------
 
-/// "p = 0.03 (permutation)", with the corrected one where there are several comparisons.
-std::string p_clause(double p, double corrected, const std::string& test, std::size_t comparisons) {
-  if (comparisons < 2) return fmt::format("{} ({})", p_text(p), test);
-  return fmt::format("{}, corrected {} ({}, Holm over {})", p_text(p), p_value_text(corrected), test,
-                     comparisons);
+/// "p = 0.72 (permutation), 0.20 (Wilcoxon)", and what is left of them where there are several comparisons.
+std::string p_clause(const PairedComparison& pair, std::size_t comparisons) {
+  const bool by_image = !std::isnan(pair.wilcoxon);
+  std::string text = p_text(pair.p) + " (permutation)";
+  if (by_image) text += ", " + p_value_text(pair.wilcoxon) + " (Wilcoxon)";
+  if (comparisons < 2) return text;
+  text += fmt::format(", corrected for {} comparisons {}", comparisons, p_value_text(pair.p_holm));
+  return text + (by_image ? ", " + p_value_text(pair.wilcoxon_holm) : "") + " (Holm)";
 }
 
 std::string pairs_table(const Comparison& comparison) {
@@ -79,8 +82,7 @@ std::string other_side(const PairedComparison& pair, bool distinguished) {
   if (std::isnan(pair.wilcoxon_holm) || pair.wilcoxon_holm > kSignificant) return "";
   const bool same_way = (pair.difference > 0) == (pair.higher > pair.lower);
   if (distinguished && same_way) return "";
-  return fmt::format("; image by image {} is higher on {} and lower on {}, {} (Wilcoxon)", pair.a,
-                     pair.higher, pair.lower, p_text(pair.wilcoxon));
+  return fmt::format("; image by image {} is higher on {} and lower on {}", pair.a, pair.higher, pair.lower);
 }
 
 // --- Seeds ---------------------------------------------------------------------------------------------------------
@@ -101,7 +103,7 @@ std::string seeds_table(const Comparison& comparison) {
 
 std::string gap_text(const GroupGap& gap, double confidence) {
   if (gap.higher.empty()) return "largest gap: there are no two groups to compare\n";
-  return fmt::format("largest gap: {} {} ({} bootstrap), \"{}\" above \"{}\"{}\n",
+  return fmt::format("largest gap: {} {} ({} bootstrap) between \"{}\" and \"{}\"{}\n",
                      number_text(gap.difference), interval_text(gap.interval), percent_text(confidence),
                      gap.higher, gap.lower,
                      std::isnan(gap.p) ? "" : fmt::format(", {} (groups dealt at random)", p_text(gap.p)));
@@ -199,7 +201,7 @@ std::string sentence(const PairedComparison& pair, const Comparison& all) {
                        title, pair.images);
   }
   const std::string kind = fmt::format("({} paired bootstrap)", percent_text(all.resampling.confidence));
-  const std::string p = p_clause(pair.p, pair.p_holm, "permutation", all.pairs.size());
+  const std::string p = p_clause(pair, all.pairs.size());
   if (pair.p_holm > kSignificant) {
     return fmt::format(
         "{}{} and {} are not distinguishable on these {} images: {} differs by {} {} {}, {}{}.", forced(all),
@@ -222,10 +224,14 @@ std::string sentence(const SeedComparison& seeds, const Comparison& all) {
         "{}{} of {} and {} differs by {}, but with {} nobody can say what another seed would give.",
         forced(all), title, seeds.a.name, seeds.b.name, number_text(seeds.welch.difference, 2), counts);
   }
+  const std::string corrected = all.seeds.size() < 2
+                                    ? ""
+                                    : fmt::format(", corrected for {} comparisons {} (Holm)",
+                                                  all.seeds.size(), p_value_text(seeds.p_holm));
   const std::string what =
-      fmt::format("by {} {} ({} Welch interval over {}), {}", number_text(seeds.welch.difference, 2),
-                  interval_text(seeds.welch.interval, 2), percent_text(kConfidence), counts,
-                  p_clause(seeds.welch.p, seeds.p_holm, "Welch", all.seeds.size()));
+      fmt::format("by {} {} ({} Welch interval over {}), {} (Welch){}",
+                  number_text(seeds.welch.difference, 2), interval_text(seeds.welch.interval, 2),
+                  percent_text(kConfidence), counts, p_text(seeds.welch.p), corrected);
   return seeds.p_holm > kSignificant ? fmt::format("{}{} and {} are not distinguishable: {} differs {}.",
                                                    forced(all), seeds.a.name, seeds.b.name, title, what)
                                      : fmt::format("{}{} differs between {} and {} {}.", forced(all), title,

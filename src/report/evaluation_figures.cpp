@@ -60,7 +60,7 @@ std::string value_cell(const MeasuredFigure& figure, bool best) {
 std::string gap_text(const FigureByGroup& table, double confidence) {
   const GroupGap& gap = table.gap;
   if (gap.higher.empty()) return fmt::format("{}: there are no two groups to compare.", table.result);
-  return fmt::format("{}: the largest gap is {} {} ({} bootstrap), \"{}\" above \"{}\"{}.", table.result,
+  return fmt::format("{}: the largest gap is {} {} ({} bootstrap) between \"{}\" and \"{}\"{}.", table.result,
                      number_text(gap.difference, 2), interval_text(gap.interval, 2), percent_text(confidence),
                      gap.higher, gap.lower,
                      std::isnan(gap.p) ? ""

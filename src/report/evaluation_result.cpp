@@ -59,7 +59,7 @@ Json result_of(const fs::path& path, const std::string& protocol) {
   }
   if (fitting.empty()) throw DataError(path, "no result by the protocol " + protocol + "; it has: " + known);
   if (fitting.size() > 1)
-    throw DataError(path, "holds several results: " + known + "; choose one by its protocol");
+    throw DataError(path, "holds several results: " + known + "; name one by --protocol");
   return fitting.front();
 }
 
