@@ -1,5 +1,6 @@
 #include "portraitseg/metrics/boundary_distance.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -13,6 +14,65 @@ namespace {
 
 cv::Mat four_neighbours() {
   return cv::getStructuringElement(cv::MORPH_CROSS, {3, 3});
+}
+
+/// More pixels than any image has rows; its square still fits into 64 bits.
+constexpr std::int32_t kNone = 1 << 30;
+
+/// Pixels from each pixel to the nearest one of `region` in its column, kNone or more where the column has none: CV_32SC1.
+cv::Mat distance_in_column(const cv::Mat& region) {
+  cv::Mat distance(region.size(), CV_32SC1);
+  for (int y = 0; y < region.rows; ++y) {
+    const auto* r = region.ptr<std::uint8_t>(y);
+    const auto* above = y > 0 ? distance.ptr<std::int32_t>(y - 1) : nullptr;
+    auto* d = distance.ptr<std::int32_t>(y);
+    for (int x = 0; x < region.cols; ++x) d[x] = r[x] != 0 ? 0 : above != nullptr ? above[x] + 1 : kNone;
+  }
+  for (int y = region.rows - 2; y >= 0; --y) {
+    const auto* below = distance.ptr<std::int32_t>(y + 1);
+    auto* d = distance.ptr<std::int32_t>(y);
+    for (int x = 0; x < region.cols; ++x) d[x] = std::min(d[x], below[x] + 1);
+  }
+  return distance;
+}
+
+/// A stretch of a row: the columns from `from` on are nearest to what is in column `column`.
+struct Nearest {
+  int column, from;
+  std::int32_t height;  ///< squared distance in that column
+};
+
+/// The row's stretches, left to right: the lower envelope of the parabolas over its columns (Meijster et al. 2000).
+void find_nearest(const std::int32_t* in_column, int columns, std::vector<Nearest>& nearest) {
+  nearest.clear();
+  for (int x = 0; x < columns; ++x) {
+    if (in_column[x] >= kNone) continue;
+    const std::int32_t height = in_column[x] * in_column[x];
+    int from = 0;
+    while (!nearest.empty()) {
+      const Nearest& last = nearest.back();
+      // Column x is nearer than the last one at u if u > rise / run.
+      const std::int64_t run = 2 * (x - last.column);
+      const std::int64_t rise = height - last.height + std::int64_t{x - last.column} * (x + last.column);
+      if (rise >= run * last.from) {
+        from = static_cast<int>(std::min<std::int64_t>(rise / run + 1, columns));
+        break;
+      }
+      nearest.pop_back();
+    }
+    if (from < columns) nearest.push_back({x, from, height});
+  }
+}
+
+/// Of column x, over all columns: outwards from its own, until a column is as far as the nearest pixel seen.
+std::int64_t squared_distance_in_row(const std::int32_t* in_column, int columns, int x) {
+  const auto squared = [](std::int64_t value) { return value * value; };
+  std::int64_t nearest = squared(in_column[x]);
+  for (int dx = 1; dx < columns && squared(dx) < nearest; ++dx) {
+    if (x >= dx) nearest = std::min(nearest, squared(in_column[x - dx]) + squared(dx));
+    if (x + dx < columns) nearest = std::min(nearest, squared(in_column[x + dx]) + squared(dx));
+  }
+  return nearest;
 }
 
 }  // namespace
@@ -32,21 +92,33 @@ cv::Mat boundary_of_foreground(const cv::Mat& label) {
 
 cv::Mat squared_distance(const cv::Mat& boundary) {
   if (cv::countNonZero(boundary) == 0) return {};
-  cv::Mat distance;
-  cv::distanceTransform(boundary == 0, distance, cv::DIST_L2, cv::DIST_MASK_PRECISE);
-
-  // OpenCV computes the exact integer d^2 and returns its square root as float, off by at most 2^-24
-  // relative. Squared again it is off by 2^-23 relative, less than 1/2 as long as d^2 < 2^22: rounding gives
-  // the integer back.
-  cv::Mat squared(distance.size(), CV_32SC1);
-  for (int y = 0; y < distance.rows; ++y) {
-    const auto* d = distance.ptr<float>(y);
+  const cv::Mat in_column = distance_in_column(boundary);
+  cv::Mat squared(boundary.size(), CV_32SC1);
+  std::vector<Nearest> nearest;
+  for (int y = 0; y < boundary.rows; ++y) {
+    find_nearest(in_column.ptr<std::int32_t>(y), boundary.cols, nearest);
     auto* d2 = squared.ptr<std::int32_t>(y);
-    for (int x = 0; x < distance.cols; ++x) {
-      d2[x] = static_cast<std::int32_t>(static_cast<double>(d[x]) * d[x] + 0.5);
+    for (std::size_t i = 0; i < nearest.size(); ++i) {
+      const int end = i + 1 < nearest.size() ? nearest[i + 1].from : boundary.cols;
+      for (int x = nearest[i].from; x < end; ++x)
+        d2[x] = nearest[i].height + (x - nearest[i].column) * (x - nearest[i].column);
     }
   }
   return squared;
+}
+
+std::vector<std::int64_t> squared_distances(const cv::Mat& from, const cv::Mat& to) {
+  if (cv::countNonZero(to) == 0) return {};
+  const cv::Mat in_column = distance_in_column(to);
+  std::vector<std::int64_t> distances;
+  for (int y = 0; y < from.rows; ++y) {
+    const auto* f = from.ptr<std::uint8_t>(y);
+    for (int x = 0; x < from.cols; ++x) {
+      if (f[x] == 0) continue;
+      distances.push_back(squared_distance_in_row(in_column.ptr<std::int32_t>(y), from.cols, x));
+    }
+  }
+  return distances;
 }
 
 OverlapByDistance OverlapByDistance::of(const cv::Mat& prediction, const cv::Mat& label,

@@ -3,11 +3,19 @@
 #include <algorithm>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/metrics/boundary_f.h"
 #include "portraitseg/metrics/boundary_f1.h"
+#include "portraitseg/metrics/boundary_iou.h"
+#include "portraitseg/metrics/calibration.h"
 #include "portraitseg/metrics/class_counts.h"
+#include "portraitseg/metrics/deepixel_boundary.h"
 #include "portraitseg/metrics/edge_iou.h"
+#include "portraitseg/metrics/hausdorff.h"
+#include "portraitseg/metrics/mae.h"
 #include "portraitseg/metrics/pixel_counts.h"
+#include "portraitseg/metrics/trimap_iou.h"
 #include "portraitseg/metrics/weighted_iou.h"
+#include "portraitseg/metrics/wiou31.h"
 
 namespace portraitseg {
 namespace {
@@ -47,6 +55,14 @@ const MetricRegistry& metrics() {
     list.add("boundary_f1", of_portraits([] { return boundary_f1_metric(); }));
     list.add("edge_iou", of_portraits([] { return edge_iou_metric(); }));
     list.add("weighted_iou", of_portraits([] { return weighted_iou_metric(); }));
+    list.add("boundary_iou", of_portraits(boundary_iou_metric));
+    list.add("boundary_f", of_portraits(boundary_f_metric));
+    list.add("hausdorff_95", of_portraits(hausdorff_95_metric));
+    list.add("trimap_iou", of_portraits([] { return trimap_iou_metric(); }));
+    list.add("wiou31", of_portraits(wiou31_metric));
+    list.add("deepixel_boundary", of_portraits(deepixel_boundary_metric));
+    list.add("mae", of_portraits(mae_metric));
+    list.add("calibration", of_portraits(calibration_metric));
     list.add("classes", {Counting::kClasses,
                          [](const MetricRules& rules) { return class_counts_metric(rules.classes); }});
     return list;

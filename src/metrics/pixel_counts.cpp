@@ -66,6 +66,14 @@ double PixelCounts::f1() const {
   return precision + recall == 0 ? 0.0 : 2 * precision * recall / (precision + recall);
 }
 
+double PixelCounts::dice() const {
+  return ratio_or_one(2 * tp, 2 * tp + fp + fn);
+}
+
+double PixelCounts::accuracy() const {
+  return static_cast<double>(tp + tn) / static_cast<double>(tp + fp + fn + tn);
+}
+
 PixelCounts& PixelCounts::operator+=(const PixelCounts& other) {
   tp += other.tp;
   fp += other.fp;
@@ -86,6 +94,13 @@ Metric pixel_counts_metric(double empty_union) {
   const auto both = [=](const std::vector<double>& columns) {
     return (foreground(columns) + background(columns)) / 2;
   };
+  const auto dice = [empty_union](const std::vector<double>& columns) {
+    const PixelCounts counts = PixelCounts::from(columns);
+    return 100 * (counts.tp + counts.fp + counts.fn == 0 ? empty_union : counts.dice());
+  };
+  const auto accuracy = [](const std::vector<double>& columns) {
+    return 100 * PixelCounts::from(columns).accuracy();
+  };
   Metric metric;
   metric.columns = {"tp", "fp", "fn", "tn"};
   metric.measure = [](const MeasuredImage& image) {
@@ -97,7 +112,9 @@ Metric pixel_counts_metric(double empty_union) {
       {"miou", "mIoU, 2 classes, whole list", Reduction::kWholeSet, both},
       {"miou_per_image", "mIoU, 2 classes, mean over images", Reduction::kMeanOverImages, both},
       {"iou_foreground_set", "foreground IoU, whole list", Reduction::kWholeSet, foreground},
-      {"iou_background_set", "background IoU, whole list", Reduction::kWholeSet, background}};
+      {"iou_background_set", "background IoU, whole list", Reduction::kWholeSet, background},
+      {"dice", "Dice of the foreground, mean over images", Reduction::kMeanOverImages, dice},
+      {"pixel_accuracy", "pixel accuracy, whole list", Reduction::kWholeSet, accuracy}};
   return metric;
 }
 

@@ -134,6 +134,7 @@ const ProtocolRegistry& protocols() {
     deepixel.name = "deepixel";
     deepixel.compared_at = 256;
     deepixel.empty_union = 0;
+    deepixel.metrics = {"deepixel_boundary"};
     Protocol mmseg;
     mmseg.name = "mmseg";
     mmseg.figure = "miou";

@@ -29,7 +29,7 @@ std::map<std::string, std::string> identity_of(const Json& result) {
           {"model or preprocessing", result.at("config_sha256").dump()},
           {"protocol", result.at("protocol_hash").dump()},
           {"list", result.at("list_sha256").dump()},
-          {"figures", Json(figures).dump()}};
+          {"choice of metrics", Json(figures).dump()}};
 }
 
 /// A path below the folder, whatever the id says.

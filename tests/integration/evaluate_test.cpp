@@ -14,6 +14,7 @@ namespace fs = std::filesystem;
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
 
@@ -79,6 +80,13 @@ struct Counts {
   }
 };
 
+/// The results but for the name of the weights' file.
+Json figures_of(const Ending& ending) {
+  Json results = Json::parse(ending.out).at("results");
+  for (Json& result : results) result.erase("weights");
+  return results;
+}
+
 TEST_F(Evaluate, FiguresDoNotDependOnBatchSizeWorkersOrThreads) {
   ASSERT_NO_FATAL_FAILURE(draw_portraits());
   const std::vector<std::string> common = {"--run",     "run",        "--root",       "portraits", "--list",
@@ -127,8 +135,7 @@ TEST_F(Evaluate, ValidationOfTheTrainingGivesTheSameFigures) {
   const auto last = csv(bytes_of(place / "run/metrics.csv")).back();
   for (const char* name : {"iou_foreground", "iou_background", "miou", "miou_per_image"})
     EXPECT_NEAR(std::stod(last.at(std::string("val_") + name)), metrics.at(name).get<double>(), 1e-6) << name;
-  EXPECT_NEAR(std::stod(last.at("val_boundary_f1_15")), metrics.at("boundary_f1").at("15").get<double>(),
-              1e-6);
+  EXPECT_NEAR(std::stod(last.at("val_boundary_f1_15")), metrics.at("boundary_f1_15").get<double>(), 1e-6);
 }
 
 TEST_F(Evaluate, EveryFigureCanBeRecomputedFromThePerImageFile) {
@@ -163,18 +170,17 @@ TEST_F(Evaluate, EveryFigureCanBeRecomputedFromThePerImageFile) {
       sums["iou_background"] += counts.background();
       sums["miou_per_image"] += (counts.foreground() + counts.background()) / 2;
       for (const char* kernel : {"5", "15"})
-        sums[std::string("boundary_f1/") + kernel] +=
+        sums[std::string("boundary_f1_") + kernel] +=
             Counts::of(row, std::string("band") + kernel + "_").f1();
-      for (const char* group : {"edge_iou", "weighted_iou"}) {
-        for (const auto& item : result.at("metrics").at(group).items())
-          sums[std::string(group) + "/" + item.key()] +=
-              std::stod(row.at(std::string(group) + "_" + item.key()));
+      for (const auto& item : result.at("metrics").items()) {
+        if (item.key().rfind("edge_iou_", 0) == 0 || item.key().rfind("weighted_iou_", 0) == 0)
+          sums[item.key()] += std::stod(row.at(item.key()));
       }
     }
     for (const auto& [name, sum] : sums) {
-      const auto value = result.at("metrics").at(Json::json_pointer("/" + name)).get<double>();
-      EXPECT_NEAR(value, sum / 6, 1e-6) << name;
+      EXPECT_NEAR(result.at("metrics").at(name).get<double>(), sum / 6, 1e-6) << name;
     }
+    EXPECT_EQ(sums.size(), 3 + 2 + 6 + 3U);
     EXPECT_NEAR(result.at("metrics").at("miou").get<double>(), (total.foreground() + total.background()) / 2,
                 1e-6);
   }
@@ -210,25 +216,25 @@ TEST_F(Evaluate, RunMeansItsBestCheckpoint) {
   const auto figures = [&](const std::vector<std::string>& what) {
     std::vector<std::string> arguments = what;
     arguments.insert(arguments.end(), {"--json", "-"});
-    return evaluate(arguments).out;
+    return figures_of(evaluate(arguments));
   };
-  const std::string best = figures({"--weights", "run/checkpoints/best.safetensors"});
+  const Json best = figures({"--weights", "run/checkpoints/best.safetensors"});
   write_bytes(place / "run/checkpoints/last.safetensors", "no weights");
   EXPECT_EQ(figures({"--run", "run"}), best);
   const auto progress = Safetensors::parse(bytes_of(place / "run/checkpoints/best.safetensors")).progress();
-  EXPECT_EQ(Json::parse(best).at("results").at(0).at("metrics").at("iou_foreground"),
-            progress.at("best").at("value"));
+  EXPECT_EQ(best.at(0).at("metrics").at("iou_foreground"), progress.at("best").at("value"));
 }
 
 TEST_F(Evaluate, WeightsFileAloneNeedsNoConfiguration) {
-  const std::string expected = evaluate({"--run", "run", "--json", "-"}).out;
+  const Json expected = figures_of(evaluate({"--run", "run", "--json", "-"}));
   const TemporaryFolder elsewhere;
   fs::copy(place / "run/checkpoints/best.safetensors", elsewhere.path() / "w.safetensors");
   fs::remove_all(place / "run");
   fs::remove(place / "config.yaml");
   // Lists of the same name where the command is called are other lists.
   write_bytes(elsewhere.path() / "val.txt", "00001.jpg\n");
-  EXPECT_EQ(evaluate_in(elsewhere.path(), {"--weights", "w.safetensors", "--json", "-"}).out, expected);
+  EXPECT_EQ(figures_of(evaluate_in(elsewhere.path(), {"--weights", "w.safetensors", "--json", "-"})),
+            expected);
 }
 
 TEST_F(Evaluate, OtherDataComeFromAFileOrFromRootAndList) {
@@ -278,6 +284,107 @@ TEST_F(Evaluate, FileNamesMayHoldCommasQuotesBlanksAndUmlauts) {
   EXPECT_EQ(Json::parse(ending.out).at("results").at(0).at("n"), 1);
   EXPECT_THAT(bytes_of(place / "out/clova/per_image.csv"),
               HasSubstr("\n\"M\xc3\xbcller, \"\"Anna\"\" 1\",64,64,"));
+}
+
+TEST_F(Evaluate, SeveralNetworksGiveWhatEachGivesAlone) {
+  const std::vector<std::string> common = {"--protocol", "clova,native", "--output"};
+  const auto with = [&](std::vector<std::string> networks, const std::string& output) {
+    networks.insert(networks.end(), common.begin(), common.end());
+    networks.push_back(output);
+    return evaluate(networks);
+  };
+  const Ending both = with({"--run", "run", "--weights", "run/checkpoints/last.safetensors", "--weights",
+                            "run/checkpoints/best.safetensors"},
+                           "both");  // the last one is the run's: once is enough
+  with({"--run", "run"}, "one");
+  with({"--weights", "run/checkpoints/last.safetensors"}, "other");
+  EXPECT_THAT(both.out, HasSubstr("         run        last\n"));
+  for (const auto& [network, alone] : {std::pair("run", "one"), std::pair("last", "other")}) {
+    auto together = contents(place / "both" / network), expected = contents(place / alone);
+    ASSERT_EQ(together.size(), expected.size());
+    for (const auto& [file, bytes] : expected) EXPECT_EQ(together.at(file) == bytes, true) << file;
+    EXPECT_EQ(together.count("native/masks/00025.png"), 1U);
+  }
+  EXPECT_EQ(contents(place / "both").count("last_2/"), 0U);
+  const cv::Mat mask = cv::imread((place / "one/native/masks/00025.png").string(), cv::IMREAD_UNCHANGED);
+  EXPECT_EQ(mask.type(), CV_8UC1);
+  EXPECT_EQ(mask.size(), cv::Size(64, 64));
+}
+
+TEST_F(Evaluate, SeveralListsHaveFoldersOfTheirOwn) {
+  write_bytes(place / "data/few.txt", "00025.jpg\n00026.jpg\n");
+  const Ending ending =
+      evaluate({"--run", "run", "--list", "val.txt", "--list", "few.txt", "--output", "out", "--json", "-"});
+  const Json results = Json::parse(ending.out).at("results");
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].at("n"), 8);
+  EXPECT_EQ(results[1].at("n"), 2);
+  for (const char* file :
+       {"val/metrics.json", "val/clova/per_image.csv", "few/metrics.json", "few/config.yaml"})
+    EXPECT_TRUE(fs::exists(place / "out" / file)) << file;
+}
+
+TEST_F(Evaluate, ResumeLeavesOutWhatIsCompleteAndDoesTheRest) {
+  const std::vector<std::string> call = {
+      "--run",      "run",    "--weights", "run/checkpoints/last.safetensors",
+      "--protocol", "native", "--output",  "out"};
+  const std::string whole = evaluate([&] {
+                              auto more = call;
+                              more.insert(more.end(), {"--json", "-"});
+                              return more;
+                            }())
+                                .out;
+  const auto expected = contents(place / "out");
+  fs::remove(place / "out/last/metrics.json");  // as if it had been killed
+  fs::remove_all(place / "out/last/native/masks");
+  auto again = call;
+  again.insert(again.end(), {"--resume", "--json", "-"});
+  const Ending resumed = evaluate(again);
+  EXPECT_THAT(resumed.err, HasSubstr("left out: out/run is complete"));
+  EXPECT_THAT(resumed.err, Not(HasSubstr("out/last is complete")));
+  EXPECT_EQ(resumed.out, whole);
+  EXPECT_EQ(contents(place / "out"), expected);
+}
+
+TEST_F(Evaluate, AFolderOfAnotherEvaluationIsNeverOverwritten) {
+  evaluate({"--run", "run", "--output", "out"});
+  const auto before = contents(place / "out");
+  const auto expect_refused = [&](std::vector<std::string> more, const std::string& words) {
+    more.insert(more.begin(), "evaluate");
+    const Ending ending = place.command(more).run();
+    EXPECT_EQ(ending.exit_code, 2);
+    EXPECT_THAT(last_line(ending.err), HasSubstr(words));
+    EXPECT_EQ(contents(place / "out"), before);
+  };
+  expect_refused({"--run", "run", "--output", "out"}, "already holds an evaluation");
+  const std::vector<std::string> resume = {"--run", "run", "--output", "out", "--resume"};
+  const auto resumed = [&](const std::vector<std::string>& more) {
+    auto all = resume;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  expect_refused(resumed({"--protocol", "native"}), "another protocol");
+  expect_refused(resumed({"--protocol", "clova,native"}), "another number of protocols");
+  expect_refused(resumed({"--metrics", "iou"}), "another choice of metrics");
+  expect_refused(resumed({"--list", "train.txt"}), "another list");
+  expect_refused(resumed({"--set", "preprocessing.scale=0.003"}), "another model or preprocessing");
+  expect_refused({"--weights", "run/checkpoints/last.safetensors", "--output", "out", "--resume"}, "weights");
+  expect_refused({"--run", "run", "--weights", "run/checkpoints/last.safetensors", "--output", "out"},
+                 "already holds the evaluation of one network");
+}
+
+TEST_F(Evaluate, MetricsAreChosenByName) {
+  const auto names = [&](const std::string& metrics) {
+    const Json result =
+        Json::parse(evaluate({"--run", "run", "--metrics", metrics, "--json", "-"}).out).at("results").at(0);
+    std::vector<std::string> keys;
+    for (const auto& item : result.at("metrics").items()) keys.push_back(item.key());
+    return keys;
+  };
+  EXPECT_THAT(names("iou"), ::testing::Not(::testing::Contains("boundary_f1_15")));
+  EXPECT_THAT(names("boundary_f1"),
+              ::testing::IsSupersetOf({"boundary_f1_15", "boundary_f1_5", "band_iou_15", "iou_foreground"}));
+  EXPECT_THAT(names("all"), ::testing::IsSupersetOf({"edge_iou_80", "weighted_iou_10", "boundary_f1_15"}));
 }
 
 TEST_F(Evaluate, FullStandardOutputIsAnError) {

@@ -125,7 +125,7 @@ TEST_F(AnEvaluationFolder, IsTheSameOnlyIfEverythingIs) {
   expect_other(with([](Evaluation& e) { e.network.config_sha256 = "x"; }), "model or preprocessing");
   expect_other(with([](Evaluation& e) { e.list_sha256 = "x"; }), "list");
   expect_other(with([](Evaluation& e) { e.metrics = chosen_metrics({"boundary_f1"}, e.protocol, 2); }),
-               "figures");
+               "choice of metrics");
 }
 
 TEST_F(AnEvaluationFolder, OfSomethingElseIsRefused) {

@@ -110,6 +110,20 @@ TEST(PixelCounts, F1IsDiceAndSymmetricAndFollowsFromIou) {
   }
 }
 
+TEST(PixelCounts, DiceIsF1InAllCases) {
+  for (const PixelCounts& counts :
+       {PixelCounts{3, 2, 1, 2}, {0, 0, 0, 5}, {0, 4, 0, 0}, {0, 0, 4, 0}, {0, 2, 3, 0}, {}})
+    EXPECT_DOUBLE_EQ(counts.dice(), counts.f1());
+  EXPECT_DOUBLE_EQ((PixelCounts{3, 2, 1, 2}.dice()), 6.0 / 9);
+}
+
+TEST(PixelCounts, AccuracyIsTheShareOfRightPixels) {
+  EXPECT_DOUBLE_EQ((PixelCounts{3, 2, 1, 2}.accuracy()), 5.0 / 8);
+  EXPECT_EQ((PixelCounts{0, 0, 0, 7}.accuracy()), 1);
+  EXPECT_EQ((PixelCounts{0, 7, 0, 0}.accuracy()), 0);
+  EXPECT_TRUE(std::isnan(PixelCounts{}.accuracy()));
+}
+
 TEST(PixelCounts, CountsOfPartsAddUp) {
   cv::RNG random(3);
   const cv::Mat prediction = random_mask(random, 20, 15, 0.5), label = random_mask(random, 20, 15, 0.5, 0.2);

@@ -16,10 +16,15 @@ cv::Mat boundary_of_both_sides(const cv::Mat& label);
 /// Foreground pixels with a 4-neighbour that is background or lies outside the image.
 cv::Mat boundary_of_foreground(const cv::Mat& label);
 
-/// Squared Euclidean distance, in pixels^2, from each pixel to the nearest boundary pixel: CV_32SC1, 0 on the
-/// boundary. Exact up to 2047 px; beyond, within one part in 4 million. An empty matrix if there is no
-/// boundary pixel.
+/// Squared Euclidean distance, in pixels^2, from each pixel to the nearest boundary pixel: CV_32SC1, exact, 0 on the
+/// boundary. An empty matrix if there is no boundary pixel.
 cv::Mat squared_distance(const cv::Mat& boundary);
+
+/// Squared Euclidean distance, in pixels^2, from each pixel of `from` to the nearest pixel of `to`: exact, in row order. Takes
+/// time by the pixels of `from` and their distance, less than the whole map of squared_distance() for boundaries.
+/// @param from, to CV_8UC1 of the same size; what is not 0 counts
+/// @return empty if either has no pixel
+std::vector<std::int64_t> squared_distances(const cv::Mat& from, const cv::Mat& to);
 
 /// How many pixels of intersection and union of two foregrounds lie at each squared distance from the
 /// boundary. Independent of the weights, so that it is counted once for any number of sigmas.

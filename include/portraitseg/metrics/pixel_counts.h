@@ -37,11 +37,17 @@ struct PixelCounts {
   /// F1 is 0 if P + R is. clovaai/ext_portrait_segmentation, etc/lovasz_losses.py, calcF1.
   double f1() const;
 
+  /// 2tp / (2tp + fp + fn), 0..1; 1 if both foregrounds are empty. The same number as f1(), rounded differently.
+  double dice() const;
+
+  /// (tp + tn) / (tp + fp + fn + tn), 0..1; not a number if no pixel counts.
+  double accuracy() const;
+
   PixelCounts& operator+=(const PixelCounts& other);
 };
 
-/// Columns tp, fp, fn, tn. Figures iou_foreground, iou_background, miou_per_image, means over images; and miou,
-/// iou_foreground_set, iou_background_set of the pixels of the whole list.
+/// Columns tp, fp, fn, tn. Figures iou_foreground, iou_background, miou_per_image and dice, means over images; and miou,
+/// iou_foreground_set, iou_background_set and pixel_accuracy of the pixels of the whole list.
 /// @param empty_union what an IoU is whose union is empty, 0..1: 1 at clova and PortraitNet, 0 at Deepixel
 Metric pixel_counts_metric(double empty_union = 1);
 
