@@ -26,7 +26,7 @@ constexpr const char* kStyle = R"(<style>
   .cases { display: grid; gap: 18px 24px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
   .case { min-width: 0; break-inside: avoid; }
   .case h4 { font-size: 13px; margin: 0 0 4px; overflow-wrap: anywhere; }
-  .views { display: grid; gap: 4px; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
+  .views { display: grid; gap: 4px; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); }
   .views figcaption, .maps figcaption { display: block; font-size: 12px; }
   .maps { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(150px, 230px)); }
   .bar { height: 12px; max-width: 300px; margin: 8px 0 2px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -35,7 +35,8 @@ std::string text_of(const Json& value) {
 Json entry_of(const EvaluationResult& result) {
   const std::filesystem::path path = result.folder / "metrics.json";
   try {
-    for (const Json& entry : Json::parse(read_file(path)).at("results")) {
+    const Json json = Json::parse(read_file(path));
+    for (const Json& entry : json.at("results")) {
       if (entry.at("protocol") == result.protocol) return entry;
     }
   } catch (const Json::exception& error) {
