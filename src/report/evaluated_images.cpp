@@ -16,13 +16,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kSameIou = 0.01;  // percent; per_image.csv has ten digits
+constexpr double kSame = 0.01;  // percent; per_image.csv has ten digits
 
 /// As `evaluate --output` names it.
 fs::path mask_file(const EvaluationResult& result, const std::string& id) {
   fs::path below;
   for (const auto& part : fs::path(id).relative_path()) below /= part == ".." ? fs::path("__") : part;
   return result.folder / result.protocol / "masks" / (below += ".png");
+}
+
+/// Percent of the labelled pixels; not a number where none is.
+double foreground_share(const cv::Mat& label) {
+  const int ignored = cv::countNonZero(label == kIgnore);
+  return 100.0 * (cv::countNonZero(label) - ignored) / (static_cast<double>(label.total()) - ignored);
 }
 
 /// Percent; not a number where nothing is portrait.
@@ -32,17 +38,17 @@ double foreground_iou(const EvaluatedView& view) {
   return 100.0 * cv::countNonZero(portrait & predicted) / cv::countNonZero(portrait | predicted);
 }
 
-/// That image, label and mask are those whose figure was written down.
-void check_figure(const EvaluationResult& result, std::size_t image, const EvaluatedView& view) {
-  const auto measured = result.numbers.find("iou_foreground");
-  if (measured == result.numbers.end()) return;
-  const double iou = foreground_iou(view);
-  if (std::isnan(iou) || std::abs(iou - measured->second[image]) <= kSameIou) return;
-  throw DataError(
-      mask_file(result, result.ids[image]),
-      fmt::format("gives a foreground IoU of {:.2f} with the label that is there now, per_image.csv "
-                  "has {:.2f}: something else was measured",
-                  iou, measured->second[image]));
+/// @param found what label and mask give today @throws DataError if per_image.csv says something else
+void check_figure(const EvaluationResult& result, std::size_t image, const std::string& figure,
+                  double found) {
+  const auto measured = result.numbers.find(figure);
+  if (measured == result.numbers.end() || std::isnan(found)) return;
+  const double expected = measured->second[image];
+  if (std::abs(found - expected) <= kSame) return;
+  throw DataError(mask_file(result, result.ids[image]),
+                  fmt::format("gives {} {:.2f} with the label that is there now, per_image.csv has {:.2f}: "
+                              "something else was measured",
+                              figure, found, expected));
 }
 
 /// What the network is shown, as a picture; where only the ratio changes, the image itself.
@@ -98,7 +104,9 @@ std::vector<EvaluatedView> EvaluatedImages::get(std::size_t image) const {
   std::vector<EvaluatedView> views;
   for (std::size_t result = 0; result < results_.size(); ++result) {
     views.push_back(view(result, image, sample));
-    if (!counts_classes()) check_figure(results_[result], image, views.back());
+    check_figure(results_[result], image, "foreground_share", foreground_share(views.back().label));
+    if (!counts_classes())
+      check_figure(results_[result], image, "iou_foreground", foreground_iou(views.back()));
   }
   return views;
 }

@@ -16,10 +16,12 @@ constexpr const char* kStyle = R"(<style>
   h3 { font-size: 15px; margin: 20px 0 6px; }
   .headline { font-size: 18px; line-height: 1.4; margin: 10px 0; padding-left: 12px; border-left: 4px solid var(--curve-0); }
   th { font-weight: 600; }
+  th.figure { white-space: normal; }
   td small { display: block; color: var(--quiet); }
   .best { font-weight: 700; }
   .best::after { content: " \2605"; color: var(--mark); }
   .wrap { overflow-wrap: anywhere; }
+  th.wrap { overflow-wrap: break-word; min-width: 6em; }
   svg.sample { display: inline-block; width: 28px; height: 8px; margin-right: 5px; }
   svg text.label, svg text.note { fill: var(--text); }
   circle.point { fill-opacity: .55; }
@@ -28,7 +30,7 @@ constexpr const char* kStyle = R"(<style>
   .case h4 { font-size: 13px; margin: 0 0 4px; overflow-wrap: anywhere; }
   .views { display: grid; gap: 4px; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); }
   .views figcaption, .maps figcaption { display: block; font-size: 12px; }
-  .maps { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(150px, 230px)); }
+  .maps { display: grid; gap: 12px; max-width: 480px; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
   .bar { height: 12px; max-width: 300px; margin: 8px 0 2px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .ends { display: flex; justify-content: space-between; max-width: 300px; font-size: 12px; color: var(--quiet); }
   figure, tr { break-inside: avoid; }

@@ -65,7 +65,7 @@ TEST_F(Report, OfTwoResultsShowsFiguresPicturesAndTheProtocol) {
       run({"results/one", "results/two", "--output", "page.html", "--by", "foreground_share"});
   ASSERT_EQ(ending.exit_code, 0) << ending.err;
   EXPECT_EQ(last_line(ending.out), "page.html");
-  EXPECT_THAT(ending.out, HasSubstr("on these 8 images"));
+  EXPECT_THAT(ending.out, HasSubstr("n these 8 images"));
   const std::string html = bytes_of(*place / "page.html");
   for (const char* text : {"Which one is better", "By how much", "Where they fail", "Worst, by the mean",
                            "Image by image", "By foreground_share", "rule: resolution", "weights_sha256"})

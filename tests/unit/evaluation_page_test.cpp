@@ -79,7 +79,7 @@ TEST_F(EvaluationPageTest, NoneIsBestWhereNoneCanBeToldApart) {
 
 TEST_F(EvaluationPageTest, OfOneResultThereIsNothingToCompare) {
   const std::string html = evaluation_page(page({"a"}));
-  EXPECT_THAT(html, HasSubstr("a: foreground IoU 92.8"));
+  EXPECT_THAT(html, HasSubstr("a: foreground IoU 92.75"));
   EXPECT_THAT(html, Not(HasSubstr("By how much")));
   EXPECT_THAT(html, Not(HasSubstr("class=\"best\"")));
 }

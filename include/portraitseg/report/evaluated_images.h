@@ -32,7 +32,7 @@ class EvaluatedImages {
   bool counts_classes() const { return protocols_.front().counting == Protocol::Counting::kClasses; }
 
   /// One view a result. May be called from several threads. @param image index of EvaluationResult::ids
-  /// @throws DataError for a missing image or mask, or for one that does not give the foreground IoU that was measured: what
+  /// @throws DataError for a missing image or mask, or for one that does not give the share and the IoU of the foreground that were measured: what
   ///         lies there is something else.
   std::vector<EvaluatedView> get(std::size_t image) const;
 
