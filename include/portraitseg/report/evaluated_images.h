@@ -32,8 +32,8 @@ class EvaluatedImages {
   bool counts_classes() const { return protocols_.front().counting == Protocol::Counting::kClasses; }
 
   /// One view a result. May be called from several threads. @param image index of EvaluationResult::ids
-  /// @throws DataError for a missing image or mask, or for one that does not give the share and the IoU of the foreground that were measured: what
-  ///         lies there is something else.
+  /// @throws DataError for a missing image or mask, or where label and mask do not give the share and the IoU of the foreground
+  ///         that were measured: what lies there is something else.
   std::vector<EvaluatedView> get(std::size_t image) const;
 
  private:
