@@ -17,6 +17,7 @@ constexpr const char* kStyle = R"(<style>
   .headline { font-size: 18px; line-height: 1.4; margin: 10px 0; padding-left: 12px; border-left: 4px solid var(--curve-0); }
   th { font-weight: 600; }
   th.figure { white-space: normal; }
+  td.card { overflow-wrap: anywhere; min-width: 14em; }
   td small { display: block; color: var(--quiet); }
   .best { font-weight: 700; }
   .best::after { content: " \2605"; color: var(--mark); }
