@@ -124,8 +124,8 @@ void EvaluationFolder::finish(const std::vector<Evaluation>& evaluations, const 
 std::string merge_results(const std::vector<std::string>& texts) {
   Json results = Json::array();
   for (const std::string& text : texts) {
-    const Json json = Json::parse(text);
-    for (const Json& result : json.at("results")) results.push_back(result);
+    const Json all = Json::parse(text);
+    for (const Json& result : all.at("results")) results.push_back(result);
   }
   return Json{{"results", results}}.dump(2) + "\n";
 }

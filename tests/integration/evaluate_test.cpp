@@ -368,7 +368,6 @@ TEST_F(Evaluate, AFolderOfAnotherEvaluationIsNeverOverwritten) {
   expect_refused(resumed({"--metrics", "iou"}), "another choice of metrics");
   expect_refused(resumed({"--list", "train.txt"}), "another list");
   expect_refused(resumed({"--set", "preprocessing.scale=0.003"}), "another model or preprocessing");
-  expect_refused({"--weights", "run/checkpoints/last.safetensors", "--output", "out", "--resume"}, "weights");
   expect_refused({"--run", "run", "--weights", "run/checkpoints/last.safetensors", "--output", "out"},
                  "already holds the evaluation of one network");
 }

@@ -27,14 +27,14 @@ using ::testing::HasSubstr;
 /// Sees a portrait where it is bright, and counts how often it looks.
 class Bright final : public SegmentationModel {
  public:
-  explicit Bright(double threshold) {
+  explicit Bright(double threshold, std::int64_t blur = 5) : blur_(blur) {
     sharpness_ = register_parameter("sharpness", torch::full({}, 8.0));
     threshold_ = threshold;
   }
   SegmentationOutput forward(const torch::Tensor& image) override {
     images += image.size(0);
     SegmentationOutput output;
-    output.mask = sharpness_ * (torch::avg_pool2d(image.mean(1, true), 5, 1, 2) - threshold_);
+    output.mask = sharpness_ * (torch::avg_pool2d(image.mean(1, true), blur_, 1, blur_ / 2) - threshold_);
     return output;
   }
   std::int64_t size_multiple() const override { return 1; }
@@ -43,6 +43,7 @@ class Bright final : public SegmentationModel {
  private:
   torch::Tensor sharpness_;
   double threshold_;
+  std::int64_t blur_;
 };
 
 Preprocessing small() {
@@ -172,7 +173,7 @@ TEST(EvaluationOf, ANetworkLooksOnceForAllProtocolsOfOneGeometryAndAnImageIsRead
 }
 
 TEST(EvaluationOf, PerfectIs100AndDisjointIs0) {
-  Bright model(0.5);
+  Bright model(0.5, 1);
   testing::MemoryDataset perfect, disjoint;
   for (const bool right : {true, false}) {
     testing::MemoryDataset& dataset = right ? perfect : disjoint;
