@@ -15,7 +15,7 @@ enum class Purpose : std::uint64_t {
   kMix = 5,
   kSplit = 6,
   kCompose = 7,
-  kResample = 8
+  kResample = 9
 };
 
 /// A generator keyed by (seed, key...): the stream depends on nothing else, neither on the thread that draws

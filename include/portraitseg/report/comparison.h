@@ -30,13 +30,12 @@ struct PairedComparison {
   std::size_t images = 0;    ///< that have the figure in both
   std::size_t left_out = 0;  ///< that have not
   double value_a = 0, value_b = 0, difference = 0;
-  Interval interval;  ///< paired percentile bootstrap over the images
-  std::size_t higher = 0,
-              lower =
-                  0;    ///< images on which a's own figure is higher, lower; 0 of a figure of the whole list
-  double p = 0;         ///< exchange_test(), of this very difference
-  double p_holm = 0;    ///< corrected for all comparisons of the call
-  double wilcoxon = 0;  ///< wilcoxon() over the images; not a number of a figure of the whole list
+  Interval interval;       ///< paired percentile bootstrap over the images
+  std::size_t higher = 0;  ///< images on which a's own figure is higher; 0 of a figure of the whole list
+  std::size_t lower = 0;   ///< the same, lower
+  double p = 0;            ///< exchange_test(), of this very difference
+  double p_holm = 0;       ///< corrected for all comparisons of the call
+  double wilcoxon = 0;     ///< wilcoxon() over the images; not a number of a figure of the whole list
   double wilcoxon_holm = 0;
 };
 
