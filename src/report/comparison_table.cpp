@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include "report/figure_text.h"
+
 namespace portraitseg {
 namespace {
 
@@ -16,33 +18,9 @@ constexpr double kSignificant = 1 - kConfidence;
 
 // --- Text ----------------------------------------------------------------------------------------------------------
 
-std::string number(double value, int digits = 3) {
-  if (std::isnan(value)) return "-";
-  const std::string text = fmt::format("{:.{}f}", value, digits);
-  return text.find_first_of("123456789") == std::string::npos && text[0] == '-' ? text.substr(1) : text;
-}
-
-std::string signed_number(double value, int digits = 3) {
-  const std::string text = number(value, digits);
-  return value > 0 ? "+" + text : text;
-}
-
-std::string interval_text(const Interval& interval, int digits = 3) {
-  if (std::isnan(interval.low)) return "-";
-  return fmt::format("[{}, {}]", number(interval.low, digits), number(interval.high, digits));
-}
-
-std::string p_value(double p) {
-  return std::isnan(p) ? "-" : p < 0.001 ? "<0.001" : number(p, p < 0.1 ? 3 : 2);
-}
-
 /// "p = 0.72", "p < 0.001"
 std::string p_text(double p) {
-  return p < 0.001 ? "p < 0.001" : "p = " + p_value(p);
-}
-
-std::string percent(double share) {
-  return fmt::format("{:g} %", 100 * share);
+  return p < 0.001 ? "p < 0.001" : "p = " + p_value_text(p);
 }
 
 /// The first column to the left, all others to the right. @param left how many columns stand to the left
@@ -63,15 +41,6 @@ std::string aligned(const std::vector<Row>& rows, std::size_t left) {
   return text;
 }
 
-/// As it stands in a sentence, where "these images" are named anyway: "boundary F1 (band 15 px)".
-std::string short_title(std::string title) {
-  const std::string usual = ", mean over images";
-  const std::size_t at = title.find(usual);
-  if (at != std::string::npos) title.erase(at, usual.size());
-  const std::size_t comma = title.find(", ");
-  return comma == std::string::npos ? title : title.substr(0, comma) + " (" + title.substr(comma + 2) + ")";
-}
-
 std::string forced(const Comparison& all) {
   return all.warnings.empty() ? "" : "Forced: ";
 }
@@ -82,28 +51,28 @@ std::string forced(const Comparison& all) {
 std::string p_clause(const PairedComparison& pair, std::size_t comparisons) {
   const bool by_image = !std::isnan(pair.wilcoxon);
   std::string text = p_text(pair.p) + " (permutation)";
-  if (by_image) text += ", " + p_value(pair.wilcoxon) + " (Wilcoxon)";
+  if (by_image) text += ", " + p_value_text(pair.wilcoxon) + " (Wilcoxon)";
   if (comparisons < 2) return text;
-  text += fmt::format(", corrected for {} comparisons {}", comparisons, p_value(pair.p_holm));
-  return text + (by_image ? ", " + p_value(pair.wilcoxon_holm) : "") + " (Holm)";
+  text += fmt::format(", corrected for {} comparisons {}", comparisons, p_value_text(pair.p_holm));
+  return text + (by_image ? ", " + p_value_text(pair.wilcoxon_holm) : "") + " (Holm)";
 }
 
 std::string pairs_table(const Comparison& comparison) {
   const bool several = comparison.pairs.size() > 1;
   std::vector<Row> rows = {{"A - B", "figure", "A", "B", "A - B",
-                            percent(comparison.resampling.confidence) + " interval", "A higher / lower",
+                            percent_text(comparison.resampling.confidence) + " interval", "A higher / lower",
                             "p"}};
   if (several) rows[0].emplace_back("Holm");
   rows[0].emplace_back("Wilcoxon p");
   if (several) rows[0].emplace_back("Holm");
   for (const auto& pair : comparison.pairs) {
     const bool by_image = !std::isnan(pair.wilcoxon);
-    rows.push_back({pair.a + " - " + pair.b, pair.title, number(pair.value_a), number(pair.value_b),
-                    signed_number(pair.difference), interval_text(pair.interval),
-                    by_image ? fmt::format("{} / {}", pair.higher, pair.lower) : "-", p_value(pair.p)});
-    if (several) rows.back().push_back(p_value(pair.p_holm));
-    rows.back().push_back(p_value(pair.wilcoxon));
-    if (several) rows.back().push_back(p_value(pair.wilcoxon_holm));
+    rows.push_back({pair.a + " - " + pair.b, pair.title, number_text(pair.value_a), number_text(pair.value_b),
+                    signed_text(pair.difference), interval_text(pair.interval),
+                    by_image ? fmt::format("{} / {}", pair.higher, pair.lower) : "-", p_value_text(pair.p)});
+    if (several) rows.back().push_back(p_value_text(pair.p_holm));
+    rows.back().push_back(p_value_text(pair.wilcoxon));
+    if (several) rows.back().push_back(p_value_text(pair.wilcoxon_holm));
   }
   return aligned(rows, 2);
 }
@@ -119,12 +88,12 @@ std::string other_side(const PairedComparison& pair, bool distinguished) {
 // --- Seeds ---------------------------------------------------------------------------------------------------------
 
 std::string seeds_table(const Comparison& comparison) {
-  std::vector<Row> rows = {{"figure", "of", "n", "mean", "sd", percent(kConfidence) + " interval (t)"}};
+  std::vector<Row> rows = {{"figure", "of", "n", "mean", "sd", percent_text(kConfidence) + " interval (t)"}};
   for (const auto& seeds : comparison.seeds) {
     for (const auto& side : {seeds.a, seeds.b})
-      rows.push_back({seeds.title, side.name, std::to_string(side.values.size()), number(side.mean),
-                      number(side.sd), interval_text(side.interval)});
-    rows.push_back({seeds.title, "difference", "", signed_number(seeds.welch.difference), "",
+      rows.push_back({seeds.title, side.name, std::to_string(side.values.size()), number_text(side.mean),
+                      number_text(side.sd), interval_text(side.interval)});
+    rows.push_back({seeds.title, "difference", "", signed_text(seeds.welch.difference), "",
                     interval_text(seeds.welch.interval)});
   }
   return aligned(rows, 2);
@@ -135,15 +104,15 @@ std::string seeds_table(const Comparison& comparison) {
 std::string gap_text(const GroupGap& gap, double confidence) {
   if (gap.higher.empty()) return "largest gap: there are no two groups to compare\n";
   return fmt::format("largest gap: {} {} ({} bootstrap) between \"{}\" and \"{}\"{}\n",
-                     number(gap.difference), interval_text(gap.interval), percent(confidence), gap.higher,
-                     gap.lower,
+                     number_text(gap.difference), interval_text(gap.interval), percent_text(confidence),
+                     gap.higher, gap.lower,
                      std::isnan(gap.p) ? "" : fmt::format(", {} (groups dealt at random)", p_text(gap.p)));
 }
 
 std::string groups_table(const FigureByGroup& table, double confidence) {
-  std::vector<Row> rows = {{"group", "n", "value", percent(confidence) + " interval", ""}};
+  std::vector<Row> rows = {{"group", "n", "value", percent_text(confidence) + " interval", ""}};
   for (const auto& group : table.groups) {
-    rows.push_back({group.group, std::to_string(group.images), number(group.value),
+    rows.push_back({group.group, std::to_string(group.images), number_text(group.value),
                     interval_text(group.interval), group.left_out ? "not in the gap" : ""});
   }
   return fmt::format("{} of {} by {}\n", table.title, table.result, table.by) + aligned(rows, 1) +
@@ -225,25 +194,25 @@ std::string sentence(const PairedComparison& pair, const Comparison& all) {
   const std::string title = short_title(pair.title);
   if (pair.images < 2) {
     return fmt::format("{}One image is too few to tell {} and {} apart: {} differs by {}.", forced(all),
-                       pair.a, pair.b, title, number(pair.difference, 2));
+                       pair.a, pair.b, title, number_text(pair.difference, 2));
   }
   if (pair.difference == 0 && pair.interval.low == 0 && pair.interval.high == 0) {
     return fmt::format("{}{} and {} do not differ in {} on these {} images.", forced(all), pair.a, pair.b,
                        title, pair.images);
   }
-  const std::string kind = fmt::format("({} paired bootstrap)", percent(all.resampling.confidence));
+  const std::string kind = fmt::format("({} paired bootstrap)", percent_text(all.resampling.confidence));
   const std::string p = p_clause(pair, all.pairs.size());
   if (pair.p_holm > kSignificant) {
     return fmt::format(
         "{}{} and {} are not distinguishable on these {} images: {} differs by {} {} {}, {}{}.", forced(all),
-        pair.a, pair.b, pair.images, title, number(pair.difference, 2), interval_text(pair.interval, 2), kind,
-        p, other_side(pair, false));
+        pair.a, pair.b, pair.images, title, number_text(pair.difference, 2), interval_text(pair.interval, 2),
+        kind, p, other_side(pair, false));
   }
   const bool a_leads = pair.difference > 0;
   const Interval interval = a_leads ? pair.interval : Interval{-pair.interval.high, -pair.interval.low};
   return fmt::format("{}On these {} images {} is higher for {} than for {}, by {} {} {}, {}{}.", forced(all),
                      pair.images, title, a_leads ? pair.a : pair.b, a_leads ? pair.b : pair.a,
-                     number(std::abs(pair.difference), 2), interval_text(interval, 2), kind, p,
+                     number_text(std::abs(pair.difference), 2), interval_text(interval, 2), kind, p,
                      other_side(pair, true));
 }
 
@@ -253,14 +222,16 @@ std::string sentence(const SeedComparison& seeds, const Comparison& all) {
   if (std::isnan(seeds.welch.p)) {
     return fmt::format(
         "{}{} of {} and {} differs by {}, but with {} nobody can say what another seed would give.",
-        forced(all), title, seeds.a.name, seeds.b.name, number(seeds.welch.difference, 2), counts);
+        forced(all), title, seeds.a.name, seeds.b.name, number_text(seeds.welch.difference, 2), counts);
   }
-  const std::string corrected = all.seeds.size() < 2 ? ""
-                                                     : fmt::format(", corrected for {} comparisons {} (Holm)",
-                                                                   all.seeds.size(), p_value(seeds.p_holm));
-  const std::string what = fmt::format(
-      "by {} {} ({} Welch interval over {}), {} (Welch){}", number(seeds.welch.difference, 2),
-      interval_text(seeds.welch.interval, 2), percent(kConfidence), counts, p_text(seeds.welch.p), corrected);
+  const std::string corrected = all.seeds.size() < 2
+                                    ? ""
+                                    : fmt::format(", corrected for {} comparisons {} (Holm)",
+                                                  all.seeds.size(), p_value_text(seeds.p_holm));
+  const std::string what =
+      fmt::format("by {} {} ({} Welch interval over {}), {} (Welch){}",
+                  number_text(seeds.welch.difference, 2), interval_text(seeds.welch.interval, 2),
+                  percent_text(kConfidence), counts, p_text(seeds.welch.p), corrected);
   return seeds.p_holm > kSignificant ? fmt::format("{}{} and {} are not distinguishable: {} differs {}.",
                                                    forced(all), seeds.a.name, seeds.b.name, title, what)
                                      : fmt::format("{}{} differs between {} and {} {}.", forced(all), title,

@@ -18,6 +18,7 @@ void add_weights(CLI::App& app, Action& action);
 void add_dataset(CLI::App& app, Action& action);
 void add_benchmark(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
 
 }  // namespace portraitseg

@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   portraitseg::add_sweep(app, action);
   portraitseg::add_evaluate(app, action);
   portraitseg::add_compare(app, action);
+  portraitseg::add_report(app, action);
   portraitseg::add_predict(app, action);
   portraitseg::add_summary(app, action);
   portraitseg::add_weights(app, action);
