@@ -10,6 +10,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/file.h"
+#include "portraitseg/data/post_processing.h"
 #include "portraitseg/engine/predictor.h"
 #include "portraitseg/metrics/boundary_f1.h"
 
@@ -34,16 +35,10 @@ double winning_probability(const torch::Tensor& probabilities) {
   return winning.mean(torch::kFloat64).item<double>();
 }
 
-double largest_component(const cv::Mat& portrait) {
-  cv::Mat labels, stats, centres;
-  const int components = cv::connectedComponentsWithStats(portrait, labels, stats, centres, 8);
-  double largest = 0, all = 0;
-  for (int i = 1; i < components; ++i) {  // 0 is the background
-    const double area = stats.at<int>(i, cv::CC_STAT_AREA);
-    largest = std::max(largest, area);
-    all += area;
-  }
-  return all > 0 ? largest / all : 0;
+/// Of the portrait; 0 if there is none.
+double share_of_largest_component(const cv::Mat& portrait) {
+  const int all = cv::countNonZero(portrait);
+  return all > 0 ? static_cast<double>(cv::countNonZero(largest_component(portrait))) / all : 0;
 }
 
 torch::Tensor probabilities_of(const torch::Tensor& logits) {
@@ -106,7 +101,7 @@ LabelQuality label_quality(const torch::Tensor& probabilities, const torch::Tens
   quality.agreement = PixelCounts::of(other, label).iou_foreground();
   quality.boundary_f1 = boundary_counts(other, label, kBand).f1();
   quality.share = static_cast<double>(cv::countNonZero(portrait)) / static_cast<double>(portrait.total());
-  quality.largest_component = largest_component(portrait);
+  quality.largest_component = share_of_largest_component(portrait);
   return quality;
 }
 

@@ -81,8 +81,8 @@ class Writer {
 
   std::string text() const {
     const std::string name = html_text(page_.name);
-    return kPageHead + fmt::format("<title>{}</title>\n</head>\n<body>\n<h1>{}</h1>\n", name, name) + state() +
-           charts() + figures() + samples() + environment() +
+    return kPageHead + fmt::format("<title>{}</title>\n</head>\n<body>\n<h1>{}</h1>\n", name, name) +
+           state() + charts() + figures() + samples() + environment() +
            fmt::format("<details>\n<summary>Configuration</summary>\n<pre>{}</pre>\n</details>\n",
                        html_text(page_.config)) +
            "</body>\n</html>\n";
