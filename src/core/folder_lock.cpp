@@ -57,7 +57,7 @@ FolderLock::FolderLock(const fs::path& folder) : file_(folder / kFile) {
     if (attempt == Try::kTaken) {
       const std::string other = holder(descriptor_);
       ::close(descriptor_);
-      throw DataError(folder, "is being trained by " + other);
+      throw FolderTaken(folder, "is being trained by " + other);
     }
     if (attempt == Try::kNoLocks || is_at(file_, descriptor_)) break;
     ::close(descriptor_);
@@ -69,7 +69,7 @@ FolderLock::FolderLock(const fs::path& folder) : file_(folder / kFile) {
 }
 
 FolderLock::~FolderLock() {
-  ::unlink(file_.c_str());
+  if (is_at(file_, descriptor_)) ::unlink(file_.c_str());
   ::close(descriptor_);
 }
 

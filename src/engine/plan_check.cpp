@@ -8,6 +8,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/loss_sum.h"
+#include "portraitseg/engine/optimizer.h"
 #include "portraitseg/engine/run_folder.h"
 #include "portraitseg/engine/teacher.h"
 #include "portraitseg/engine/within_memory.h"
@@ -52,6 +53,7 @@ End check_stage(const TrainingPlan& plan, std::size_t i, const std::map<std::str
   } else if (!config.distillation.teacher.empty()) {
     Teacher(config, cpu);
   }
+  const Optimizer optimizer(*model, config.optimizer);  // its groups' patterns
   return {&config, {state_dict(*model), {}}};
 }
 

@@ -117,7 +117,8 @@ torch::Tensor Predictor::logits(const std::vector<torch::Tensor>& inputs,
                                 const std::vector<MirroredClasses>& mirrored) {
   const torch::NoGradGuard no_grad;
   const auto network = [this](const torch::Tensor& batch) {
-    return runner_.forward(batch).mask.to(torch::kCPU).to(torch::kFloat32);
+    const torch::Tensor logits = runner_.forward(batch).mask.to(torch::kCPU);
+    return logits.scalar_type() == torch::kFloat64 ? logits : logits.to(torch::kFloat32);
   };
   return logits_of_views(views_, torch::stack(inputs), model_.size_multiple(), mirrored, network);
 }

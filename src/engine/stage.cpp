@@ -16,10 +16,12 @@ void absolute(std::string& file) {
   if (!file.empty()) file = std::filesystem::absolute(file).lexically_normal().string();
 }
 
-/// Whether a list is a path from the working folder: it is looked for in the data set's first, and a plain word names a split.
+/// Whether a list is a path from the working folder: a bare name is looked for in the data set's first, and without an extension
+/// it is a split's.
 bool is_list_of_working_folder(const std::filesystem::path& list, const std::filesystem::path& root) {
-  const bool path = list.has_extension() || list.has_parent_path();
-  return path && !std::filesystem::exists(root / list) && std::filesystem::is_regular_file(list);
+  const bool elsewhere =
+      !list.has_parent_path() && (!list.has_extension() || std::filesystem::exists(root / list));
+  return !elsewhere && std::filesystem::is_regular_file(list);
 }
 
 }  // namespace

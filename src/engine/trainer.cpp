@@ -36,7 +36,6 @@ Trainer::Trainer(RunConfig config, const Device& device, std::filesystem::path f
   val_set_ = data.open(config_.data.val_list, config_.data.on_error);
   config_.data.train_list = train_set_->list.string();
   config_.data.val_list = val_set_->list.string();
-  require_whole_updates();
   if (!config_.distillation.teacher.empty()) {
     RunConfig student = config_;
     student.distillation.teacher = from_folder(config_.distillation.teacher).string();
@@ -60,7 +59,8 @@ Trainer::Trainer(RunConfig config, const Device& device, std::filesystem::path f
 }
 
 std::filesystem::path Trainer::from_folder(const std::string& file) const {
-  return (folder_ / file).lexically_normal();
+  const bool link = std::filesystem::is_symlink(folder_);  // ".." counts from where it leads
+  return ((link ? std::filesystem::canonical(folder_) : folder_) / file).lexically_normal();
 }
 
 /// Of an epoch.
@@ -76,6 +76,7 @@ void Trainer::require_whole_updates() const {
 }
 
 void Trainer::read_first_images() const {
+  require_whole_updates();
   LoaderOptions options = loader_options();
   options.workers = 0;  // reads no further than it is asked to
   const Batch batch = *EpochLoader(*train_set_, options, 0).next();

@@ -110,6 +110,9 @@ std::string Protocol::hash() const {
 }
 
 double sum_in_any_order(std::vector<double> numbers) {
+  for (const double number : numbers) {
+    if (std::isnan(number)) return number;
+  }
   std::sort(numbers.begin(), numbers.end());
   double sum = 0;
   for (const double number : numbers) sum += number;

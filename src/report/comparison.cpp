@@ -41,6 +41,13 @@ std::string images_alone(const EvaluationResult& has, const EvaluationResult& la
                        : fmt::format("{} ({}{})", alone.size(), alone[0], alone.size() > 1 ? " ..." : "");
 }
 
+/// "224x224", at which it was measured; "" where the table does not say.
+std::string size_of_first(const EvaluationResult& result) {
+  const auto height = result.numbers.find("height"), width = result.numbers.find("width");
+  if (result.ids.empty() || height == result.numbers.end() || width == result.numbers.end()) return "";
+  return fmt::format("{}x{}", height->second[0], width->second[0]);
+}
+
 std::vector<std::string> clashes(const EvaluationResult& a, const EvaluationResult& b) {
   std::vector<std::string> found = {
       clash("protocols", a, b,
@@ -50,7 +57,9 @@ std::vector<std::string> clashes(const EvaluationResult& a, const EvaluationResu
       })};
   if (a.protocol_hash == b.protocol_hash) found[0].clear();  // another name for the same rules
   if (a.list_sha256 == b.list_sha256) found[1].clear();
+  found.push_back(clash("sizes of the first image", a, b, size_of_first));
   if (a.ids != b.ids) {
+    found.back().clear();  // another image
     found.push_back(fmt::format("images differ: {} alone has {}, {} alone has {}", a.folder.string(),
                                 images_alone(a, b), b.folder.string(), images_alone(b, a)));
   }
@@ -105,6 +114,10 @@ PairedComparison paired(const Contender& of_a, const Contender& of_b, const std:
   pair.value_a = a.over(all_of(pair.images));
   pair.value_b = b.over(all_of(pair.images));
   pair.difference = pair.value_a - pair.value_b;
+  if (std::isnan(pair.difference)) {
+    throw UserError(fmt::format("the figure '{}' is undefined in {}", figure,
+                                std::isnan(pair.value_a) ? pair.a : pair.b));
+  }
   pair.wilcoxon = kNone;
   if (a.whole) {
     pair.interval = bootstrap_interval(

@@ -39,7 +39,7 @@ fs::path mask_file(const std::string& id) {
   return file += ".png";
 }
 
-/// What lies there gives way.
+/// What a killed program left there gives way.
 void replace(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::remove_all(to, error);
@@ -59,6 +59,12 @@ EvaluationFolder::~EvaluationFolder() {
 bool EvaluationFolder::complete() const {
   std::error_code error;
   return fs::exists(path_ / kMetrics, error);
+}
+
+void EvaluationFolder::require_free() const {
+  std::error_code error;
+  if (!fs::exists(path_, error) || fs::is_empty(path_, error) || fs::exists(partial(), error)) return;
+  throw DataError(path_, "holds something else; choose another --output");
 }
 
 std::string EvaluationFolder::results() const {
@@ -99,12 +105,6 @@ void EvaluationFolder::begin() {
   make_folder(partial());
 }
 
-fs::path EvaluationFolder::part(const std::string& protocol) const {
-  const fs::path folder = partial() / protocol;
-  make_folder(folder);
-  return folder;
-}
-
 void EvaluationFolder::add_mask(const std::string& protocol, const std::string& id,
                                 const cv::Mat& mask) const {
   const fs::path file = partial() / protocol / "masks" / mask_file(id);
@@ -113,12 +113,16 @@ void EvaluationFolder::add_mask(const std::string& protocol, const std::string& 
 }
 
 void EvaluationFolder::finish(const std::vector<Evaluation>& evaluations, const std::string& config_yaml) {
-  for (const Evaluation& evaluation : evaluations)
-    write_file(part(evaluation.protocol.name) / "per_image.csv", per_image_csv(evaluation));
-  for (const Evaluation& evaluation : evaluations)
-    replace(partial() / evaluation.protocol.name, path_ / evaluation.protocol.name);
-  write_file(path_ / "config.yaml", config_yaml);
-  write_file(path_ / kMetrics, results_json(evaluations));
+  std::vector<std::string> names;
+  for (const Evaluation& evaluation : evaluations) {
+    names.push_back(evaluation.protocol.name);
+    make_folder(partial() / names.back());
+    write_file(partial() / names.back() / "per_image.csv", per_image_csv(evaluation));
+  }
+  names.insert(names.end(), {"config.yaml", kMetrics});
+  write_file(partial() / "config.yaml", config_yaml);
+  write_file(partial() / kMetrics, results_json(evaluations));
+  for (const std::string& name : names) replace(partial() / name, path_ / name);
 }
 
 std::string merge_results(const std::vector<std::string>& texts) {

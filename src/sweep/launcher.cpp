@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -38,10 +39,14 @@ std::vector<std::string> environment(const std::string& device) {
 
 /// Becomes the job; returns only on failure. Between fork and exec nothing may allocate: other threads may have held the locks.
 void become(char* const* arguments, char* const* variables, int output, pid_t parent) {
+  for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) return;  // it ended before it could be watched
-  const int input = ::open("/dev/null", O_RDONLY);
+  const int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
       ::dup2(output, STDERR_FILENO) < 0)
     return;
@@ -49,6 +54,10 @@ void become(char* const* arguments, char* const* variables, int output, pid_t pa
 }
 
 }  // namespace
+
+LocalLauncher::LocalLauncher(std::vector<std::string> devices) : devices_(std::move(devices)) {
+  std::signal(SIGCHLD, SIG_DFL);  // where it is ignored, which is inherited, no child's end can be asked for
+}
 
 std::int64_t LocalLauncher::start(const Job& job) {
   std::vector<std::string> arguments = {"portraitseg"};
@@ -58,12 +67,18 @@ std::int64_t LocalLauncher::start(const Job& job) {
   const std::vector<char*> argv = pointers(arguments), envp = pointers(variables);
   const int output = ::open(job.output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (output < 0) throw DataError(job.output, std::string("cannot create: ") + std::strerror(errno));
+  // A signal between fork and exec would meet this process's handlers in the child, and be forgotten.
+  sigset_t ends, before;
+  sigemptyset(&ends);
+  for (const int signal : {SIGTERM, SIGINT}) sigaddset(&ends, signal);
+  ::pthread_sigmask(SIG_BLOCK, &ends, &before);
   const pid_t parent = ::getpid(), child = ::fork();
   if (child == 0) {
     become(argv.data(), envp.data(), output, parent);
     ::_exit(127);
   }
   const int error = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::close(output);
   if (child < 0) throw UserError(std::string("cannot start a worker: ") + std::strerror(error));
   return child;

@@ -1,7 +1,6 @@
 #include "portraitseg/sweep/plan.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <set>
@@ -12,163 +11,20 @@
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/random.h"
 
+#include "axes.h"
+
 namespace portraitseg {
 namespace {
 
 namespace fs = std::filesystem;
 using Kind = ConfigNode::Kind;
 
-constexpr std::size_t kMostTrials = 10'000;
-
 const Names<Search> kSearches = {{"grid", Search::kGrid}, {"random", Search::kRandom}};
 
-enum class Scale { kLinear, kLog };
-const Names<Scale> kScales = {{"linear", Scale::kLinear}, {"log", Scale::kLog}};
-
-std::optional<double> number(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
-  return whole ? std::optional(value) : std::nullopt;
-}
-
-/// A value in short; numbers that are equal look equal: 1e-2 is 0.01.
-std::string label_of(const ConfigNode& value) {
-  if (value.kind != Kind::kScalar) return value.yaml();
-  const auto as_number = number(value.scalar);
-  return as_number ? fmt::format("{}", *as_number) : value.scalar;
-}
-
-struct RangeOptions {
-  double from = 0, to = 0;
-  std::int64_t count = 0;
-  Scale scale = Scale::kLinear;
-  bool integer = false;
-
-  void fields(Fields& f) {
-    f("from", from, "first value");
-    f("to", to, "last value");
-    f("count", count, "values of a grid, both ends among them; 0: none but drawn ones", {0, kMostTrials});
-    f.check(count != 1, "count", "one value is no range");
-    f.choice("scale", scale, kScales, "evenly spaced, or by a factor");
-    f("integer", integer, "rounded to whole numbers");
-  }
-
-  /// @param position from 0 to 1
-  std::string at(double position) const {
-    const double value =
-        scale == Scale::kLinear ? from + (to - from) * position : from * std::pow(to / from, position);
-    // Six digits: what the last bits of pow() are must not decide what a trial is called.
-    return fmt::format("{}", integer ? std::round(value) : *number(fmt::format("{:.6g}", value)));
-  }
-};
-
-/// One of an axis's values: what it is called and what it sets.
-struct Choice {
-  std::string label;
-  std::vector<ConfigNode::Entry> settings;
-};
-
-struct Axis {
-  std::string name;
-  Place place;
-  bool named = false;           ///< its values are names of several settings
-  std::vector<Choice> choices;  ///< empty: drawn from the range
-  std::optional<RangeOptions> range;
-
-  const Choice* find(const std::string& label) const {
-    const auto found =
-        std::find_if(choices.begin(), choices.end(), [&](const Choice& c) { return c.label == label; });
-    return found == choices.end() ? nullptr : &*found;
-  }
-
-  std::vector<std::string> labels() const {
-    std::vector<std::string> names;
-    for (const auto& choice : choices) names.push_back(choice.label);
-    return names;
-  }
-};
-
-[[noreturn]] void fail(const Place& place, const std::string& message) {
-  throw ConfigError(place, message);
-}
-
-bool is_empty(const ConfigNode& node) {
-  return node.kind == Kind::kNull || (node.items.empty() && node.entries.empty() && node.scalar.empty());
-}
-
-ConfigNode scalar(const std::string& text, const Place& place) {
-  ConfigNode node;
-  node.kind = Kind::kScalar;
-  node.scalar = text;
-  node.place = place;
-  return node;
-}
-
-/// @param key as an override has it
-Choice choice_of(const std::string& key, const ConfigNode& value) {
-  return {label_of(value), {{key, value.place, value}}};
-}
-
-void add_choice(Axis& axis, Choice choice, const Place& place) {
-  if (axis.find(choice.label) != nullptr)
-    fail(place, "axes." + axis.name + ": the value " + choice.label + " is there twice");
-  axis.choices.push_back(std::move(choice));
-}
-
-void read_range(Axis& axis, const ConfigNode& map) {
-  axis.range.emplace();
-  RangeOptions& range = *axis.range;
-  Config::part(map).read(range);
-  const std::string name = "axes." + axis.name;
-  for (const char* key : {"from", "to"}) {
-    if (map.find(key) == nullptr) fail(map.place, name + ": a range needs from and to");
-  }
-  if (range.from >= range.to) fail(map.find("to")->place, name + ".to: must be above from");
-  if (range.scale == Scale::kLog && range.from <= 0)
-    fail(map.find("from")->place, name + ".from: must be above 0 on a log scale");
-  const std::int64_t count = range.count;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto value = scalar(range.at(static_cast<double>(i) / static_cast<double>(count - 1)), map.place);
-    add_choice(axis, choice_of(axis.name, value), map.place);
-  }
-}
-
-bool is_map(const ConfigNode& node) {
-  return node.kind == Kind::kMap || node.kind == Kind::kNull;
-}
-
-Axis read_axis(const ConfigNode::Entry& entry) {
-  Axis axis = {entry.key, entry.place, false, {}, {}};
-  const ConfigNode& value = entry.value;
-  if (is_empty(value)) fail(entry.place, "axes." + axis.name + ": has no values");
-  if (value.kind == Kind::kList) {
-    for (const auto& item : value.items) add_choice(axis, choice_of(axis.name, item), item.place);
-    return axis;
-  }
-  if (value.kind != Kind::kMap)
-    fail(value.place,
-         "axes." + axis.name +
-             ": expected a list of values, a range {from: , to: , count: } or names of settings");
-  axis.named = std::all_of(value.entries.begin(), value.entries.end(),
-                           [](const auto& named) { return is_map(named.value); });
-  if (!axis.named) {
-    read_range(axis, value);
-    return axis;
-  }
-  for (const auto& named : value.entries) axis.choices.push_back({named.key, named.value.entries});
-  return axis;
-}
-
-void expect(const ConfigNode& node, Kind kind, const std::string& name, const char* what) {
-  if (node.kind != kind && node.kind != Kind::kNull) fail(node.place, name + ": expected " + what);
-}
-
-std::vector<Axis> read_axes(const ConfigNode& axes) {
-  expect(axes, Kind::kMap, "axes", "a map of axes");
-  std::vector<Axis> all;
-  for (const auto& entry : axes.entries) all.push_back(read_axis(entry));
-  return all;
+/// Whether one of the keys is the other, or a section that holds it.
+bool overlap(const std::string& a, const std::string& b) {
+  const std::string &outer = a.size() < b.size() ? a : b, &inner = a.size() < b.size() ? b : a;
+  return inner.rfind(outer, 0) == 0 && (inner.size() == outer.size() || inner[outer.size()] == '.');
 }
 
 /// No two parts of a sweep may set the same key.
@@ -182,10 +38,12 @@ void refuse_two_masters(const std::vector<Axis>& axes, const std::vector<std::st
     }
     if (!axis.named) keys.insert(axis.name);
     for (const auto& key : keys) {
-      const auto [master, free] = masters.emplace(key, "the axis " + axis.name);
-      if (!free)
-        fail(axis.place, "axes." + axis.name + ": " + key + " is set by " + master->second + ", too");
+      for (const auto& [other, master] : masters) {
+        if (overlap(key, other))
+          fail(axis.place, "axes." + axis.name + ": " + key + " is set by " + master + ", too");
+      }
     }
+    for (const auto& key : keys) masters.emplace(key, "the axis " + axis.name);
   }
 }
 
@@ -247,7 +105,7 @@ Draft draw(const std::vector<Axis>& axes, const SearchOptions& search, std::uint
   for (const Axis& axis : axes) {
     Random random(static_cast<std::uint64_t>(search.seed), Purpose::kSweep, {index, key_of(axis.name)});
     if (axis.choices.empty()) {
-      const ConfigNode value = scalar(axis.range->at(random.uniform()), axis.place);
+      const ConfigNode value = scalar_node(axis.range->at(random.uniform()), axis.place);
       draft.add(axis.name, choice_of(axis.name, value));
     } else {
       const auto last = static_cast<std::int64_t>(axis.choices.size()) - 1;

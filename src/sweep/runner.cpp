@@ -29,12 +29,23 @@ constexpr auto kLookAtLock = std::chrono::milliseconds(500);  // of a trial that
 /// The last line that a worker printed, which says why it failed.
 std::string last_words(const fs::path& output) {
   constexpr std::size_t kLongest = 500;
-  std::string text = read_file(output);
+  std::string text;
+  try {
+    text = read_file(output);
+  } catch (const UserError&) {
+    return "it left no word";
+  }
   text.erase(text.find_last_not_of("\r\n") + 1);
   text = text.substr(text.find_last_of("\r\n") + 1);  // npos + 1 is 0
   const std::string prefix = "portraitseg: ";
   if (text.rfind(prefix, 0) == 0) text.erase(0, prefix.size());
   return text.substr(0, kLongest);
+}
+
+/// From outside; a crash would only come again.
+bool was_stopped(const JobEnd& end) {
+  const int signal = end.signal != 0 ? end.signal : end.exit_code - 128;
+  return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
 }
 
 bool names_a_device(const TrainingPlan& plan) {
@@ -118,9 +129,11 @@ class Runner {
     try {
       const FolderLock free(folder_.run(trial.id));
       return false;
-    } catch (const UserError& error) {
+    } catch (const FolderTaken& error) {
       if (told_.insert(trial.id).second) observer_.waits(trial, error.what());
       return true;
+    } catch (const UserError&) {
+      return false;  // the worker fails the same way, and that is recorded
     }
   }
 
@@ -168,12 +181,15 @@ class Runner {
     TrialEvent event = event_of(worker, Kind::kFailed);
     event.exit_code = end.signal == 0 ? end.exit_code : 0;
     event.signal = end.signal;
-    const bool stopped = end.signal != 0 || end.exit_code == 128 + SIGTERM || end.exit_code == 128 + SIGINT;
+    const bool stopped = was_stopped(end);
     if (stopped && (stopping || restarts_[event.trial]++ < options_.restarts)) {
       event.kind = Kind::kStopped;
       if (!stopping) queue_.push_front({worker.trial, Clock::now()});
     } else if (stopped) {
       event.error = "its worker was killed " + std::to_string(options_.restarts + 1) + " times";
+    } else if (end.signal != 0) {
+      event.error =
+          "crashed by signal " + std::to_string(end.signal) + ": " + last_words(folder_.output(event.trial));
     } else if (end.exit_code == 0) {
       finish(event);
     } else {

@@ -43,8 +43,14 @@ std::vector<Contender> contenders_of(const CompareArguments& arguments) {
   std::vector<std::string> all = choice.results;
   all.insert(all.end(), arguments.against.begin(), arguments.against.end());
   refuse_twice(all);
-  if (all.size() > 2 && !arguments.against.empty())
-    return {group_of(choice.results, choice.protocol), group_of(arguments.against, choice.protocol)};
+  if (all.size() > 2 && !arguments.against.empty()) {
+    Contender a = group_of(choice.results, choice.protocol), b = group_of(arguments.against, choice.protocol);
+    if (a.name == b.name) {
+      a.name = "the " + std::to_string(a.results.size()) + " before --against";
+      b.name = "the " + std::to_string(b.results.size()) + " behind it";
+    }
+    return {a, b};
+  }
   return one_by_one(all, choice.protocol);
 }
 

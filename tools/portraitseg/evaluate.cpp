@@ -173,6 +173,12 @@ class ListEvaluation {
       texts.push_back(results_json(own));
       if (!folders_.empty()) write(subjects_[s], folders_[s], own);
     }
+    for (std::size_t p = 0; p < pending.size() && !folders_.empty(); ++p) {
+      for (std::ptrdiff_t i = 0; i < count_of_protocols(); ++i) {
+        add_overlays(subjects_[pending[p]], folders_[pending[p]],
+                     evaluations[p * protocols_.size() + static_cast<std::size_t>(i)]);
+      }
+    }
   }
 
  private:
@@ -241,16 +247,22 @@ class ListEvaluation {
     std::fputs((one ? results_table(evaluations) : results_table(evaluations, names)).c_str(), stdout);
   }
 
+  /// Pictures alone: the folder is complete without them.
+  void add_overlays(const Subject& subject, const EvaluationFolder& folder,
+                    const Evaluation& evaluation) const {
+    const fs::path overlays = folder.path() / evaluation.protocol.name / "overlays";
+    try {
+      const auto files =
+          write_worst_overlays(overlays, evaluation, dataset_, *subject.model,
+                               subject.network.config.preprocessing, device_, arguments_.overlays);
+      if (!files.empty()) say("worst image " + files.front().string());
+    } catch (const UserError& error) {
+      say("no overlays: " + std::string(error.what()));
+    }
+  }
+
   void write(const Subject& subject, EvaluationFolder& folder,
              const std::vector<Evaluation>& evaluations) const {
-    for (const Evaluation& evaluation : evaluations) {
-      const auto files = write_worst_overlays(folder.part(evaluation.protocol.name) / "overlays", evaluation,
-                                              dataset_, *subject.model, subject.network.config.preprocessing,
-                                              device_, arguments_.overlays);
-      if (files.empty()) continue;
-      say("worst image " +
-          (folder.path() / evaluation.protocol.name / "overlays" / files.front().filename()).string());
-    }
     RunConfig config = subject.network.config;
     config.data.val_list = dataset_.list.string();
     config.data.options->make_absolute();
@@ -296,9 +308,12 @@ void check_folders(const EvaluateArguments& arguments, const std::vector<Named>&
                    const std::vector<std::string>& lists) {
   for (const auto& list : lists) {
     for (const fs::path& folder : folders_of(arguments, networks, list)) {
-      if (!EvaluationFolder(folder).complete()) continue;
-      if (!arguments.resume)
+      const EvaluationFolder there(folder);
+      if (!there.complete()) {
+        there.require_free();
+      } else if (!arguments.resume) {
         throw DataError(folder, "already holds an evaluation; choose another --output, or --resume");
+      }
     }
   }
   const bool below = networks.size() > 1 || lists.size() > 1;

@@ -1,5 +1,6 @@
 #include "evaluation_choice.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -53,6 +54,10 @@ void add_evaluation_options(CLI::App& command, EvaluationChoice& choice) {
 void check_choice(const EvaluationChoice& choice) {
   if (!choice.attributes.empty() && choice.by.empty())
     throw UserError("--attributes needs --by, the column whose values are the groups");
+  for (auto figure = choice.figures.begin(); figure != choice.figures.end(); ++figure) {
+    if (std::find(choice.figures.begin(), figure, *figure) != figure)
+      throw UserError("--metric: " + *figure + " is given twice");
+  }
 }
 
 void refuse_twice(const std::vector<std::string>& folders) {

@@ -96,6 +96,7 @@ int report_command(const ReportArguments& arguments) {
   const fs::path output = output_of(arguments);
   check_output(output);
   const EvaluationPage page = page_of(arguments);
+  make_folder(fs::absolute(output).parent_path());
   write_file(output, evaluation_page(page));
   if (!page.pictures.missing.empty()) say("without pictures: " + page.pictures.missing);
   for (const std::string& sentence : headline(page)) std::printf("%s\n", sentence.c_str());

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <optional>
 
@@ -32,11 +33,21 @@ struct TrainArguments {
 
 std::atomic<int> stop_signal{0};
 
-/// The first signal asks the trainer to stop after its step; the same one again ends the program at once.
+std::atomic<std::time_t> stop_time{0};
+
+/// The first signal asks the trainer to stop after its step; the same one again ends the program at once. Of a SIGTERM only after
+/// a second or two: whoever stops a sweep and its workers together has the sweep send them another.
 void catch_signals() {
   struct sigaction action = {};
-  action.sa_handler = [](int signal) { stop_signal = signal; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  action.sa_handler = [](int signal) {
+    const std::time_t now = std::time(nullptr);
+    const bool again = stop_signal == signal && (signal != SIGTERM || now - stop_time > 1);
+    if (stop_signal.exchange(signal) != signal) stop_time = now;
+    if (!again) return;
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  };
+  action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }

@@ -2,14 +2,23 @@
 
 #include <filesystem>
 
+#include "portraitseg/core/error.h"
+
 namespace portraitseg {
+
+/// Another FolderLock has the folder.
+class FolderTaken : public DataError {
+ public:
+  using DataError::DataError;
+};
 
 /// Keeps every other FolderLock out of a folder for as long as it lives: an advisory lock on the file FOLDER/.lock, which the
 /// system takes back from a process that is killed, whatever it leaves. Where the file system has no locks, nobody is kept out.
 class FolderLock {
  public:
   /// @param folder that exists
-  /// @throws DataError naming the folder, and the process where that is known, if another one has it; if the file cannot be made.
+  /// @throws FolderTaken naming the process, where that is known, if another one has it. @throws DataError if the file cannot be
+  ///         made.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

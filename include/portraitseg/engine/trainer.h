@@ -47,7 +47,7 @@ class Trainer {
   Trainer(RunConfig config, const Device& device, std::filesystem::path folder = {});
 
   /// Reads the first batch and an image of the validation list: a mistake that all of the data have shows here.
-  /// @throws UserError as train() would; for labels beyond the network's classes.
+  /// @throws UserError as train() would; for labels beyond the network's classes and updates of more batches than an epoch has.
   void read_first_images() const;
 
   /// Starts from the file or run model.init_from, if the configuration names one, and says what was taken from it.

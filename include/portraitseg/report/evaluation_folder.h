@@ -28,6 +28,10 @@ class EvaluationFolder {
 
   const std::filesystem::path& path() const { return path_; }
   bool complete() const;
+
+  /// @throws DataError if the folder holds anything but what a killed program left of an evaluation.
+  void require_free() const;
+
   std::string results() const;  ///< the text of metrics.json
 
   /// @param planned evaluations that need no images yet
@@ -38,13 +42,10 @@ class EvaluationFolder {
   /// Removes what a killed program left, and makes the folder. @throws DataError if it cannot be written.
   void begin();
 
-  /// Where a protocol's files are put. @return a folder that is there
-  std::filesystem::path part(const std::string& protocol) const;
-
   /// May be called from several threads.
   void add_mask(const std::string& protocol, const std::string& id, const cv::Mat& mask) const;
 
-  /// Writes the rest and gives everything its name.
+  /// Writes the rest and gives everything its name; only overlays may still be added.
   void finish(const std::vector<Evaluation>& evaluations, const std::string& config_yaml);
 
  private:

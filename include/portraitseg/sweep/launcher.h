@@ -43,7 +43,7 @@ class Launcher {
 class LocalLauncher final : public Launcher {
  public:
   /// @param devices accelerators that the workers take in turn, see visible_devices(); each worker sees its own alone
-  explicit LocalLauncher(std::vector<std::string> devices = {}) : devices_(std::move(devices)) {}
+  explicit LocalLauncher(std::vector<std::string> devices = {});
 
   std::int64_t start(const Job& job) override;
   std::optional<JobEnd> end(std::int64_t job) override;
