@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <sstream>
 
 #include <opencv2/core.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -23,6 +24,30 @@ fs::path mask_file(const EvaluationResult& result, const std::string& id) {
   fs::path below;
   for (const auto& part : fs::path(id).relative_path()) below /= part == ".." ? fs::path("__") : part;
   return result.folder / result.protocol / "masks" / (below += ".png");
+}
+
+/// The protocol that Protocol::with() gave this name.
+Protocol protocol_called(const std::string& name) {
+  std::istringstream parts(name);
+  std::string base, part, steps, post;
+  std::getline(parts, base, '+');
+  Views views;
+  const auto add = [&](std::string& list) { list += (list.empty() ? "" : ",") + part; };
+  while (std::getline(parts, part, '+')) {
+    if (part == "flip") {
+      views.flip = true;
+    } else if (part.rfind("scales:", 0) == 0) {
+      views.scales.clear();
+      std::istringstream scales(part.substr(part.find(':') + 1));
+      for (std::string scale; std::getline(scales, scale, ':');) views.scales.push_back(std::stod(scale));
+    } else if (part == "largest_component" || part.rfind("guided_filter:", 0) == 0) {
+      add(post);
+    } else {
+      add(steps);
+    }
+  }
+  return protocol_of(base).with(Perturbation::parse(steps.empty() ? "none" : steps), views,
+                                PostProcessing::parse(post.empty() ? "none" : post));
 }
 
 /// Percent of the labelled pixels; not a number where none is.
@@ -65,7 +90,7 @@ cv::Mat shown(const cv::Mat& image, const Protocol& protocol, const Preprocessin
 EvaluatedImages::EvaluatedImages(const std::vector<EvaluationResult>& results) : results_(results) {
   for (const EvaluationResult& result : results) {
     const RunConfig config = RunConfig::load(result.folder / "config.yaml");
-    protocols_.push_back(protocol_of(result.protocol));
+    protocols_.push_back(protocol_called(result.protocol));
     if (protocols_.back().hash() != result.protocol_hash)
       throw UserError(
           fmt::format("{}: the protocol {} has other rules today", result.folder.string(), result.protocol));
@@ -84,8 +109,9 @@ EvaluatedImages::EvaluatedImages(const std::vector<EvaluationResult>& results) :
   }
 }
 
-EvaluatedView EvaluatedImages::view(std::size_t result, std::size_t image, const Sample& sample) const {
+EvaluatedView EvaluatedImages::view(std::size_t result, std::size_t image, const Sample& original) const {
   const Protocol& protocol = protocols_[result];
+  const Sample sample = protocol.perturbation.apply(original);
   const Preprocessing& adapted = preprocessings_[result];
   const fs::path file = mask_file(results_[result], results_[result].ids[image]);
   EvaluatedView view;

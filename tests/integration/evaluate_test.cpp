@@ -335,7 +335,8 @@ TEST_F(Evaluate, ResumeLeavesOutWhatIsCompleteAndDoesTheRest) {
                             }())
                                 .out;
   const auto expected = contents(place / "out");
-  fs::remove(place / "out/last/metrics.json");  // as if it had been killed
+  fs::create_directory(place / "out/last/.partial");  // as if it had been killed at the very end
+  fs::rename(place / "out/last/metrics.json", place / "out/last/.partial/metrics.json");
   fs::remove_all(place / "out/last/native/masks");
   auto again = call;
   again.insert(again.end(), {"--resume", "--json", "-"});
@@ -357,6 +358,8 @@ TEST_F(Evaluate, AFolderOfAnotherEvaluationIsNeverOverwritten) {
     EXPECT_EQ(contents(place / "out"), before);
   };
   expect_refused({"--run", "run", "--output", "out"}, "already holds an evaluation");
+  expect_refused({"--run", "run", "--output", "run"}, "run: holds something else; choose another --output");
+  EXPECT_FALSE(fs::exists(place / "run/native"));
   const std::vector<std::string> resume = {"--run", "run", "--output", "out", "--resume"};
   const auto resumed = [&](const std::vector<std::string>& more) {
     auto all = resume;

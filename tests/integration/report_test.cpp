@@ -98,6 +98,19 @@ TEST_F(Report, WithoutDataThereIsAPageWithoutPictures) {
   EXPECT_THAT(html, Not(HasSubstr("<img")));
 }
 
+TEST_F(Report, ShowsTheImagesAsTheyWereChangedForTheMeasurement) {
+  const Ending measured = place
+                              ->command({"evaluate", "--run", "runs/one", "--output", "results/turned",
+                                         "--overlays", "0", "--perturb", "rotate:40,brightness:0.7", "--flip",
+                                         "--scales", "0.5,1", "--post", "largest_component"})
+                              .run();
+  ASSERT_EQ(measured.exit_code, 0) << measured.err;
+  const Ending ending = run({"results/turned", "--output", "turned.html"});
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.err, Not(HasSubstr("without pictures")));
+  EXPECT_THAT(bytes_of(*place / "turned.html"), HasSubstr("data:image/jpeg"));
+}
+
 TEST_F(Report, OtherLabelsThanThoseMeasuredAreNotShown) {
   const fs::path labels = *place / "data/Labels", kept = *place / "kept";
   fs::copy(labels, kept, fs::copy_options::recursive);

@@ -87,6 +87,18 @@ TEST_F(AnEvaluationFolder, WhatAKilledProgramLeftGivesWay) {
   EXPECT_TRUE(fs::exists(path() / "clova/masks/00001.png"));
 }
 
+TEST_F(AnEvaluationFolder, IsFreeIfItHoldsNothingButWhatAKilledProgramLeft) {
+  const EvaluationFolder folder(path());
+  EXPECT_NO_THROW(folder.require_free());  // there is none
+  fs::create_directories(path());
+  EXPECT_NO_THROW(folder.require_free());
+  write_file(path() / "config.yaml", "model: {}\n");
+  EXPECT_THAT([&] { folder.require_free(); },
+              ::testing::ThrowsMessage<DataError>(HasSubstr("out/sinet: holds something else")));
+  fs::create_directory(path() / ".partial");
+  EXPECT_NO_THROW(folder.require_free());
+}
+
 TEST_F(AnEvaluationFolder, MasksOfIdsWithFoldersLieInFoldersAndNeverOutside) {
   EvaluationFolder folder(path());
   folder.begin();
