@@ -153,7 +153,8 @@ void say_start(const Trainer& trainer, const Start& start, const Device& device)
 
 /// Begins a training in `folder`, or goes on with the one that is there. @return exit code
 int train_in(Session& session, const fs::path& folder, RunConfig config) {
-  const bool resuming = fs::exists(folder / "config.yaml");
+  // Without the lock it is another training's, which has begun since this one looked; begin() refuses it.
+  const bool resuming = session.lock && fs::exists(folder / "config.yaml");
   if (resuming) config = RunConfig::load(folder / "config.yaml");
   const Device device(config.device);
   config.device.name = device.torch_device().str();  // what the results rest on, in place of auto and 0
