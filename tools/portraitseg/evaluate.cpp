@@ -245,6 +245,7 @@ class ListEvaluation {
     for (const std::size_t s : pending) names.insert(names.end(), protocols_.size(), subjects_[s].name);
     const bool one = subjects_.size() == 1;
     std::fputs((one ? results_table(evaluations) : results_table(evaluations, names)).c_str(), stdout);
+    std::fflush(stdout);  // what is said later must not fall into the table; main() looks at stdout's errors
   }
 
   /// Pictures alone: the folder is complete without them.
