@@ -11,6 +11,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/image_file.h"
 #include "portraitseg/engine/run_config.h"
+#include "portraitseg/report/evaluation_folder.h"
 
 namespace portraitseg {
 namespace {
@@ -19,11 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr double kSame = 0.01;  // percent; per_image.csv has ten digits
 
-/// As `evaluate --output` names it.
-fs::path mask_file(const EvaluationResult& result, const std::string& id) {
-  fs::path below;
-  for (const auto& part : fs::path(id).relative_path()) below /= part == ".." ? fs::path("__") : part;
-  return result.folder / result.protocol / "masks" / (below += ".png");
+fs::path mask_of(const EvaluationResult& result, std::size_t image) {
+  return result.folder / mask_file(result.protocol, result.ids[image]);
 }
 
 /// The protocol that Protocol::with() gave this name.
@@ -70,7 +68,7 @@ void check_figure(const EvaluationResult& result, std::size_t image, const std::
   if (measured == result.numbers.end() || std::isnan(found)) return;
   const double expected = measured->second[image];
   if (std::abs(found - expected) <= kSame) return;
-  throw DataError(mask_file(result, result.ids[image]),
+  throw DataError(mask_of(result, image),
                   fmt::format("gives {} {:.2f} with the label that is there now, per_image.csv has {:.2f}: "
                               "something else was measured",
                               figure, found, expected));
@@ -113,7 +111,7 @@ EvaluatedView EvaluatedImages::view(std::size_t result, std::size_t image, const
   const Protocol& protocol = protocols_[result];
   const Sample sample = protocol.perturbation.apply(original);
   const Preprocessing& adapted = preprocessings_[result];
-  const fs::path file = mask_file(results_[result], results_[result].ids[image]);
+  const fs::path file = mask_of(results_[result], image);
   EvaluatedView view;
   view.prediction = read_mask_values(file);
   view.label = protocol.place_label(sample.mask, adapted);

@@ -32,13 +32,6 @@ std::map<std::string, std::string> identity_of(const Json& result) {
           {"choice of metrics", Json(figures).dump()}};
 }
 
-/// A path below the folder, whatever the id says.
-fs::path mask_file(const std::string& id) {
-  fs::path file;
-  for (const auto& part : fs::path(id).relative_path()) file /= part == ".." ? fs::path("__") : part;
-  return file += ".png";
-}
-
 /// What a killed program left there gives way.
 void replace(const fs::path& from, const fs::path& to) {
   std::error_code error;
@@ -107,7 +100,7 @@ void EvaluationFolder::begin() {
 
 void EvaluationFolder::add_mask(const std::string& protocol, const std::string& id,
                                 const cv::Mat& mask) const {
-  const fs::path file = partial() / protocol / "masks" / mask_file(id);
+  const fs::path file = partial() / mask_file(protocol, id);
   make_folder(file.parent_path());
   write_image(file, mask);
 }
@@ -123,6 +116,12 @@ void EvaluationFolder::finish(const std::vector<Evaluation>& evaluations, const 
   write_file(partial() / "config.yaml", config_yaml);
   write_file(partial() / kMetrics, results_json(evaluations));
   for (const std::string& name : names) replace(partial() / name, path_ / name);
+}
+
+fs::path mask_file(const std::string& protocol, const std::string& id) {
+  fs::path file = fs::path(protocol) / "masks";
+  for (const auto& part : fs::path(id).relative_path()) file /= part == ".." ? fs::path("__") : part;
+  return file += ".png";
 }
 
 std::string merge_results(const std::vector<std::string>& texts) {

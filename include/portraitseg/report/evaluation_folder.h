@@ -56,6 +56,9 @@ class EvaluationFolder {
   bool begun_ = false;
 };
 
+/// PROTOCOL/masks/ID.png, a path below the folder whatever the id says.
+std::filesystem::path mask_file(const std::string& protocol, const std::string& id);
+
 /// The results of several metrics.json in one.
 std::string merge_results(const std::vector<std::string>& texts);
 
