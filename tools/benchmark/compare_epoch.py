@@ -50,12 +50,6 @@ def prepare(arguments, folder):
         pickle.dump(data, file)
 
 
-def divide_integers_to_integers(torch):
-    """As Tensor.div() did before PyTorch 1.5: clova's labels rest on it."""
-    divide = torch.Tensor.div
-    torch.Tensor.div = lambda self, by: divide(self, by, rounding_mode=None if self.is_floating_point() else "trunc")
-
-
 def measure(arguments, folder):
     """clova's epoch, in a process of its own."""
     import torch
@@ -68,7 +62,7 @@ def measure(arguments, folder):
         settings = json.load(file)
     options = {**settings["data_config"], "cash": os.path.join(folder, "cache.p"), "Enc": False, "scaleIn": 1,
                "batch_size": settings["train_config"]["dnc_batch"]}
-    divide_integers_to_integers(torch)
+    references.divide_integers_to_integers(torch)
     torch.Tensor.cuda = lambda self, *unused: self
     helpers = importlib.import_module("etc.help_function")
     train_loader, val_loader, data = importlib.import_module("data.dataloader").get_dataloader(options)

@@ -91,6 +91,12 @@ def write_labels_of_255(data, names, folder):
         cv2.imwrite(os.path.join(folder, label), 255 * cv2.imread(os.path.join(data, "Labels", label), 0))
 
 
+def divide_integers_to_integers(torch):
+    """As Tensor.div() did before PyTorch 1.5: clova's labels rest on it."""
+    divide = torch.Tensor.div
+    torch.Tensor.div = lambda self, by: divide(self, by, rounding_mode=None if self.is_floating_point() else "trunc")
+
+
 def parser():
     """With what every comparison of networks is told."""
     result = argparse.ArgumentParser()
