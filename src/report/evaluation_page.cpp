@@ -39,7 +39,8 @@ constexpr const char* kStyle = R"(<style>
   @media (max-width: 500px) { .headline { font-size: 16px; } th, td { padding-right: 8px; } }
   @media print { :root { color-scheme: light; --back: #fff; --text: #1c1e21; --quiet: #5c626b; --grid: #d9dce1; --mark: #8a5a00;
     --curve-0: #0067a8; --curve-1: #c44e00; --curve-2: #00795a; --curve-3: #a63a80; --curve-4: #6b55b8;
-    --curve-5: #806600; --curve-6: #a8232f; --curve-7: #4a5560; } body { max-width: none; } h2, h3 { break-after: avoid; } }
+    --curve-5: #806600; --curve-6: #a8232f; --curve-7: #4a5560; } body { max-width: none; } h2, h3 { break-after: avoid; }
+    .cases { grid-template-columns: 1fr 1fr; } }
 </style>
 )";
 
