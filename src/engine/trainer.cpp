@@ -45,14 +45,18 @@ Trainer::Trainer(RunConfig config, const Device& device, std::filesystem::path f
   targets_ = try_out(config_, device,  // the smallest batch
                      {rest > 0 ? rest : batch_size, config_.preprocessing.channels(),
                       config_.preprocessing.size[0], config_.preprocessing.size[1]});
+  std::shared_ptr<SegmentationModel> averaged;  // before the seed: the network's own values do not depend on it
+  if (config_.trainer.ema_decay > 0) {
+    averaged = config_.model.options->build();
+    device.place(*averaged);
+  }
   torch::manual_seed(static_cast<std::uint64_t>(config_.trainer.seed));
   model_ = config_.model.options->build();  // on the CPU, so that every device starts from the same values
   device.place(*model_);
   model_->train();
   step_ = std::make_unique<TrainingStep>(*model_, config_.losses, config_.optimizer, device, teacher_.get());
   step_->keep_statistics(config_.trainer.on_nan == OnNan::kSkip);
-  if (config_.trainer.ema_decay > 0)
-    average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
+  if (averaged) average_ = std::make_unique<WeightAverage>(*model_, averaged, config_.trainer.ema_decay);
   progress_.train_list_sha256 = train_set_->list_sha256;
   progress_.train_images = train_set_->size();
   if (teacher_) progress_.teacher_sha256 = teacher_->sha256();
@@ -104,7 +108,7 @@ std::optional<PartialLoad> Trainer::initialise() {
   const std::filesystem::path file = start_file();
   std::optional<PartialLoad> load;
   if (!file.empty()) load = load_matching(*model_, read_weights(file), file);
-  if (average_ && load) average_ = std::make_unique<WeightAverage>(*model_, config_.trainer.ema_decay);
+  if (average_) average_->restart();
   ready_ = true;
   return load;
 }
@@ -263,7 +267,8 @@ LoaderOptions Trainer::loader_options() const {
   return options;
 }
 
-Evaluation Trainer::validate() const {
+/// Of the network and, where it is kept, of the weights' average.
+std::vector<Evaluation> Trainer::validate() const {
   EvaluatorOptions options;
   options.batch_size = config_.evaluation.batch_size;
   options.workers = config_.data.workers;
@@ -272,8 +277,9 @@ Evaluation Trainer::validate() const {
   options.progress = [&](std::int64_t done, std::int64_t total) {
     tell([&](auto& o) { o.validating(done, total); });
   };
-  return evaluate(*model_, config_.preprocessing, *val_set_, protocols().at(config_.evaluation.protocol),
-                  options, device_);
+  std::vector<EvaluatedNetwork> networks = {{model_.get(), config_.preprocessing}};
+  if (average_) networks.push_back({&average_->network(), config_.preprocessing});
+  return evaluate(networks, *val_set_, {protocols().at(config_.evaluation.protocol)}, options, device_);
 }
 
 /// What the epoch's training gives to its record.
@@ -306,17 +312,15 @@ void Trainer::finish_epoch(const RunFolder& run) {
   }
   if (progress_.current.steps == 0) throw DataError(train_set_->list, "no image of the list could be used");
   EpochRecord record = training_record();
-  const Evaluation evaluation = validate();
+  const std::vector<Evaluation> evaluations = validate();
+  const Evaluation& evaluation = evaluations.front();
   for (const auto& reason : evaluation.skipped) tell([&](auto& o) { o.skipped(reason); });
   record.skipped += static_cast<std::int64_t>(evaluation.skipped.size());
   record.val_protocol = evaluation.protocol.name;
   record.val_list_sha256 = evaluation.list_sha256;
   record.val_images = static_cast<std::int64_t>(evaluation.images.size());
   add_figures(record.validation, "", evaluation);
-  if (average_) {
-    const AveragedWeights averaged(*average_);
-    add_figures(record.validation, kEma, validate());
-  }
+  if (average_) add_figures(record.validation, kEma, evaluations.back());
   progress_.epoch = record.epoch;
   progress_.current = {};
   progress_.history.push_back(record);

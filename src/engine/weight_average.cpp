@@ -1,6 +1,7 @@
 #include "portraitseg/engine/weight_average.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <torch/torch.h>
 
@@ -17,9 +18,18 @@ constexpr const char* kUpdates = "updates";
 
 }  // namespace
 
-WeightAverage::WeightAverage(SegmentationModel& model, double decay) : decay_(decay) {
-  for (const auto& [key, weight] : state_dict(model))
-    slots_.push_back({key, weight, weight.detach().clone()});
+WeightAverage::WeightAverage(SegmentationModel& model, std::shared_ptr<SegmentationModel> average,
+                             double decay)
+    : average_(std::move(average)), decay_(decay) {
+  const auto weights = state_dict(model), averages = state_dict(*average_);
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    slots_.push_back({weights[i].first, weights[i].second, averages[i].second.detach()});
+  restart();
+}
+
+void WeightAverage::restart() {
+  for (auto& slot : slots_) slot.average.copy_(slot.weight.detach());
+  updates_ = 0;
 }
 
 void WeightAverage::update() {
@@ -32,15 +42,6 @@ void WeightAverage::update() {
     } else {
       slot.average.copy_(slot.weight);
     }
-  }
-}
-
-void WeightAverage::swap() {
-  const torch::NoGradGuard no_grad;
-  for (auto& slot : slots_) {
-    const torch::Tensor weight = slot.weight.clone();
-    slot.weight.copy_(slot.average);
-    slot.average.copy_(weight);
   }
 }
 

@@ -34,7 +34,9 @@ void expect_equal(const std::vector<torch::Tensor>& a, const std::vector<torch::
 TEST(WeightAverage, FollowsItsFormula) {
   const auto model = network();
   model->to(torch::kFloat64);
-  WeightAverage average(*model, 0.25);
+  const auto averaged = network();
+  averaged->to(torch::kFloat64);
+  WeightAverage average(*model, averaged, 0.25);
   std::vector<torch::Tensor> expected = copy(*model);
   for (std::int64_t t = 0; t < 6; ++t) {
     change(*model, 1);
@@ -49,28 +51,30 @@ TEST(WeightAverage, FollowsItsFormula) {
     EXPECT_TRUE(torch::allclose(file.tensors[i].second, expected[i], 1e-12, 1e-12)) << file.tensors[i].first;
 }
 
-TEST(WeightAverage, LendsItselfToTheNetworkAndGivesBackTheSameBits) {
-  const auto model = network();
-  WeightAverage average(*model, 0.9);
-  const std::vector<torch::Tensor> begin = copy(*model);
+TEST(WeightAverage, IsANetworkOfItsOwn) {
+  const auto model = network(), averaged = network();
   change(*model, 0.123);
-  const std::vector<torch::Tensor> now = copy(*model);
-  {
-    const AveragedWeights lent(average);
-    expect_equal(copy(*model), begin);
-  }
-  expect_equal(copy(*model), now);
+  WeightAverage average(*model, averaged, 0.9);
+  const std::vector<torch::Tensor> begin = copy(*model);
+  change(*model, 0.5);
+  expect_equal(copy(average.network()), begin);
+  average.update();
+  const TensorFile file = average.weights();
+  const std::vector<torch::Tensor> now = copy(*averaged);
+  for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(torch::equal(file.tensors[i].second, now[i])) << i;
+  average.restart();
+  expect_equal(copy(*averaged), copy(*model));
 }
 
 TEST(WeightAverage, IsRestoredFromACheckpoint) {
   const auto model = network();
-  WeightAverage average(*model, 0.9);
+  WeightAverage average(*model, network(), 0.9);
   change(*model, 0.5);
   average.update();
   TensorFile file;
   average.save(file);
 
-  WeightAverage other(*model, 0.9);
+  WeightAverage other(*model, network(), 0.9);
   other.load(file, "file");
   change(*model, 0.5);
   average.update();

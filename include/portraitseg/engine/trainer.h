@@ -98,7 +98,7 @@ class Trainer {
   void leave_out(const LossNotFinite& error, std::int64_t batch, std::int64_t images);
   void count(const Group& group);
   void finish_epoch(const RunFolder& run);
-  Evaluation validate() const;
+  std::vector<Evaluation> validate() const;
   EpochRecord training_record() const;
   bool improves(Best& best, const EpochRecord& record, const std::string& prefix) const;
   TrainingState state() const;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,15 +20,14 @@ namespace portraitseg {
 /// counters are taken as they are.
 class WeightAverage {
  public:
-  /// @param model has to live as long as this; the average begins with its values
+  /// @param model has to live as long as this  @param average another of the same options; it takes the model's values
   /// @param decay in [0, 1)
-  WeightAverage(SegmentationModel& model, double decay);
+  WeightAverage(SegmentationModel& model, std::shared_ptr<SegmentationModel> average, double decay);
 
   void update();
+  void restart();  ///< from the model's values
 
-  /// Exchanges the network's weights and the average; a second call exchanges them back, bit for bit.
-  void swap();
-
+  SegmentationModel& network() const { return *average_; }
   TensorFile weights() const;  ///< the average under the network's keys
 
   /// Appends the state as `training.ema.*`; load() reads it back.
@@ -39,21 +40,10 @@ class WeightAverage {
     std::string key;
     torch::Tensor weight, average;
   };
+  std::shared_ptr<SegmentationModel> average_;
   double decay_;
   std::int64_t updates_ = 0;
   std::vector<Slot> slots_;
-};
-
-/// As long as it lives the network has the average's weights.
-class AveragedWeights {
- public:
-  explicit AveragedWeights(WeightAverage& average) : average_(average) { average_.swap(); }
-  ~AveragedWeights() { average_.swap(); }
-  AveragedWeights(const AveragedWeights&) = delete;
-  AveragedWeights& operator=(const AveragedWeights&) = delete;
-
- private:
-  WeightAverage& average_;
 };
 
 }  // namespace portraitseg
