@@ -45,8 +45,7 @@ Trainer::Trainer(RunConfig config, const Device& device, std::filesystem::path f
   targets_ = try_out(config_, device,  // the smallest batch
                      {rest > 0 ? rest : batch_size, config_.preprocessing.channels(),
                       config_.preprocessing.size[0], config_.preprocessing.size[1]});
-  std::shared_ptr<SegmentationModel>
-      averaged;  // before the seed: the network's own values do not depend on it
+  std::shared_ptr<SegmentationModel> averaged;  // before the seed, which is the network's alone
   if (config_.trainer.ema_decay > 0) {
     averaged = config_.model.options->build();
     device.place(*averaged);
