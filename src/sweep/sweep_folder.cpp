@@ -78,6 +78,7 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   make_folder(folder.trials());
   append_file(folder.journal(), "");
   const auto known = known_trials(path);
+  folder.require_kept(plan, known);
   folder.sweep_ = {plan.name, workers, threads, plan.axes, {}};
   for (const Trial& trial : plan.trials) {
     const auto there = known.find(trial.id);
@@ -88,6 +89,28 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   }
   folder.save();
   return folder;
+}
+
+void SweepFolder::require_kept(const SweepPlan& plan,
+                                const std::map<std::string, std::string>& known) const {
+  if (!fs::exists(list())) return;
+  StoredSweep there;
+  Config::load(list()).read(there);
+  std::set<std::string> kept;
+  for (const Trial& trial : plan.trials) {
+    const auto named = known.find(trial.id);
+    if (named != known.end()) kept.insert(named->second);
+  }
+  const Journal events(journal());
+  for (const StoredTrial& trial : there.trials) {
+    const TrialHistory::State state = events.of(trial.id).state;
+    const bool begun = state == TrialHistory::State::kFinished || state == TrialHistory::State::kUnfinished;
+    if (!begun || kept.count(trial.id) != 0) continue;
+    throw DataError(path_,
+                    fmt::format("holds the {} trial {} ({}) of the sweep {}, which this one does not have; "
+                                "choose another --output, or give this sweep that trial, too",
+                                word(state), trial.id, there.label(trial), there.name));
+  }
 }
 
 void SweepFolder::set_workers(std::int64_t workers, std::int64_t threads) {
