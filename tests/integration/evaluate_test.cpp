@@ -347,6 +347,20 @@ TEST_F(Evaluate, ResumeLeavesOutWhatIsCompleteAndDoesTheRest) {
   EXPECT_EQ(contents(place / "out"), expected);
 }
 
+TEST_F(Evaluate, ResumeOfACompleteFolderPrintsTheFiguresAgain) {
+  const std::vector<std::string> one = {"--run", "run", "--protocol", "clova,native", "--output", "one"};
+  const std::vector<std::string> two = {
+      "--run",      "run",          "--weights", "run/checkpoints/last.safetensors",
+      "--protocol", "clova,native", "--output",  "two"};
+  for (auto call : {one, two}) {
+    const std::string first = evaluate(call).out;
+    call.emplace_back("--resume");
+    EXPECT_EQ(evaluate(call).out, first);
+    fs::remove_all(place / "two/last");
+    EXPECT_EQ(evaluate(call).out, first) << "of which a part is measured again";
+  }
+}
+
 TEST_F(Evaluate, AFolderOfAnotherEvaluationIsNeverOverwritten) {
   evaluate({"--run", "run", "--output", "out"});
   const auto before = contents(place / "out");

@@ -266,12 +266,19 @@ TEST(ResultsTable, OfSeveralNetworksHasOneTableAProtocolAndOneColumnANetwork) {
   const auto evaluations = evaluation_of({0, 1, 2}, 4, 0);
   std::vector<std::string> names(6, "first");
   names.insert(names.end(), 6, "second");
-  const std::string table = results_table(evaluations, names);
+  const std::string table = results_table(summaries_of(evaluations), names);
   std::size_t tables = 0;
   for (const auto& line : testing::lines_of(table)) tables += line.rfind("percent", 0) == 0 ? 1 : 0;
   EXPECT_EQ(tables, 6U);
   EXPECT_THAT(table, HasSubstr("       first      second\n"));
   EXPECT_THAT(table, HasSubstr("second: clova_batch:4 (protocol "));
+
+  // What was stored gives the same table, whatever the order in the file.
+  std::vector<Evaluation> first(evaluations.begin(), evaluations.begin() + 6), planned = first;
+  for (Evaluation& evaluation : planned) evaluation.images.clear();
+  const std::string expected = results_table(summaries_of(first));
+  std::reverse(first.begin(), first.end());
+  EXPECT_EQ(results_table(stored_summaries(results_json(first), planned)), expected);
 }
 
 }  // namespace

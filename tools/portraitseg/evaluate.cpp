@@ -161,6 +161,8 @@ class ListEvaluation {
       if (!is_done(s)) pending.push_back(s);
     }
     const std::vector<Evaluation> evaluations = measure(pending);
+    if (!evaluations.empty())
+      for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
     show(pending, evaluations);
     for (std::size_t s = 0; s < subjects_.size(); ++s) {
       const auto found = std::find(pending.begin(), pending.end(), s);
@@ -168,8 +170,7 @@ class ListEvaluation {
         texts.push_back(folders_[s].results());
         continue;
       }
-      const auto first = evaluations.begin() + (found - pending.begin()) * count_of_protocols();
-      const std::vector<Evaluation> own(first, first + count_of_protocols());
+      const std::vector<Evaluation> own = of_pending(found - pending.begin(), evaluations);
       texts.push_back(results_json(own));
       if (!folders_.empty()) write(subjects_[s], folders_[s], own);
     }
@@ -184,15 +185,19 @@ class ListEvaluation {
  private:
   std::ptrdiff_t count_of_protocols() const { return static_cast<std::ptrdiff_t>(protocols_.size()); }
 
+  /// The evaluations of one of the pending subjects.
+  std::vector<Evaluation> of_pending(std::ptrdiff_t which, const std::vector<Evaluation>& evaluations) const {
+    const auto first = evaluations.begin() + which * count_of_protocols();
+    return {first, first + count_of_protocols()};
+  }
+
   std::vector<Metric> metrics_of(const Protocol& protocol, std::int64_t classes) const {
     return arguments_.metrics.empty() ? default_metrics(protocol, classes)
                                       : chosen_metrics(arguments_.metrics, protocol, classes);
   }
 
-  /// Whether the subject's folder is complete. @throws DataError if it is, but not with this evaluation.
-  bool is_done(std::size_t s) const {
-    if (folders_.empty() || !folders_[s].complete()) return false;
-    const Subject& subject = subjects_[s];
+  /// What the subject's evaluations will be, as far as that needs no images.
+  std::vector<Evaluation> planned(const Subject& subject) const {
     std::vector<Evaluation> planned;
     for (const Protocol& protocol : protocols_) {
       Evaluation evaluation;
@@ -203,7 +208,13 @@ class ListEvaluation {
           metrics_of(protocol, std::max<std::int64_t>(2, subject.network.config.model.options->num_classes));
       planned.push_back(evaluation);
     }
-    folders_[s].require(planned);
+    return planned;
+  }
+
+  /// Whether the subject's folder is complete. @throws DataError if it is, but not with this evaluation.
+  bool is_done(std::size_t s) const {
+    if (folders_.empty() || !folders_[s].complete()) return false;
+    folders_[s].require(planned(subjects_[s]));
     say("left out: " + folders_[s].path().string() + " is complete");
     return true;
   }
@@ -236,15 +247,21 @@ class ListEvaluation {
     return evaluate(networks, dataset_, protocols_, options, device_);
   }
 
-  /// Before anything is written: that can fail, and the figures must not be lost.
+  /// All subjects, what was complete before among them. Before anything is written: that can fail, and the figures must not be
+  /// lost.
   void show(const std::vector<std::size_t>& pending, const std::vector<Evaluation>& evaluations) const {
-    if (evaluations.empty()) return;
-    for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
     if (arguments_.json == "-") return;
+    std::vector<ResultSummary> all;
     std::vector<std::string> names;
-    for (const std::size_t s : pending) names.insert(names.end(), protocols_.size(), subjects_[s].name);
-    const bool one = subjects_.size() == 1;
-    std::fputs((one ? results_table(evaluations) : results_table(evaluations, names)).c_str(), stdout);
+    for (std::size_t s = 0; s < subjects_.size(); ++s) {
+      const auto found = std::find(pending.begin(), pending.end(), s);
+      const auto own = found == pending.end()
+                           ? stored_summaries(folders_[s].results(), planned(subjects_[s]))
+                           : summaries_of(of_pending(found - pending.begin(), evaluations));
+      all.insert(all.end(), own.begin(), own.end());
+      names.insert(names.end(), own.size(), subjects_[s].name);
+    }
+    std::fputs((subjects_.size() == 1 ? results_table(all) : results_table(all, names)).c_str(), stdout);
     std::fflush(stdout);  // what is said later must not fall into the table; main() looks at stdout's errors
   }
 
