@@ -1,6 +1,7 @@
 #include "portraitseg/sweep/sweep_folder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <spdlog/fmt/fmt.h>
@@ -47,9 +48,12 @@ std::string StoredSweep::label(const StoredTrial& trial) const {
   return text.empty() ? "the base" : text;
 }
 
+bool SweepFolder::is_sweep(const fs::path& path) {
+  return fs::is_regular_file(SweepFolder(path).list());
+}
+
 bool SweepFolder::exists(const fs::path& path) {
-  const SweepFolder folder(path);
-  if (fs::exists(folder.list())) return true;
+  if (is_sweep(path)) return true;
   if (!fs::exists(path)) return false;
   if (!fs::is_directory(path)) throw DataError(path, "is no folder; choose another --output");
   // What write() leaves if it is killed half-way is no sweep yet.
@@ -63,7 +67,7 @@ bool SweepFolder::exists(const fs::path& path) {
 
 SweepFolder SweepFolder::open(const fs::path& path) {
   SweepFolder folder(path);
-  if (!fs::is_regular_file(folder.list())) throw DataError(path, "holds no sweep: sweep.yaml is missing");
+  if (!is_sweep(path)) throw DataError(path, "holds no sweep: sweep.yaml is missing");
   Config::load(folder.list()).read(folder.sweep_);
   for (const StoredTrial& trial : folder.sweep_.trials) {
     if (!fs::is_regular_file(folder.config(trial.id)))
@@ -91,9 +95,8 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   return folder;
 }
 
-void SweepFolder::require_kept(const SweepPlan& plan,
-                                const std::map<std::string, std::string>& known) const {
-  if (!fs::exists(list())) return;
+void SweepFolder::require_kept(const SweepPlan& plan, const std::map<std::string, std::string>& known) const {
+  if (!is_sweep(path_)) return;
   StoredSweep there;
   Config::load(list()).read(there);
   std::set<std::string> kept;
@@ -123,6 +126,15 @@ void SweepFolder::set_workers(std::int64_t workers, std::int64_t threads) {
 void SweepFolder::save() const {
   StoredSweep copy = sweep_;  // a pass over fields may write; this one only reads
   write_file(list(), ConfigWriter::yaml(copy));
+}
+
+std::vector<StoredTrial> SweepFolder::finished() const {
+  const Journal events(journal());
+  std::vector<StoredTrial> trials;
+  std::copy_if(
+      sweep_.trials.begin(), sweep_.trials.end(), std::back_inserter(trials),
+      [&](const StoredTrial& trial) { return events.of(trial.id).state == TrialHistory::State::kFinished; });
+  return trials;
 }
 
 void SweepFolder::write_results(const Journal& journal) const {

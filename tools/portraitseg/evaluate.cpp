@@ -15,6 +15,7 @@
 
 #include "commands.h"
 #include "dataset_source.h"
+#include "named_networks.h"
 #include "network_choice.h"
 #include "output_place.h"
 #include "robustness.h"
@@ -26,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct EvaluateArguments {
-  std::vector<std::string> runs, weights, configs, overrides;
+  NetworksArguments networks;
   std::string data, root;
   std::vector<std::string> lists;      ///< empty: the configuration's
   std::vector<std::string> protocols;  ///< empty: the configuration's
@@ -48,51 +49,6 @@ struct Subject {
   NetworkIdentity identity = {};
   std::shared_ptr<SegmentationModel> model = nullptr;
 };
-
-/// "SINet", and if it is taken "SINet_2".
-std::string unlike(const std::string& name, std::set<std::string>& taken) {
-  std::string result = name.empty() ? "network" : name;
-  for (int i = 2; !taken.insert(result).second; ++i) result = fmt::format("{}_{}", name, i);
-  return result;
-}
-
-std::string name_of_run(const std::string& run) {
-  return fs::weakly_canonical(fs::absolute(run)).filename().string();
-}
-
-/// A network as the command line names it.
-struct Named {
-  std::string name;
-  NetworkArguments arguments;
-  fs::path path;  ///< of the weights
-};
-
-/// In the order of the options, the same file once.
-std::vector<Named> named_networks(const EvaluateArguments& arguments) {
-  const std::size_t count = arguments.runs.size() + arguments.weights.size();
-  if (count == 0) throw UserError("evaluate needs either --run or --weights");
-  const auto& configs = arguments.configs;
-  if (configs.size() > 1 && configs.size() != count) {
-    throw UserError(fmt::format("{} networks, but {} times --config: give none, one for all, or one for each",
-                                count, configs.size()));
-  }
-  std::vector<Named> networks;
-  std::set<std::string> names;
-  std::set<fs::path> files;
-  for (std::size_t i = 0; i < count; ++i) {
-    const bool is_run = i < arguments.runs.size();
-    NetworkArguments network;
-    (is_run ? network.run : network.weights) =
-        is_run ? arguments.runs[i] : arguments.weights[i - arguments.runs.size()];
-    if (!configs.empty()) network.config = configs.size() == 1 ? configs[0] : configs[i];
-    network.overrides = arguments.overrides;
-    const fs::path path = weights_path("evaluate", network);
-    if (!files.insert(fs::weakly_canonical(fs::absolute(path))).second) continue;
-    const std::string name = is_run ? name_of_run(network.run) : path.stem().string();
-    networks.push_back({unlike(name, names), network, path});
-  }
-  return networks;
-}
 
 std::vector<Protocol> read_protocols(const std::vector<std::string>& names) {
   std::vector<Protocol> chosen;
@@ -123,9 +79,10 @@ std::string text_of_data(DataConfig data, bool with_list) {
   return data.name + "\n" + ConfigWriter::yaml(*data.options) + (with_list ? data.val_list : "");
 }
 
-std::vector<Subject> read_subjects(const EvaluateArguments& arguments, const std::vector<Named>& named) {
+std::vector<Subject> read_subjects(const EvaluateArguments& arguments,
+                                   const std::vector<NamedNetwork>& named) {
   std::vector<Subject> subjects;
-  for (const Named& one : named) {
+  for (const NamedNetwork& one : named) {
     Subject subject{one.name, read_network(one.arguments, one.path)};
     RunConfig& config = subject.network.config;
     apply_arguments(arguments, config);
@@ -303,13 +260,18 @@ fs::path folder_of(const fs::path& output, const std::string& network, const std
   return folder;
 }
 
+/// Whether each network has a folder below --output: a sweep's trial also if it is the first one that is finished.
+bool have_folders(const std::vector<NamedNetwork>& networks) {
+  return networks.size() > 1 || networks.front().of_sweep;
+}
+
 /// By network. @param list its name where there are several; else ""
-std::vector<fs::path> folders_of(const EvaluateArguments& arguments, const std::vector<Named>& networks,
-                                 const std::string& list) {
+std::vector<fs::path> folders_of(const EvaluateArguments& arguments,
+                                 const std::vector<NamedNetwork>& networks, const std::string& list) {
   std::vector<fs::path> folders;
   if (arguments.output.empty()) return folders;
-  for (const Named& network : networks)
-    folders.push_back(folder_of(arguments.output, networks.size() > 1 ? network.name : "", list));
+  for (const NamedNetwork& network : networks)
+    folders.push_back(folder_of(arguments.output, have_folders(networks) ? network.name : "", list));
   return folders;
 }
 
@@ -322,7 +284,7 @@ std::vector<std::string> names_of_lists(const std::vector<std::string>& lists) {
   return names;
 }
 
-void check_folders(const EvaluateArguments& arguments, const std::vector<Named>& networks,
+void check_folders(const EvaluateArguments& arguments, const std::vector<NamedNetwork>& networks,
                    const std::vector<std::string>& lists) {
   for (const auto& list : lists) {
     for (const fs::path& folder : folders_of(arguments, networks, list)) {
@@ -334,17 +296,17 @@ void check_folders(const EvaluateArguments& arguments, const std::vector<Named>&
       }
     }
   }
-  const bool below = networks.size() > 1 || lists.size() > 1;
+  const bool below = have_folders(networks) || lists.size() > 1;
   if (below && !arguments.output.empty() && EvaluationFolder(arguments.output).complete())
     throw DataError(arguments.output, "already holds the evaluation of one network; choose another --output");
 }
 
 int evaluate_command(const EvaluateArguments& arguments) {
-  const std::vector<Named> named = named_networks(arguments);
+  const std::vector<NamedNetwork> named = named_networks(arguments.networks);
   const std::vector<std::string> list_names = names_of_lists(arguments.lists);
   check_folders(arguments, named, list_names);
   check_output_place(arguments.output);
-  for (const Named& network : named) refuse_to_overwrite(network.path, arguments.json);
+  for (const NamedNetwork& network : named) refuse_to_overwrite(network.path, arguments.json);
   std::vector<Subject> subjects = read_subjects(arguments, named);
   const RunConfig& config = subjects.front().network.config;
   std::vector<Protocol> protocols = read_protocols(arguments.protocols);
@@ -377,15 +339,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
 void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Measures networks on lists of images with masks");
-  command->add_option("--run", arguments->runs,
-                      "run folder; its best checkpoint is measured; may be repeated");
-  command->add_option("--weights", arguments->weights,
-                      "weights file (.safetensors, .pth or a checkpoint); may be repeated");
-  command->add_option("--config", arguments->configs,
-                      "configuration; default: the one that the weights carry; one for all networks, or one "
-                      "for each in their order, runs first");
-  command->add_option("--set", arguments->overrides, "overrides a value of the configurations: key.sub=value")
-      ->take_all();
+  add_networks_options(*command, arguments->networks);
   command->add_option("--data", arguments->data,
                       "YAML file with the keys of the section data, in place of the configuration's");
   command->add_option("--root", arguments->root, "folder of the data set, in place of the configuration's");

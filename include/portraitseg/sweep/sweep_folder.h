@@ -46,6 +46,9 @@ class SweepFolder {
   /// @throws DataError if `path` holds no sweep.
   static SweepFolder open(const std::filesystem::path& path);
 
+  /// Whether `path` is a sweep's folder.
+  static bool is_sweep(const std::filesystem::path& path);
+
   /// Whether there is a sweep. @throws DataError if the folder holds something else.
   static bool exists(const std::filesystem::path& path);
 
@@ -67,6 +70,9 @@ class SweepFolder {
   std::filesystem::path config(const std::string& trial) const { return trials() / (trial + ".yaml"); }
   std::filesystem::path run(const std::string& trial) const { return trials() / trial; }
   std::filesystem::path output(const std::string& trial) const { return trials() / (trial + ".log"); }
+
+  /// The trials that are finished so far, in the order of sweep.yaml. @throws DataError for a broken journal.
+  std::vector<StoredTrial> finished() const;
 
   /// Writes results.csv. Nothing in it depends on when or by whom a trial was trained.
   void write_results(const Journal& journal) const;
