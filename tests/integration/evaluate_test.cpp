@@ -6,6 +6,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "support/command.h"
+#include "support/refusal.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -398,6 +399,21 @@ TEST_F(Evaluate, MetricsAreChosenByName) {
   EXPECT_THAT(names("boundary_f1"),
               ::testing::IsSupersetOf({"boundary_f1_15", "boundary_f1_5", "band_iou_15", "iou_foreground"}));
   EXPECT_THAT(names("all"), ::testing::IsSupersetOf({"edge_iou_80", "weighted_iou_10", "boundary_f1_15"}));
+}
+
+TEST_F(Evaluate, WhatIsGivenTwiceIsRefused) {
+  const auto refused = [&](std::vector<std::string> more, const std::string& words) {
+    more.insert(more.begin(), {"evaluate", "--run", "run"});
+    expect_refusal(place, more, {words});
+  };
+  refused({"--weights", "run/checkpoints/best.safetensors"},
+          "the network run/checkpoints/best.safetensors is given twice");
+  refused({"--run", "./run"}, "best.safetensors is given twice");
+  refused({"--list", "val.txt", "--list", "train.txt", "--list", "data/../data/val.txt"},
+          "--list: data/../data/val.txt is given twice");
+  refused({"--protocol", "clova,native", "--protocol", "clova"}, "--protocol: clova is given twice");
+  refused({"--metrics", "iou,boundary_f1,iou"}, "--metrics: iou is given twice");
+  refused({"--perturb", "rotate:25", "--perturb", "rotate:25.0"}, "is given twice");
 }
 
 TEST_F(Evaluate, FullStandardOutputIsAnError) {

@@ -15,6 +15,7 @@
 
 #include "commands.h"
 #include "dataset_source.h"
+#include "evaluation_choice.h"
 #include "named_networks.h"
 #include "network_choice.h"
 #include "output_place.h"
@@ -52,12 +53,9 @@ struct Subject {
 
 std::vector<Protocol> read_protocols(const std::vector<std::string>& names) {
   std::vector<Protocol> chosen;
-  for (const auto& name : names) {
-    const Protocol protocol = protocol_of(name);
-    const bool known = std::any_of(chosen.begin(), chosen.end(),
-                                   [&](const Protocol& other) { return other.name == protocol.name; });
-    if (!known) chosen.push_back(protocol);
-  }
+  std::vector<std::string> full_names;  // with their numbers
+  for (const auto& name : names) full_names.push_back(chosen.emplace_back(protocol_of(name)).name);
+  refuse_repeated("--protocol", full_names);
   return chosen;
 }
 
@@ -301,7 +299,23 @@ void check_folders(const EvaluateArguments& arguments, const std::vector<NamedNe
     throw DataError(arguments.output, "already holds the evaluation of one network; choose another --output");
 }
 
+std::vector<std::unique_ptr<Dataset>> open_lists(const EvaluateArguments& arguments, const DataConfig& data) {
+  const std::vector<std::string> lists =
+      arguments.lists.empty() ? std::vector{data.val_list} : arguments.lists;
+  std::vector<std::unique_ptr<Dataset>> datasets;
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    datasets.push_back(data.options->open(lists[i], data.on_error));
+    for (std::size_t k = 0; k < i; ++k) {
+      std::error_code missing;  // a list that is no file is the same only if it is called the same
+      if (lists[k] == lists[i] || fs::equivalent(datasets[k]->list, datasets[i]->list, missing))
+        throw UserError("--list: " + lists[i] + " is given twice");
+    }
+  }
+  return datasets;
+}
+
 int evaluate_command(const EvaluateArguments& arguments) {
+  refuse_repeated("--metrics", arguments.metrics);
   const std::vector<NamedNetwork> named = named_networks(arguments.networks);
   const std::vector<std::string> list_names = names_of_lists(arguments.lists);
   check_folders(arguments, named, list_names);
@@ -313,12 +327,10 @@ int evaluate_command(const EvaluateArguments& arguments) {
   if (protocols.empty()) protocols.push_back(protocol_of(config.evaluation.protocol));
   protocols = with_perturbations(protocols, arguments.perturbations, arguments.answer);
   for (const Protocol& protocol : protocols) chosen_metrics(arguments.metrics, protocol, 2);  // names
+  const auto datasets = open_lists(arguments, config.data);
 
   const Device device(config.device);
   for (Subject& subject : subjects) subject.model = subject.network.build(device);
-  std::vector<std::unique_ptr<Dataset>> datasets;
-  for (const auto& list : arguments.lists.empty() ? std::vector{config.data.val_list} : arguments.lists)
-    datasets.push_back(config.data.options->open(list, config.data.on_error));
 
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < datasets.size(); ++i) {

@@ -1,6 +1,5 @@
 #include "evaluation_choice.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -54,9 +53,13 @@ void add_evaluation_options(CLI::App& command, EvaluationChoice& choice) {
 void check_choice(const EvaluationChoice& choice) {
   if (!choice.attributes.empty() && choice.by.empty())
     throw UserError("--attributes needs --by, the column whose values are the groups");
-  for (auto figure = choice.figures.begin(); figure != choice.figures.end(); ++figure) {
-    if (std::find(choice.figures.begin(), figure, *figure) != figure)
-      throw UserError("--metric: " + *figure + " is given twice");
+  refuse_repeated("--metric", choice.figures);
+}
+
+void refuse_repeated(const std::string& option, const std::vector<std::string>& values) {
+  std::set<std::string> seen;
+  for (const auto& value : values) {
+    if (!seen.insert(value).second) throw UserError(option + ": " + value + " is given twice");
   }
 }
 
