@@ -401,6 +401,28 @@ TEST_F(Evaluate, MetricsAreChosenByName) {
   EXPECT_THAT(names("all"), ::testing::IsSupersetOf({"edge_iou_80", "weighted_iou_10", "boundary_f1_15"}));
 }
 
+TEST_F(Evaluate, SettingsThatNetworksCannotHaveEachAreSaidOrAskedFor) {
+  const auto config = [&](const std::string& name, const std::string& from, const std::string& to) {
+    std::string text = bytes_of(place / "run/config.yaml");
+    const auto found = text.find(from);
+    ASSERT_NE(found, std::string::npos) << from;
+    write_bytes(place / name, text.replace(found, from.size(), to));
+  };
+  config("native.yaml", "  protocol: clova\n", "  protocol: native\n");
+  config("skip.yaml", "  on_error: fail\n", "  on_error: skip\n");
+  const auto call = [](const std::string& other) {
+    return std::vector<std::string>{
+        "evaluate", "--run",           "run",      "--weights", "run/checkpoints/last.safetensors",
+        "--config", "run/config.yaml", "--config", other};
+  };
+  expect_refusal(place, call("native.yaml"),
+                 {"run and last name different protocols (clova and native); say which with --protocol"});
+  const Ending ending = place.command(call("skip.yaml")).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.err,
+              HasSubstr("data.on_error as the configuration of run has it; that of last differs"));
+}
+
 TEST_F(Evaluate, WhatIsGivenTwiceIsRefused) {
   const auto refused = [&](std::vector<std::string> more, const std::string& words) {
     more.insert(more.begin(), {"evaluate", "--run", "run"});

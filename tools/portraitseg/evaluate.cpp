@@ -77,6 +77,31 @@ std::string text_of_data(DataConfig data, bool with_list) {
   return data.name + "\n" + ConfigWriter::yaml(*data.options) + (with_list ? data.val_list : "");
 }
 
+/// What is there once for all networks is as the first one's configuration has it: said where another's differs.
+/// @throws UserError where something else would be measured.
+void check_shared(const EvaluateArguments& arguments, const Subject& first, const Subject& other) {
+  const RunConfig &a = first.network.config, &b = other.network.config;
+  const auto refuse = [&](const std::string& what, const std::string& how) {
+    throw UserError("the configurations of " + first.name + " and " + other.name + " name different " + what +
+                    "; say which with " + how);
+  };
+  const bool with_list = arguments.lists.empty();
+  if (text_of_data(a.data, with_list) != text_of_data(b.data, with_list))
+    refuse("data", "--data, or --root and --list");
+  if (arguments.protocols.empty() && a.evaluation.protocol != b.evaluation.protocol)
+    refuse(fmt::format("protocols ({} and {})", a.evaluation.protocol, b.evaluation.protocol), "--protocol");
+  const auto device = [](DeviceOptions options) {
+    options.threads = 0;  // which change no figure
+    return ConfigWriter::yaml(options);
+  };
+  std::vector<std::string> others;
+  if (device(a.device) != device(b.device)) others.emplace_back("device");
+  if (a.data.on_error != b.data.on_error) others.emplace_back("data.on_error");
+  if (!others.empty())
+    say(fmt::format("{} as the configuration of {} has it; that of {} differs", fmt::join(others, " and "),
+                    first.name, other.name));
+}
+
 std::vector<Subject> read_subjects(const EvaluateArguments& arguments,
                                    const std::vector<NamedNetwork>& named) {
   std::vector<Subject> subjects;
@@ -87,12 +112,7 @@ std::vector<Subject> read_subjects(const EvaluateArguments& arguments,
     subject.identity = {config.model.name, one.path.string(), sha256(read_file(one.path)),
                         hash_of_network(config)};
     subjects.push_back(std::move(subject));
-    const bool with_list = arguments.lists.empty();
-    if (text_of_data(subjects.back().network.config.data, with_list) !=
-        text_of_data(subjects.front().network.config.data, with_list)) {
-      throw UserError("the configurations of " + subjects.front().name + " and " + one.name +
-                      " name different data; say which with --data, or --root and --list");
-    }
+    check_shared(arguments, subjects.front(), subjects.back());
   }
   return subjects;
 }
