@@ -181,6 +181,8 @@ TEST_F(Sweeps, ASignalStopsTheWorkersWhichLeaveTheirCheckpoints) {
     const Ending ending = process.wait();
     EXPECT_EQ(ending.exit_code, code) << ending.err;
     EXPECT_THAT(last_line(ending.err), HasSubstr("continue with: portraitseg sweep --resume"));
+    EXPECT_THAT(ending.err, HasSubstr(": stopped\n"));
+    EXPECT_THAT(ending.err, Not(HasSubstr("0 left")));
     EXPECT_GE(count(output, "stopped"), 1U);
     EXPECT_EQ(count(output, "stopped"), count(output, "started"));
     EXPECT_TRUE(is_training(output));
@@ -308,7 +310,7 @@ TEST_F(Sweeps, AFolderHasOneSweepAtATime) {
   write_sweep("axes: {trainer.seed: [1]}\n");
   Process process = sweep("run", {"--set", "trainer.epochs=500"}).start();
   ASSERT_TRUE(process.wait_until([&] { return !workers("run").empty(); })) << process.err();
-  expect_refusal(place_, {"sweep", "--resume", "run"}, {"is being trained by process"});
+  expect_refusal(place_, {"sweep", "--resume", "run"}, {"run: has a sweep at work, run by process"});
 }
 
 TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
