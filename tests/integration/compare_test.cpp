@@ -127,6 +127,7 @@ TEST_F(Compare, GroupsByAttributeTableAndForegroundShare) {
   write_bytes(path() / "people.csv", "id,age\n000,young\n001,old\n");
   const Ending table = run({"a", "--by", "age", "--attributes", "people.csv"});
   EXPECT_EQ(table.exit_code, 0) << table.err;
+  for (const auto& line : lines_of(table.out)) EXPECT_FALSE(line.size() > 0 && line.back() == ' ') << line;
   EXPECT_THAT(table.out,
               AllOf(HasSubstr("of a by age"), HasSubstr("(none)  22"), HasSubstr("no two groups")));
 }
