@@ -43,9 +43,9 @@ void replace(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 EvaluationFolder::~EvaluationFolder() {
-  if (!begun_) return;
   std::error_code error;
-  fs::remove_all(partial(), error);
+  if (lock_) fs::remove_all(partial(), error);
+  lock_.reset();
   for (const auto& folder : made_) fs::remove(folder, error);  // none that holds something
 }
 
@@ -93,7 +93,9 @@ void EvaluationFolder::begin() {
   std::error_code error;
   for (fs::path folder = fs::absolute(path_).lexically_normal(); !fs::exists(folder, error);)
     folder = made_.emplace_back(folder).parent_path();
-  begun_ = true;
+  make_folder(path_);
+  lock_.emplace(path_, "is being written");
+  if (complete()) throw DataError(path_, "was completed by another program just now; --resume leaves it out");
   fs::remove_all(partial(), error);
   make_folder(partial());
 }
