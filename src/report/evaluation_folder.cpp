@@ -10,6 +10,7 @@
 #include "portraitseg/core/file.h"
 #include "portraitseg/data/write_image.h"
 #include "portraitseg/report/csv.h"
+#include "portraitseg/report/evaluation_result.h"
 #include "portraitseg/report/results.h"
 
 namespace portraitseg {
@@ -56,8 +57,18 @@ bool EvaluationFolder::complete() const {
 
 void EvaluationFolder::require_free() const {
   std::error_code error;
-  if (!fs::exists(path_, error) || fs::is_empty(path_, error) || fs::exists(partial(), error)) return;
-  throw DataError(path_, "holds something else; choose another --output");
+  if (!fs::exists(path_, error) || fs::exists(partial(), error)) return;
+  if (!fs::is_directory(path_, error)) throw DataError(path_, "is a file; choose another --output");
+  const std::string other = entry_besides(path_, {FolderLock::kFile});
+  if (other.empty()) return;
+  const auto results = results_below(path_);
+  if (results.empty())
+    throw DataError(path_, "holds something else (" + other + "); choose another --output");
+  std::string names;
+  for (const fs::path& result : results)
+    names += (names.empty() ? "" : ", ") + result.lexically_relative(path_).string();
+  throw DataError(path_, "holds the evaluations of several networks or lists (" + names +
+                             "); choose another --output, or --resume with the same ones");
 }
 
 std::string EvaluationFolder::results() const {

@@ -55,18 +55,18 @@ bool SweepFolder::is_sweep(const fs::path& path) {
 bool SweepFolder::exists(const fs::path& path) {
   if (is_sweep(path)) return true;
   if (!fs::exists(path)) return false;
-  if (!fs::is_directory(path)) throw DataError(path, "is no folder; choose another --output");
+  if (!fs::is_directory(path)) throw DataError(path, "is a file; choose another --output");
   // What write() leaves if it is killed half-way is no sweep yet.
   const std::set<std::string> beginnings = {"trials", "journal.jsonl", "sweep.yaml.tmp", FolderLock::kFile};
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (beginnings.count(entry.path().filename().string()) == 0)
-      throw DataError(path, "holds something else than a sweep; choose another --output");
-  }
+  const std::string other = entry_besides(path, beginnings);
+  if (!other.empty())
+    throw DataError(path, "holds something else than a sweep (" + other + "); choose another --output");
   return false;
 }
 
 SweepFolder SweepFolder::open(const fs::path& path) {
   SweepFolder folder(path);
+  if (fs::exists(path) && !fs::is_directory(path)) throw DataError(path, "is a file, not a sweep's folder");
   if (!is_sweep(path)) throw DataError(path, "holds no sweep: sweep.yaml is missing");
   Config::load(folder.list()).read(folder.sweep_);
   for (const StoredTrial& trial : folder.sweep_.trials) {

@@ -156,6 +156,9 @@ TEST_F(Compare, MistakesOfTheCommandLine) {
   refused({"a", "b", "--protocol", "native"},
           {"a/metrics.json", "no result by the protocol native; it has: clova"});
   refused({"a", "nowhere"}, {"nowhere", "no metrics.json"});
+  a.write(path() / "out/SINet/val");
+  b.write(path() / "out/ExtremeC3");
+  refused({"out", "a"}, {"out: is no result, but holds some", "out/ExtremeC3, out/SINet/val"});
   write_bytes(path() / "people.csv", "name,age\n000,young\n");
   refused({"a", "b", "--by", "age", "--attributes", "people.csv"},
           {"people.csv: no column 'id'; it has: name, age"});

@@ -426,6 +426,9 @@ TEST_F(WrongOutput, OfFiguresIsRefused) {
     SCOPED_TRACE(more[0] + " " + more[1]);
     expect_refusal(place, evaluate(more), {more[1]});
   }
+  expect_refusal(place, evaluate({"--output", "a_file"}),
+                 {"a_file: cannot be made a folder", "a_file is a file"});
+  expect_refusal(place, evaluate({"--output", "a_file", "--resume"}), {"a_file is a file"});
 }
 
 TEST(WrongPlaceForJson, IsRefusedByEveryVerbBeforeItBegins) {

@@ -370,8 +370,13 @@ TEST_F(Evaluate, AFolderOfAnotherEvaluationIsNeverOverwritten) {
     EXPECT_EQ(contents(place / "out"), before);
   };
   expect_refused({"--run", "run", "--output", "out"}, "already holds an evaluation");
-  expect_refused({"--run", "run", "--output", "run"}, "run: holds something else; choose another --output");
+  expect_refused({"--run", "run", "--output", "run"},
+                 "run: holds something else (checkpoints); choose another --output");
   EXPECT_FALSE(fs::exists(place / "run/native"));
+  evaluate({"--run", "run", "--weights", "run/checkpoints/last.safetensors", "--output", "both"});
+  expect_refused(
+      {"--run", "run", "--output", "both"},
+      "both: holds the evaluations of several networks or lists (last, run); choose another --output");
   const std::vector<std::string> resume = {"--run", "run", "--output", "out", "--resume"};
   const auto resumed = [&](const std::vector<std::string>& more) {
     auto all = resume;

@@ -338,7 +338,12 @@ TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
                  {"config.yaml:2:1: not YAML"});
   expect_refusal(place_, {"sweep"}, {"sweep needs --config FILE"});
   expect_refusal(place_, {"sweep", "--resume", "data"}, {"holds no sweep"});
-  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "data"}, {"holds something else"});
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "data"},
+                 {"data: holds something else than a sweep (", "); choose another --output"});
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "sweep.yaml"},
+                 {"sweep.yaml is a file"});
+  expect_refusal(place_, {"sweep", "--resume", "sweep.yaml"},
+                 {"sweep.yaml: is a file, not a sweep's folder"});
 }
 
 }  // namespace

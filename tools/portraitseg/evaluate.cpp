@@ -338,8 +338,8 @@ int evaluate_command(const EvaluateArguments& arguments) {
   refuse_repeated("--metrics", arguments.metrics);
   const std::vector<NamedNetwork> named = named_networks(arguments.networks);
   const std::vector<std::string> list_names = names_of_lists(arguments.lists);
-  check_folders(arguments, named, list_names);
   check_output_place(arguments.output);
+  check_folders(arguments, named, list_names);
   for (const NamedNetwork& network : named) refuse_to_overwrite(network.path, arguments.json);
   std::vector<Subject> subjects = read_subjects(arguments, named);
   const RunConfig& config = subjects.front().network.config;
