@@ -42,12 +42,6 @@ double mean_luma(const cv::Mat& image) {
   return cv::mean(grey)[0];
 }
 
-/// Percent of the labelled pixels; not a number if none is.
-double foreground_share(const cv::Mat& label) {
-  const int ignored = cv::countNonZero(label == kIgnore);
-  return 100.0 * (cv::countNonZero(label) - ignored) / (static_cast<double>(label.total()) - ignored);
-}
-
 /// How many classes logits [N, C, H, W] decide between.
 std::int64_t classes_of(const torch::Tensor& logits) {
   return std::max<std::int64_t>(2, logits.size(1));
@@ -312,6 +306,11 @@ std::vector<double> own_columns(const Metric& metric, const std::vector<double>&
 }
 
 }  // namespace
+
+double foreground_share(const cv::Mat& label) {
+  const int ignored = cv::countNonZero(label == kIgnore);
+  return 100.0 * (cv::countNonZero(label) - ignored) / (static_cast<double>(label.total()) - ignored);
+}
 
 std::vector<Evaluation> evaluate(const std::vector<EvaluatedNetwork>& networks, const Dataset& dataset,
                                  const std::vector<Protocol>& protocols, const EvaluatorOptions& options,

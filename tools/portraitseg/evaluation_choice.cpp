@@ -89,12 +89,13 @@ std::vector<FigureByGroup> by_groups(const EvaluationChoice& choice, std::vector
   options.smallest = choice.smallest_group;
   options.resampling = choice.resampling();
   if (!choice.attributes.empty()) options.attributes = read_attribute(choice.attributes, choice.by);
+  const auto groups = image_groups(contenders.front().results.front(), options);
   std::vector<FigureByGroup> tables;
   for (const auto& contender : contenders) {
     for (const auto& result : contender.results) {
       const std::string name = contender.results.size() > 1 ? result.folder.string() : contender.name;
       const auto figures = choice.figures.empty() ? default_figures(result) : choice.figures;
-      for (const auto& figure : figures) tables.push_back(by_group(name, result, figure, options));
+      for (const auto& figure : figures) tables.push_back(by_group(name, result, figure, groups, options));
     }
   }
   return tables;

@@ -17,15 +17,17 @@
 
 namespace portraitseg {
 
+/// Percent of the labelled pixels whose class is not 0; not a number if none is labelled.
+double foreground_share(const cv::Mat& label);
+
 /// What was measured of one image.
 struct ImageRow {
   std::int64_t index = 0;  ///< in the data set
   std::string id;
-  int height = 0, width = 0;   ///< at which it was measured
-  std::vector<double> values;  ///< the columns of the evaluation's metrics, one metric after the other
-  double foreground_share =
-      0;                  ///< percent of the labelled pixels whose class is not 0; not a number without any
-  double brightness = 0;  ///< mean luma (BT.601) of the image, 0..255
+  int height = 0, width = 0;    ///< at which it was measured
+  std::vector<double> values;   ///< the columns of the evaluation's metrics, one metric after the other
+  double foreground_share = 0;  ///< see foreground_share()
+  double brightness = 0;        ///< mean luma (BT.601) of the image, 0..255
   std::map<std::string, std::string> attributes;  ///< of the sample
 };
 
