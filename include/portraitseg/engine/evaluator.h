@@ -78,6 +78,8 @@ struct EvaluatedNetwork {
 struct EvaluatorOptions {
   std::int64_t batch_size = 32;
   std::int64_t workers = 2;
+  std::int64_t memory = std::int64_t{512}
+                        << 20;  ///< bytes of images that may wait, and that a batch may hold
   OnError on_error = OnError::kFail;
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< may be empty
 
