@@ -307,15 +307,17 @@ Config Config::spread(const std::string& list) const {
   return spread;
 }
 
-std::string suggestion(const std::string& wrong, const std::vector<std::string>& known) {
-  std::string text;
+std::string did_you_mean(const std::string& wrong, const std::vector<std::string>& known) {
   const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
     return edit_distance(wrong, a) < edit_distance(wrong, b);
   });
-  if (nearest != known.end() &&
-      edit_distance(wrong, *nearest) <= std::max<std::size_t>(2, wrong.size() / 3)) {
-    text += "; did you mean '" + *nearest + "'?";
-  }
+  const bool near =
+      nearest != known.end() && edit_distance(wrong, *nearest) <= std::max<std::size_t>(2, wrong.size() / 3);
+  return near ? "; did you mean '" + *nearest + "'?" : "";
+}
+
+std::string suggestion(const std::string& wrong, const std::vector<std::string>& known) {
+  std::string text = did_you_mean(wrong, known);
   text += known.empty() ? "; none known" : "; known:";
   for (std::size_t i = 0; i < known.size(); ++i) text += (i == 0 ? " " : ", ") + known[i];
   return text;

@@ -196,6 +196,15 @@ void make_folder(const fs::path& path) {
   if (error) throw DataError(path, "cannot make the folder: " + error.message());
 }
 
+std::string entry_besides(const fs::path& folder, const std::set<std::string>& names) {
+  std::set<std::string> others;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (names.count(name) == 0) others.insert(name);
+  }
+  return others.empty() ? "" : *others.begin();
+}
+
 std::string sha256(std::string_view bytes) {
   std::array<std::uint32_t, 8> hash = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};

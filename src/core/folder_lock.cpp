@@ -44,12 +44,12 @@ std::string own_name() {
 std::string holder(int descriptor) {
   std::array<char, 512> text = {};
   const ssize_t size = ::pread(descriptor, text.data(), text.size(), 0);
-  return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "another process";
+  return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "is in use by another process";
 }
 
 }  // namespace
 
-FolderLock::FolderLock(const fs::path& folder) : file_(folder / kFile) {
+FolderLock::FolderLock(const fs::path& folder, const std::string& doing) : file_(folder / kFile) {
   for (;;) {
     descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor_ < 0) throw DataError(file_, std::string("cannot create: ") + std::strerror(errno));
@@ -57,12 +57,12 @@ FolderLock::FolderLock(const fs::path& folder) : file_(folder / kFile) {
     if (attempt == Try::kTaken) {
       const std::string other = holder(descriptor_);
       ::close(descriptor_);
-      throw FolderTaken(folder, "is being trained by " + other);
+      throw FolderTaken(folder, other);
     }
     if (attempt == Try::kNoLocks || is_at(file_, descriptor_)) break;
     ::close(descriptor_);
   }
-  const std::string name = own_name();
+  const std::string name = doing + " by " + own_name();
   // Only a message lacks something where this fails.
   [[maybe_unused]] const bool written =
       ::ftruncate(descriptor_, 0) == 0 && ::pwrite(descriptor_, name.data(), name.size(), 0) > 0;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <optional>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -24,27 +23,8 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-std::optional<double> number_of(const std::string& text, const StepNumber& expected) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool is_number = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
-  if (!is_number || value < expected.range.min || value > expected.range.max) return std::nullopt;
-  if (expected.whole && value != std::round(value)) return std::nullopt;
-  return value;
-}
-
-std::optional<Step> step_of(const std::string& text, const std::vector<StepForm>& forms) {
-  const auto parts = split(text, ':');
-  const auto form =
-      std::find_if(forms.begin(), forms.end(), [&](const StepForm& f) { return f.name == parts.front(); });
-  if (form == forms.end() || parts.size() != form->numbers.size() + 1) return std::nullopt;
-  Step step{parts.front(), {}};
-  for (std::size_t i = 0; i < form->numbers.size(); ++i) {
-    const auto number = number_of(parts[i + 1], form->numbers[i]);
-    if (!number) return std::nullopt;
-    step.numbers.push_back(*number);
-  }
-  return step;
+std::string range_of(const StepNumber& number) {
+  return fmt::format("{:.15g} to {:.15g}", number.range.min, number.range.max);
 }
 
 std::string description_of(const StepForm& form) {
@@ -52,15 +32,48 @@ std::string description_of(const StepForm& form) {
   std::vector<std::string> ranges;
   for (const auto& number : form.numbers) {
     name += fmt::format(":{}", number.what);
-    ranges.push_back(fmt::format("{:.15g} to {:.15g}", number.range.min, number.range.max));
+    ranges.push_back(range_of(number));
   }
   return ranges.empty() ? name : fmt::format("{} ({})", name, fmt::join(ranges, "; "));
 }
 
-std::string description_of(const std::vector<StepForm>& forms) {
-  std::vector<std::string> descriptions;
-  for (const auto& form : forms) descriptions.push_back(description_of(form));
-  return fmt::format("{}", fmt::join(descriptions, ", "));
+/// @param part of the whole text
+UserError wrong(const std::string& part, const std::string& why) {
+  return UserError(fmt::format("\"{}\": {}", part, why));
+}
+
+UserError unknown(const std::string& part, const std::string& name, const std::vector<StepForm>& forms) {
+  std::vector<std::string> names, descriptions;
+  for (const auto& form : forms) {
+    names.emplace_back(form.name);
+    descriptions.push_back(description_of(form));
+  }
+  const std::string why = name == "none" ? "none stands alone, it is no step"
+                                         : "no step is called '" + name + "'" + did_you_mean(name, names);
+  return wrong(part, fmt::format("{}; known: {}, or none", why, fmt::join(descriptions, ", ")));
+}
+
+double number_of(const std::string& part, const std::string& text, const StepNumber& expected) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool is_number = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+  if (is_number && value >= expected.range.min && value <= expected.range.max &&
+      (!expected.whole || value == std::round(value)))
+    return value;
+  throw wrong(part, fmt::format("{} has to be a {} from {}", expected.what,
+                                expected.whole ? "whole number" : "number", range_of(expected)));
+}
+
+Step step_of(const std::string& part, const std::vector<StepForm>& forms) {
+  const auto words = split(part, ':');
+  const auto form =
+      std::find_if(forms.begin(), forms.end(), [&](const StepForm& f) { return f.name == words.front(); });
+  if (form == forms.end()) throw unknown(part, words.front(), forms);
+  if (words.size() != form->numbers.size() + 1) throw wrong(part, "expected " + description_of(*form));
+  Step step{words.front(), {}};
+  for (std::size_t i = 0; i < form->numbers.size(); ++i)
+    step.numbers.push_back(number_of(part, words[i + 1], form->numbers[i]));
+  return step;
 }
 
 }  // namespace
@@ -75,14 +88,11 @@ std::vector<Step> parse_steps(const std::string& text, const std::vector<StepFor
   std::vector<Step> steps;
   if (text == "none") return steps;
   for (const auto& part : split(text, ',')) {
-    const auto step = step_of(part, forms);
-    if (!step)
-      throw UserError(
-          fmt::format("\"{}\": expected none, or with commas between: {}", part, description_of(forms)));
+    const Step step = step_of(part, forms);
     const bool again =
-        std::any_of(steps.begin(), steps.end(), [&](const Step& other) { return other.name == step->name; });
-    if (again) throw UserError(fmt::format("\"{}\": {} is given twice", text, step->name));
-    steps.push_back(*step);
+        std::any_of(steps.begin(), steps.end(), [&](const Step& other) { return other.name == step.name; });
+    if (again) throw wrong(text, step.name + " is given twice");
+    steps.push_back(step);
   }
   return steps;
 }

@@ -5,6 +5,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/random.h"
 #include "portraitseg/data/augment.h"
@@ -111,6 +112,10 @@ Perturbation Perturbation::parse(const std::string& text) {
       perturbation.steps_.push_back(step);
     }
   }
+  if (perturbation.empty() && text != "none")
+    throw UserError(
+        "\"" + text +
+        "\": border and seed say how a step is applied, and there is none; for instance rotate:45," + text);
   return perturbation;
 }
 

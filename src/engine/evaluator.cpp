@@ -36,16 +36,20 @@ struct Example {
   std::vector<std::array<cv::Mat, 2>> guides;
 };
 
+/// Of what waits to be measured; it grows with the views.
+std::int64_t bytes_of(const Example& example) {
+  const auto pixels = [](const cv::Mat& image) { return image.total() * image.elemSize(); };
+  std::size_t bytes = 0;
+  for (const auto& input : example.inputs) bytes += input.nbytes();
+  for (const auto& label : example.labels) bytes += pixels(label);
+  for (const auto& guides : example.guides) bytes += pixels(guides[0]) + pixels(guides[1]);
+  return static_cast<std::int64_t>(bytes);
+}
+
 double mean_luma(const cv::Mat& image) {
   cv::Mat grey;
   cv::cvtColor(image, grey, cv::COLOR_BGR2GRAY);
   return cv::mean(grey)[0];
-}
-
-/// Percent of the labelled pixels; not a number if none is.
-double foreground_share(const cv::Mat& label) {
-  const int ignored = cv::countNonZero(label == kIgnore);
-  return 100.0 * (cv::countNonZero(label) - ignored) / (static_cast<double>(label.total()) - ignored);
 }
 
 /// How many classes logits [N, C, H, W] decide between.
@@ -313,18 +317,26 @@ std::vector<double> own_columns(const Metric& metric, const std::vector<double>&
 
 }  // namespace
 
+double foreground_share(const cv::Mat& label) {
+  const int ignored = cv::countNonZero(label == kIgnore);
+  return 100.0 * (cv::countNonZero(label) - ignored) / (static_cast<double>(label.total()) - ignored);
+}
+
 std::vector<Evaluation> evaluate(const std::vector<EvaluatedNetwork>& networks, const Dataset& dataset,
                                  const std::vector<Protocol>& protocols, const EvaluatorOptions& options,
                                  const Device& device) {
   const torch::NoGradGuard no_grad;
   Pass pass(networks, dataset, protocols, options, device);
   OrderedMap<Example> examples(dataset.size(), options.workers, 2 * options.batch_size,
-                               [&](std::int64_t index) { return pass.load(index); });
+                               [&](std::int64_t index) { return pass.load(index); },
+                               {bytes_of, options.memory});
   std::vector<std::string> skipped;
   std::vector<Example> batch;
+  std::int64_t weight = 0;  // of the batch
   const auto flush = [&] {
     if (!batch.empty()) pass.measure(batch);
     batch.clear();
+    weight = 0;
   };
   std::int64_t done = 0;
   while (std::optional<Example> example = examples.next()) {
@@ -334,8 +346,10 @@ std::vector<Evaluation> evaluate(const std::vector<EvaluatedNetwork>& networks, 
       skipped.push_back(example->error);
       continue;
     }
-    const bool full = static_cast<std::int64_t>(batch.size()) == options.batch_size;
+    const bool full =
+        static_cast<std::int64_t>(batch.size()) == options.batch_size || weight >= options.memory;
     if (full || (!batch.empty() && !same_sizes(batch.front(), *example))) flush();
+    weight += bytes_of(*example);
     batch.push_back(std::move(*example));
   }
   flush();

@@ -175,19 +175,14 @@ void correct(std::vector<Of>& comparisons, double (*p)(const Of&), To&& to) {
 
 const std::string kWithout = "(none)";
 
-struct Group {
-  std::string name;
-  Draw images;
-};
-
 /// A value that is a bound belongs to the lower quartile. @param values one an image, not a number: none
-std::vector<Group> quartiles(const std::vector<double>& values) {
+std::vector<ImageGroup> quartiles(const std::vector<double>& values) {
   std::vector<double> known;
   std::copy_if(values.begin(), values.end(), std::back_inserter(known),
                [](double v) { return !std::isnan(v); });
   std::vector<double> bounds;
   for (const double p : {0.0, 0.25, 0.5, 0.75, 1.0}) bounds.push_back(quantile(known, p));
-  std::vector<Group> groups;
+  std::vector<ImageGroup> groups;
   for (std::size_t q = 0; q < 4; ++q)
     groups.push_back({fmt::format("{:.4g} to {:.4g}", bounds[q], bounds[q + 1]), {}});
   groups.push_back({kWithout, {}});
@@ -199,10 +194,10 @@ std::vector<Group> quartiles(const std::vector<double>& values) {
   return groups;
 }
 
-std::vector<Group> by_value(const std::vector<std::string>& values) {
+std::vector<ImageGroup> by_value(const std::vector<std::string>& values) {
   std::map<std::string, Draw> images;
   for (std::size_t i = 0; i < values.size(); ++i) images[values[i]].push_back(i);
-  std::vector<Group> groups;
+  std::vector<ImageGroup> groups;
   for (const auto& [value, of_value] : images) {
     if (!value.empty()) groups.push_back({value, of_value});
   }
@@ -210,7 +205,7 @@ std::vector<Group> by_value(const std::vector<std::string>& values) {
   return groups;
 }
 
-std::vector<Group> by_table(const EvaluationResult& result, const GroupOptions& options) {
+std::vector<ImageGroup> by_table(const EvaluationResult& result, const GroupOptions& options) {
   std::vector<std::string> values;
   std::size_t known = 0;
   for (const auto& id : result.ids) {
@@ -227,38 +222,23 @@ std::vector<Group> by_table(const EvaluationResult& result, const GroupOptions& 
   return by_value(values);
 }
 
-std::vector<Group> groups_of(const EvaluationResult& result, const GroupOptions& options) {
-  if (!options.attributes.empty()) return by_table(result, options);
-  const auto attribute = result.attributes.find(options.name);
-  if (attribute != result.attributes.end()) return by_value(attribute->second);
-  const auto numbers = result.numbers.find(options.name);
-  if (numbers != result.numbers.end()) return quartiles(numbers->second);
-  std::string known;
-  for (const auto& [name, unused] : result.attributes) known += name + ", ";
-  for (const char* name : {"foreground_share", "brightness"}) {
-    if (result.numbers.count(name) > 0) known += std::string(name) + ", ";
-  }
-  throw UserError(fmt::format("{}: the images have no attribute '{}'; known: {}a column of --attributes",
-                              result.folder.string(), options.name, known));
-}
-
-GroupGap gap_of(const ImageFigure& figure, const std::vector<Group>& groups, const Resampling& how) {
+GroupGap gap_of(const ImageFigure& figure, const std::vector<ImageGroup>& groups, const Resampling& how) {
   GroupGap gap;
   gap.difference = gap.p = gap.interval.low = gap.interval.high = kNone;
   if (groups.size() < 2) return gap;
-  const auto by_figure = [&](const Group& a, const Group& b) {
+  const auto by_figure = [&](const ImageGroup& a, const ImageGroup& b) {
     return figure.over(a.images) < figure.over(b.images);
   };
   const auto [lowest, highest] = std::minmax_element(groups.begin(), groups.end(), by_figure);
   gap.higher = highest->name;
   gap.lower = lowest->name;
   gap.difference = figure.over(highest->images) - figure.over(lowest->images);
-  const auto over = [&](const Group& group, const Draw& members) {
+  const auto over = [&](const ImageGroup& group, const Draw& members) {
     Draw images;
     for (const std::size_t member : members) images.push_back(group.images[member]);
     return figure.over(images);
   };
-  const Group &top = *highest, &bottom = *lowest;
+  const ImageGroup &top = *highest, &bottom = *lowest;
   gap.interval = bootstrap_interval(
       top.images.size(), bottom.images.size(),
       [&](const Draw& of_top, const Draw& of_bottom) { return over(top, of_top) - over(bottom, of_bottom); },
@@ -344,16 +324,32 @@ Comparison compare(std::vector<Contender> contenders, const ComparisonOptions& o
   return comparison;
 }
 
+std::vector<ImageGroup> image_groups(const EvaluationResult& result, const GroupOptions& options) {
+  if (!options.attributes.empty()) return by_table(result, options);
+  const auto attribute = result.attributes.find(options.name);
+  if (attribute != result.attributes.end()) return by_value(attribute->second);
+  const auto numbers = result.numbers.find(options.name);
+  if (numbers != result.numbers.end()) return quartiles(numbers->second);
+  std::string known;
+  for (const auto& [name, unused] : result.attributes) known += name + ", ";
+  for (const char* name : {"foreground_share", "brightness"}) {
+    if (result.numbers.count(name) > 0) known += std::string(name) + ", ";
+  }
+  throw UserError(fmt::format("{}: the images have no attribute '{}'; known: {}a column of --attributes",
+                              result.folder.string(), options.name, known));
+}
+
 FigureByGroup by_group(const std::string& name, const EvaluationResult& result,
-                       const std::string& figure_name, const GroupOptions& options) {
+                       const std::string& figure_name, const std::vector<ImageGroup>& groups,
+                       const GroupOptions& options) {
   const ImageFigure figure = image_figure(result, figure_name);
   FigureByGroup table;
   table.result = name;
   table.by = options.name;
   table.figure = figure_name;
   table.title = figure.title;
-  std::vector<Group> compared;
-  for (Group group : groups_of(result, options)) {
+  std::vector<ImageGroup> compared;
+  for (ImageGroup group : groups) {
     group.images.erase(std::remove_if(group.images.begin(), group.images.end(),
                                       [&](std::size_t image) { return figure.rows[image].empty(); }),
                        group.images.end());

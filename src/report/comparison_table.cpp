@@ -257,8 +257,9 @@ std::string comparison_table(const Comparison& comparison, const std::vector<Fig
   const Resampling& how = comparison.resampling;
   for (const auto& table : groups) text += "\n" + groups_table(table, how.confidence);
   if (!comparison.pairs.empty() || !groups.empty())
-    text += fmt::format("\nResampled: the images, {} times, seed {}. ", how.resamples, how.seed);
-  if (!comparison.pairs.empty()) text += "What another training of the same network would give is not in it.";
+    text += fmt::format("\nResampled: the images, {} times, seed {}.", how.resamples, how.seed);
+  if (!comparison.pairs.empty())
+    text += " What another training of the same network would give is not in it.";
   if (!comparison.seeds.empty())
     text +=
         "\nWhat varies: the training. The images are the same for all; what others would give is not in it.";

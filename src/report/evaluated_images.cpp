@@ -10,6 +10,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/image_file.h"
+#include "portraitseg/engine/evaluator.h"
 #include "portraitseg/engine/run_config.h"
 #include "portraitseg/report/evaluation_folder.h"
 
@@ -46,12 +47,6 @@ Protocol protocol_called(const std::string& name) {
   }
   return protocol_of(base).with(Perturbation::parse(steps.empty() ? "none" : steps), views,
                                 PostProcessing::parse(post.empty() ? "none" : post));
-}
-
-/// Percent of the labelled pixels; not a number where none is.
-double foreground_share(const cv::Mat& label) {
-  const int ignored = cv::countNonZero(label == kIgnore);
-  return 100.0 * (cv::countNonZero(label) - ignored) / (static_cast<double>(label.total()) - ignored);
 }
 
 /// Percent; not a number where nothing is portrait.

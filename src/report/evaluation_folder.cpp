@@ -10,6 +10,7 @@
 #include "portraitseg/core/file.h"
 #include "portraitseg/data/write_image.h"
 #include "portraitseg/report/csv.h"
+#include "portraitseg/report/evaluation_result.h"
 #include "portraitseg/report/results.h"
 
 namespace portraitseg {
@@ -43,9 +44,9 @@ void replace(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 EvaluationFolder::~EvaluationFolder() {
-  if (!begun_) return;
   std::error_code error;
-  fs::remove_all(partial(), error);
+  if (lock_) fs::remove_all(partial(), error);
+  lock_.reset();
   for (const auto& folder : made_) fs::remove(folder, error);  // none that holds something
 }
 
@@ -56,8 +57,18 @@ bool EvaluationFolder::complete() const {
 
 void EvaluationFolder::require_free() const {
   std::error_code error;
-  if (!fs::exists(path_, error) || fs::is_empty(path_, error) || fs::exists(partial(), error)) return;
-  throw DataError(path_, "holds something else; choose another --output");
+  if (!fs::exists(path_, error) || fs::exists(partial(), error)) return;
+  if (!fs::is_directory(path_, error)) throw DataError(path_, "is a file; choose another --output");
+  const std::string other = entry_besides(path_, {FolderLock::kFile});
+  if (other.empty()) return;
+  const auto results = results_below(path_);
+  if (results.empty())
+    throw DataError(path_, "holds something else (" + other + "); choose another --output");
+  std::string names;
+  for (const fs::path& result : results)
+    names += (names.empty() ? "" : ", ") + result.lexically_relative(path_).string();
+  throw DataError(path_, "holds the evaluations of several networks or lists (" + names +
+                             "); choose another --output, or --resume with the same ones");
 }
 
 std::string EvaluationFolder::results() const {
@@ -93,7 +104,9 @@ void EvaluationFolder::begin() {
   std::error_code error;
   for (fs::path folder = fs::absolute(path_).lexically_normal(); !fs::exists(folder, error);)
     folder = made_.emplace_back(folder).parent_path();
-  begun_ = true;
+  make_folder(path_);
+  lock_.emplace(path_, "is being written");
+  if (complete()) throw DataError(path_, "was completed by another program just now; --resume leaves it out");
   fs::remove_all(partial(), error);
   make_folder(partial());
 }

@@ -158,6 +158,14 @@ bool is_mean(const std::vector<double>& values, double stated) {
   return std::abs(sum / count - stated) < kRounding;
 }
 
+/// @param folder without metrics.json
+std::string why_no_result(const fs::path& folder) {
+  std::string names;
+  for (const fs::path& result : results_below(folder)) names += (names.empty() ? "" : ", ") + result.string();
+  return names.empty() ? "holds no metrics.json: it is no folder that `evaluate --output` wrote"
+                       : "is no result, but holds some; name those: " + names;
+}
+
 template <class Value>
 void choose(std::map<std::string, std::vector<Value>>& columns, const std::vector<std::size_t>& rows) {
   for (auto& [unused, values] : columns) {
@@ -184,8 +192,7 @@ EvaluationResult EvaluationResult::of_images(const std::vector<std::string>& cho
 
 EvaluationResult read_evaluation(const fs::path& folder, const std::string& protocol) {
   const fs::path path = folder / "metrics.json";
-  if (!fs::exists(path))
-    throw DataError(folder, "holds no metrics.json: it is no folder that `evaluate --output` wrote");
+  if (!fs::exists(path)) throw DataError(folder, why_no_result(folder));
   const Json json = result_of(path, protocol);
   EvaluationResult result;
   result.folder = folder;
@@ -215,6 +222,19 @@ EvaluationResult read_evaluation(const fs::path& folder, const std::string& prot
     if (own != result.numbers.end() && is_mean(own->second, value)) result.means.insert(name);
   }
   return result;
+}
+
+std::vector<fs::path> results_below(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  const fs::recursive_directory_iterator all(folder, fs::directory_options::skip_permission_denied, error);
+  for (auto entry = begin(all); entry != end(all); entry.increment(error)) {
+    if (entry.depth() > 1) entry.disable_recursion_pending();
+    if (entry->path().filename() == "metrics.json" && entry.depth() > 0)
+      found.push_back(entry->path().parent_path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 std::map<std::string, std::string> read_attribute(const fs::path& path, const std::string& name) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -15,8 +16,7 @@ using Json = nlohmann::ordered_json;
 /// A column of a table: one evaluation.
 struct Column {
   std::string head;
-  const Evaluation* evaluation;
-  std::vector<FigureValue> figures;
+  const ResultSummary* result;
 };
 
 /// "" if every figure has a value.
@@ -32,7 +32,7 @@ std::string undefined(const std::vector<FigureValue>& figures) {
 std::vector<std::string> titles_of(const std::vector<Column>& columns) {
   std::vector<std::string> titles;
   for (const auto& column : columns) {
-    for (const auto& figure : column.figures) {
+    for (const auto& figure : column.result->figures) {
       if (std::find(titles.begin(), titles.end(), figure.title) == titles.end())
         titles.push_back(figure.title);
     }
@@ -41,20 +41,20 @@ std::vector<std::string> titles_of(const std::vector<Column>& columns) {
 }
 
 std::string cell(const Column& column, const std::string& title) {
-  const auto found = std::find_if(column.figures.begin(), column.figures.end(),
+  const auto& figures = column.result->figures;
+  const auto found = std::find_if(figures.begin(), figures.end(),
                                   [&](const FigureValue& figure) { return figure.title == title; });
-  const bool none = found == column.figures.end() || std::isnan(found->value);
+  const bool none = found == figures.end() || std::isnan(found->value);
   return none ? "-" : fmt::format("{:.3f}", found->value);
 }
 
 std::string footnote(const Column& column) {
-  const Evaluation& evaluation = *column.evaluation;
-  std::string text = fmt::format("{} (protocol {:.8}): n = {} of {} (sha256 {:.8})", evaluation.protocol.name,
-                                 evaluation.protocol.hash(), evaluation.images.size(), evaluation.list_name,
-                                 evaluation.list_sha256);
-  text += fmt::format(", network input {}", fmt::join(evaluation.network_size, "x"));
-  text += undefined(column.figures);
-  if (!evaluation.skipped.empty()) text += fmt::format(", {} skipped", evaluation.skipped.size());
+  const ResultSummary& result = *column.result;
+  std::string text = fmt::format("{} (protocol {:.8}): n = {} of {} (sha256 {:.8})", result.protocol,
+                                 result.protocol_hash, result.images, result.list, result.list_sha256);
+  text += fmt::format(", network input {}", fmt::join(result.network_size, "x"));
+  text += undefined(result.figures);
+  if (result.skipped > 0) text += fmt::format(", {} skipped", result.skipped);
   return text + "\n";
 }
 
@@ -74,8 +74,8 @@ std::string table(const std::string& corner, const std::vector<Column>& columns)
   return text;
 }
 
-bool same_measure(const Evaluation& a, const Evaluation& b) {
-  return a.protocol.name == b.protocol.name && a.list_name == b.list_name && a.list_sha256 == b.list_sha256;
+bool same_measure(const ResultSummary& a, const ResultSummary& b) {
+  return a.protocol == b.protocol && a.list == b.list && a.list_sha256 == b.list_sha256;
 }
 
 }  // namespace
@@ -104,16 +104,45 @@ std::string results_json(const std::vector<Evaluation>& evaluations) {
   return Json{{"results", results}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string results_table(const std::vector<Evaluation>& evaluations, const std::vector<std::string>& names) {
+std::vector<ResultSummary> summaries_of(const std::vector<Evaluation>& evaluations) {
+  std::vector<ResultSummary> summaries;
+  for (const Evaluation& evaluation : evaluations) {
+    summaries.push_back({evaluation.protocol.name, evaluation.protocol.hash(), evaluation.list_name,
+                         evaluation.list_sha256, evaluation.images.size(), evaluation.skipped.size(),
+                         evaluation.network_size, evaluation.figures()});
+  }
+  return summaries;
+}
+
+std::vector<ResultSummary> stored_summaries(const std::string& json, const std::vector<Evaluation>& planned) {
+  const Json results = Json::parse(json).at("results");
+  std::vector<ResultSummary> summaries = summaries_of(planned);
+  for (ResultSummary& summary : summaries) {
+    const auto stored = std::find_if(results.begin(), results.end(), [&](const Json& result) {
+      return result.at("protocol") == summary.protocol;
+    });
+    stored->at("list").get_to(summary.list);
+    stored->at("n").get_to(summary.images);
+    stored->at("network_size").get_to(summary.network_size);
+    summary.skipped = stored->at("skipped").size();
+    for (FigureValue& figure : summary.figures) {
+      const Json& value = stored->at("metrics").at(figure.name);
+      figure.value = value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+    }
+  }
+  return summaries;
+}
+
+std::string results_table(const std::vector<ResultSummary>& results, const std::vector<std::string>& names) {
   std::string text;
-  std::vector<bool> shown(evaluations.size());
-  for (std::size_t i = 0; i < evaluations.size(); ++i) {
+  std::vector<bool> shown(results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
     if (shown[i]) continue;
     std::vector<Column> columns;
-    for (std::size_t k = i; k < evaluations.size(); ++k) {
-      if (!same_measure(evaluations[i], evaluations[k])) continue;
+    for (std::size_t k = i; k < results.size(); ++k) {
+      if (!same_measure(results[i], results[k])) continue;
       shown[k] = true;
-      columns.push_back({names.at(k), &evaluations[k], evaluations[k].figures()});
+      columns.push_back({names.at(k), &results[k]});
     }
     text += (text.empty() ? "" : "\n") + table("percent", columns);
     for (const Column& column : columns) text += column.head + ": " + footnote(column);
@@ -121,10 +150,9 @@ std::string results_table(const std::vector<Evaluation>& evaluations, const std:
   return text;
 }
 
-std::string results_table(const std::vector<Evaluation>& evaluations) {
+std::string results_table(const std::vector<ResultSummary>& results) {
   std::vector<Column> columns;
-  for (const Evaluation& evaluation : evaluations)
-    columns.push_back({evaluation.protocol.name, &evaluation, evaluation.figures()});
+  for (const ResultSummary& result : results) columns.push_back({result.protocol, &result});
   std::string text = table("percent", columns);
   for (const Column& column : columns) text += footnote(column);
   return text;

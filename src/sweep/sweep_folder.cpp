@@ -1,6 +1,7 @@
 #include "portraitseg/sweep/sweep_folder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <spdlog/fmt/fmt.h>
@@ -47,23 +48,26 @@ std::string StoredSweep::label(const StoredTrial& trial) const {
   return text.empty() ? "the base" : text;
 }
 
+bool SweepFolder::is_sweep(const fs::path& path) {
+  return fs::is_regular_file(SweepFolder(path).list());
+}
+
 bool SweepFolder::exists(const fs::path& path) {
-  const SweepFolder folder(path);
-  if (fs::exists(folder.list())) return true;
+  if (is_sweep(path)) return true;
   if (!fs::exists(path)) return false;
-  if (!fs::is_directory(path)) throw DataError(path, "is no folder; choose another --output");
+  if (!fs::is_directory(path)) throw DataError(path, "is a file; choose another --output");
   // What write() leaves if it is killed half-way is no sweep yet.
   const std::set<std::string> beginnings = {"trials", "journal.jsonl", "sweep.yaml.tmp", FolderLock::kFile};
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (beginnings.count(entry.path().filename().string()) == 0)
-      throw DataError(path, "holds something else than a sweep; choose another --output");
-  }
+  const std::string other = entry_besides(path, beginnings);
+  if (!other.empty())
+    throw DataError(path, "holds something else than a sweep (" + other + "); choose another --output");
   return false;
 }
 
 SweepFolder SweepFolder::open(const fs::path& path) {
   SweepFolder folder(path);
-  if (!fs::is_regular_file(folder.list())) throw DataError(path, "holds no sweep: sweep.yaml is missing");
+  if (fs::exists(path) && !fs::is_directory(path)) throw DataError(path, "is a file, not a sweep's folder");
+  if (!is_sweep(path)) throw DataError(path, "holds no sweep: sweep.yaml is missing");
   Config::load(folder.list()).read(folder.sweep_);
   for (const StoredTrial& trial : folder.sweep_.trials) {
     if (!fs::is_regular_file(folder.config(trial.id)))
@@ -78,6 +82,7 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   make_folder(folder.trials());
   append_file(folder.journal(), "");
   const auto known = known_trials(path);
+  folder.require_kept(plan, known);
   folder.sweep_ = {plan.name, workers, threads, plan.axes, {}};
   for (const Trial& trial : plan.trials) {
     const auto there = known.find(trial.id);
@@ -90,6 +95,27 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   return folder;
 }
 
+void SweepFolder::require_kept(const SweepPlan& plan, const std::map<std::string, std::string>& known) const {
+  if (!is_sweep(path_)) return;
+  StoredSweep there;
+  Config::load(list()).read(there);
+  std::set<std::string> kept;
+  for (const Trial& trial : plan.trials) {
+    const auto named = known.find(trial.id);
+    if (named != known.end()) kept.insert(named->second);
+  }
+  const Journal events(journal());
+  for (const StoredTrial& trial : there.trials) {
+    const TrialHistory::State state = events.of(trial.id).state;
+    const bool begun = state == TrialHistory::State::kFinished || state == TrialHistory::State::kUnfinished;
+    if (!begun || kept.count(trial.id) != 0) continue;
+    throw DataError(path_,
+                    fmt::format("holds the {} trial {} ({}) of the sweep {}, which this one does not have; "
+                                "choose another --output, or give this sweep that trial, too",
+                                word(state), trial.id, there.label(trial), there.name));
+  }
+}
+
 void SweepFolder::set_workers(std::int64_t workers, std::int64_t threads) {
   if (workers == sweep_.workers && threads == sweep_.threads) return;
   sweep_.workers = workers;
@@ -100,6 +126,15 @@ void SweepFolder::set_workers(std::int64_t workers, std::int64_t threads) {
 void SweepFolder::save() const {
   StoredSweep copy = sweep_;  // a pass over fields may write; this one only reads
   write_file(list(), ConfigWriter::yaml(copy));
+}
+
+std::vector<StoredTrial> SweepFolder::finished() const {
+  const Journal events(journal());
+  std::vector<StoredTrial> trials;
+  std::copy_if(
+      sweep_.trials.begin(), sweep_.trials.end(), std::back_inserter(trials),
+      [&](const StoredTrial& trial) { return events.of(trial.id).state == TrialHistory::State::kFinished; });
+  return trials;
 }
 
 void SweepFolder::write_results(const Journal& journal) const {

@@ -124,9 +124,22 @@ TEST_F(Compare, GroupsByAttributeTableAndForegroundShare) {
   ASSERT_EQ(by_share.at("groups").size(), 2U);
   EXPECT_EQ(by_share.at("groups").at(1).at("groups").size(), 4U);
 
+  // The same images in the same groups, also where b's labels lie otherwise in its network's input.
+  std::size_t share = 0;
+  while (b.columns.at(share) != "foreground_share") ++share;
+  for (auto& image : b.images) image.second[share] = std::to_string(100 - std::stod(image.second[share]));
+  b.write(path() / "b");
+  const Json tables = json({"a", "b", "--by", "foreground_share"}).at("groups");
+  for (std::size_t group = 0; group < 4; ++group) {
+    EXPECT_EQ(tables.at(1).at("groups").at(group).at("group"),
+              tables.at(0).at("groups").at(group).at("group"));
+    EXPECT_EQ(tables.at(1).at("groups").at(group), by_share.at("groups").at(1).at("groups").at(group));
+  }
+
   write_bytes(path() / "people.csv", "id,age\n000,young\n001,old\n");
   const Ending table = run({"a", "--by", "age", "--attributes", "people.csv"});
   EXPECT_EQ(table.exit_code, 0) << table.err;
+  for (const auto& line : lines_of(table.out)) EXPECT_FALSE(line.size() > 0 && line.back() == ' ') << line;
   EXPECT_THAT(table.out,
               AllOf(HasSubstr("of a by age"), HasSubstr("(none)  22"), HasSubstr("no two groups")));
 }
@@ -155,6 +168,9 @@ TEST_F(Compare, MistakesOfTheCommandLine) {
   refused({"a", "b", "--protocol", "native"},
           {"a/metrics.json", "no result by the protocol native; it has: clova"});
   refused({"a", "nowhere"}, {"nowhere", "no metrics.json"});
+  a.write(path() / "out/SINet/val");
+  b.write(path() / "out/ExtremeC3");
+  refused({"out", "a"}, {"out: is no result, but holds some", "out/ExtremeC3, out/SINet/val"});
   write_bytes(path() / "people.csv", "name,age\n000,young\n");
   refused({"a", "b", "--by", "age", "--attributes", "people.csv"},
           {"people.csv: no column 'id'; it has: name, age"});

@@ -62,13 +62,18 @@ TEST(WrongCommandLine, IsRefusedInOneLine) {
   expect_refusals(
       place,
       {{"no verb", {}, {"portraitseg --help"}},
-       {"unknown verb", {"trian"}, {"trian"}},
+       {"unknown verb", {"trian"}, {"not expected: trian; did you mean 'train'?"}},
+       {"unknown options in their order",
+        {"evaluate", "--run", "run", "--protocl", "clova", "--perturbation=none"},
+        {"not expected: --protocl clova --perturbation=none; did you mean '--protocol'? (see portraitseg "
+         "evaluate --help)"}},
        {"unknown option",
         {"train", "--config", "config.yaml", "--ouptut", "run"},
         {"--ouptut", "(see portraitseg train --help)"}},
        {"unknown option of a verb's verb",
         {"dataset", "stats", "--rot", "data"},
         {"--rot", "(see portraitseg dataset stats --help)"}},
+       {"unknown verb's verb", {"dataset", "stat"}, {"not expected: stat; did you mean 'stats'?"}},
        {"no verb's verb", {"dataset"}, {"preview", "(see portraitseg dataset --help)"}},
        {"neither configuration nor run", {"train"}, {"train needs --config", "--resume"}},
        {"both",
@@ -426,6 +431,9 @@ TEST_F(WrongOutput, OfFiguresIsRefused) {
     SCOPED_TRACE(more[0] + " " + more[1]);
     expect_refusal(place, evaluate(more), {more[1]});
   }
+  expect_refusal(place, evaluate({"--output", "a_file"}),
+                 {"a_file: cannot be made a folder", "a_file is a file"});
+  expect_refusal(place, evaluate({"--output", "a_file", "--resume"}), {"a_file is a file"});
 }
 
 TEST(WrongPlaceForJson, IsRefusedByEveryVerbBeforeItBegins) {

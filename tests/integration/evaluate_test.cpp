@@ -6,6 +6,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "support/command.h"
+#include "support/refusal.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -293,9 +294,7 @@ TEST_F(Evaluate, SeveralNetworksGiveWhatEachGivesAlone) {
     networks.push_back(output);
     return evaluate(networks);
   };
-  const Ending both = with({"--run", "run", "--weights", "run/checkpoints/last.safetensors", "--weights",
-                            "run/checkpoints/best.safetensors"},
-                           "both");  // the last one is the run's: once is enough
+  const Ending both = with({"--run", "run", "--weights", "run/checkpoints/last.safetensors"}, "both");
   with({"--run", "run"}, "one");
   with({"--weights", "run/checkpoints/last.safetensors"}, "other");
   EXPECT_THAT(both.out, HasSubstr("         run        last\n"));
@@ -305,7 +304,6 @@ TEST_F(Evaluate, SeveralNetworksGiveWhatEachGivesAlone) {
     for (const auto& [file, bytes] : expected) EXPECT_EQ(together.at(file) == bytes, true) << file;
     EXPECT_EQ(together.count("native/masks/00025.png"), 1U);
   }
-  EXPECT_EQ(contents(place / "both").count("last_2/"), 0U);
   const cv::Mat mask = cv::imread((place / "one/native/masks/00025.png").string(), cv::IMREAD_UNCHANGED);
   EXPECT_EQ(mask.type(), CV_8UC1);
   EXPECT_EQ(mask.size(), cv::Size(64, 64));
@@ -347,6 +345,20 @@ TEST_F(Evaluate, ResumeLeavesOutWhatIsCompleteAndDoesTheRest) {
   EXPECT_EQ(contents(place / "out"), expected);
 }
 
+TEST_F(Evaluate, ResumeOfACompleteFolderPrintsTheFiguresAgain) {
+  const std::vector<std::string> one = {"--run", "run", "--protocol", "clova,native", "--output", "one"};
+  const std::vector<std::string> two = {
+      "--run",      "run",          "--weights", "run/checkpoints/last.safetensors",
+      "--protocol", "clova,native", "--output",  "two"};
+  for (auto call : {one, two}) {
+    const std::string first = evaluate(call).out;
+    call.emplace_back("--resume");
+    EXPECT_EQ(evaluate(call).out, first);
+    fs::remove_all(place / "two/last");
+    EXPECT_EQ(evaluate(call).out, first) << "of which a part is measured again";
+  }
+}
+
 TEST_F(Evaluate, AFolderOfAnotherEvaluationIsNeverOverwritten) {
   evaluate({"--run", "run", "--output", "out"});
   const auto before = contents(place / "out");
@@ -358,8 +370,13 @@ TEST_F(Evaluate, AFolderOfAnotherEvaluationIsNeverOverwritten) {
     EXPECT_EQ(contents(place / "out"), before);
   };
   expect_refused({"--run", "run", "--output", "out"}, "already holds an evaluation");
-  expect_refused({"--run", "run", "--output", "run"}, "run: holds something else; choose another --output");
+  expect_refused({"--run", "run", "--output", "run"},
+                 "run: holds something else (checkpoints); choose another --output");
   EXPECT_FALSE(fs::exists(place / "run/native"));
+  evaluate({"--run", "run", "--weights", "run/checkpoints/last.safetensors", "--output", "both"});
+  expect_refused(
+      {"--run", "run", "--output", "both"},
+      "both: holds the evaluations of several networks or lists (last, run); choose another --output");
   const std::vector<std::string> resume = {"--run", "run", "--output", "out", "--resume"};
   const auto resumed = [&](const std::vector<std::string>& more) {
     auto all = resume;
@@ -387,6 +404,43 @@ TEST_F(Evaluate, MetricsAreChosenByName) {
   EXPECT_THAT(names("boundary_f1"),
               ::testing::IsSupersetOf({"boundary_f1_15", "boundary_f1_5", "band_iou_15", "iou_foreground"}));
   EXPECT_THAT(names("all"), ::testing::IsSupersetOf({"edge_iou_80", "weighted_iou_10", "boundary_f1_15"}));
+}
+
+TEST_F(Evaluate, SettingsThatNetworksCannotHaveEachAreSaidOrAskedFor) {
+  const auto config = [&](const std::string& name, const std::string& from, const std::string& to) {
+    std::string text = bytes_of(place / "run/config.yaml");
+    const auto found = text.find(from);
+    ASSERT_NE(found, std::string::npos) << from;
+    write_bytes(place / name, text.replace(found, from.size(), to));
+  };
+  config("native.yaml", "  protocol: clova\n", "  protocol: native\n");
+  config("skip.yaml", "  on_error: fail\n", "  on_error: skip\n");
+  const auto call = [](const std::string& other) {
+    return std::vector<std::string>{
+        "evaluate", "--run",           "run",      "--weights", "run/checkpoints/last.safetensors",
+        "--config", "run/config.yaml", "--config", other};
+  };
+  expect_refusal(place, call("native.yaml"),
+                 {"run and last name different protocols (clova and native); say which with --protocol"});
+  const Ending ending = place.command(call("skip.yaml")).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.err,
+              HasSubstr("data.on_error as the configuration of run has it; that of last differs"));
+}
+
+TEST_F(Evaluate, WhatIsGivenTwiceIsRefused) {
+  const auto refused = [&](std::vector<std::string> more, const std::string& words) {
+    more.insert(more.begin(), {"evaluate", "--run", "run"});
+    expect_refusal(place, more, {words});
+  };
+  refused({"--weights", "run/checkpoints/best.safetensors"},
+          "the network run/checkpoints/best.safetensors is given twice");
+  refused({"--run", "./run"}, "best.safetensors is given twice");
+  refused({"--list", "val.txt", "--list", "train.txt", "--list", "data/../data/val.txt"},
+          "--list: data/../data/val.txt is given twice");
+  refused({"--protocol", "clova,native", "--protocol", "clova"}, "--protocol: clova is given twice");
+  refused({"--metrics", "iou,boundary_f1,iou"}, "--metrics: iou is given twice");
+  refused({"--perturb", "rotate:25", "--perturb", "rotate:25.0"}, "is given twice");
 }
 
 TEST_F(Evaluate, FullStandardOutputIsAnError) {

@@ -120,8 +120,10 @@ TEST_F(Robustness, ATableHasAColumnOfEachPerturbation) {
 
 TEST_F(Robustness, WrongTextsAreRefusedInOneLine) {
   refused("evaluate", {"--perturb", "rotat:45"},
-          {"--perturb: \"rotat:45\": expected none", "rotate:DEGREES"});
-  refused("evaluate", {"--perturb", "none", "--perturb", "jpeg:0"}, {"jpeg:QUALITY (1 to 100)"});
+          {"--perturb: \"rotat:45\": no step is called 'rotat'; did you mean 'rotate'?", "rotate:DEGREES"});
+  refused("evaluate", {"--perturb", "seed:3"}, {"--perturb: \"seed:3\"", "rotate:45,seed:3"});
+  refused("evaluate", {"--perturb", "none", "--perturb", "jpeg:0"},
+          {"QUALITY has to be a whole number from 1 to 100"});
   refused("evaluate", {"--perturb", "blur:2", "--perturb", "blur:2.0"}, {"given twice"});
   refused("evaluate", {"--post", "smooth"},
           {"--post: \"smooth\"", "guided_filter:RADIUS:EPS", "largest_component"});

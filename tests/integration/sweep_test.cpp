@@ -181,6 +181,8 @@ TEST_F(Sweeps, ASignalStopsTheWorkersWhichLeaveTheirCheckpoints) {
     const Ending ending = process.wait();
     EXPECT_EQ(ending.exit_code, code) << ending.err;
     EXPECT_THAT(last_line(ending.err), HasSubstr("continue with: portraitseg sweep --resume"));
+    EXPECT_THAT(ending.err, HasSubstr(": stopped\n"));
+    EXPECT_THAT(ending.err, Not(HasSubstr("0 left")));
     EXPECT_GE(count(output, "stopped"), 1U);
     EXPECT_EQ(count(output, "stopped"), count(output, "started"));
     EXPECT_TRUE(is_training(output));
@@ -259,11 +261,56 @@ TEST_F(Sweeps, ATrialThatAnotherProcessTrainsIsWaitedFor) {
   EXPECT_EQ(count("run", "finished"), 2U);
 }
 
+TEST_F(Sweeps, EvaluateTakesAFolderForItsFinishedTrials) {
+  write_sweep("axes: {device.precision: [fp16]}\n");
+  expect_ends(sweep("failed"), 1);
+  expect_refusal(place_, {"evaluate", "--run", "failed"},
+                 {"failed: none of this sweep's 1 trials is finished", "portraitseg sweep --resume failed"});
+
+  write_sweep("axes: {trainer.seed: [2]}\n");
+  expect_ends(sweep("run"), 0);
+  std::vector<std::string> call = {"evaluate", "--run",    "run", "--perturb", "none", "--perturb",
+                                   "noise:20", "--output", "out", "--json",    "-"};
+  expect_ends(place_.command(call), 0);
+  EXPECT_TRUE(fs::exists(place_ / "out/trainer.seed=2/clova+noise:20/per_image.csv"))
+      << "a folder of its own, although it is the only one so far";
+
+  // Those that finish later come to it, and so do other runs.
+  write_sweep("axes: {trainer.seed: [1, 2]}\n");
+  expect_ends(sweep("run"), 0);
+  expect_ends(place_.train("single", {"trainer.epochs=1"}), 0);
+  call.insert(call.end(), {"--resume", "--run", "single"});
+  const Ending ending = place_.command(call).run();
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.err, HasSubstr("left out: out/trainer.seed=2 is complete"));
+  std::vector<std::string> weights, expected;
+  const auto printed = nlohmann::json::parse(ending.out), planned = plan("run");
+  for (const auto& result : printed.at("results")) weights.push_back(result.at("weights"));
+  for (const auto& trial : planned.at("trials"))
+    expected.insert(expected.end(), 2,
+                    "run/trials/" + trial.at("id").get<std::string>() + "/checkpoints/best.safetensors");
+  expected.insert(expected.end(), 2, "single/checkpoints/best.safetensors");
+  EXPECT_EQ(weights, expected);
+  for (const char* folder : {"trainer.seed=1", "trainer.seed=2", "single"})
+    EXPECT_TRUE(fs::exists(place_ / "out" / folder / "metrics.json")) << folder;
+  expect_refusal(place_, {"evaluate", "--run", "run", "--weights", expected.front()},
+                 {expected.front() + " is given twice"});
+}
+
+TEST_F(Sweeps, EvaluationsOfTrialsThatNoFolderCanBeCalledByHaveTheirIds) {
+  write_sweep("axes: {data.val_list: [val.txt, ../data/train.txt]}\n");
+  expect_ends(sweep("run"), 0);
+  expect_ends(place_.command({"evaluate", "--run", "run", "--list", "val.txt", "--output", "out"}), 0);
+  const nlohmann::json planned = plan("run"), trials = planned.at("trials");
+  EXPECT_TRUE(fs::exists(place_ / "out/data.val_list=val.txt/metrics.json"));
+  EXPECT_TRUE(fs::exists(place_ / "out" / trials[1].at("id") / "metrics.json"));
+}
+
 TEST_F(Sweeps, AFolderHasOneSweepAtATime) {
   write_sweep("axes: {trainer.seed: [1]}\n");
   Process process = sweep("run", {"--set", "trainer.epochs=500"}).start();
   ASSERT_TRUE(process.wait_until([&] { return !workers("run").empty(); })) << process.err();
-  expect_refusal(place_, {"sweep", "--resume", "run"}, {"is being trained by process"});
+  expect_refusal(place_, {"sweep", "--resume", "run"}, {"run: has a sweep at work, run by process"});
 }
 
 TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
@@ -291,7 +338,12 @@ TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
                  {"config.yaml:2:1: not YAML"});
   expect_refusal(place_, {"sweep"}, {"sweep needs --config FILE"});
   expect_refusal(place_, {"sweep", "--resume", "data"}, {"holds no sweep"});
-  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "data"}, {"holds something else"});
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "data"},
+                 {"data: holds something else than a sweep (", "); choose another --output"});
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "sweep.yaml"},
+                 {"sweep.yaml is a file"});
+  expect_refusal(place_, {"sweep", "--resume", "sweep.yaml"},
+                 {"sweep.yaml: is a file, not a sweep's folder"});
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ TEST(ClassFigures, ResultsShowEachClassAndWhichIsLeftOut) {
   EXPECT_TRUE(metrics.at("class_iou_2").is_null());
   EXPECT_DOUBLE_EQ(metrics.at("class_iou_1").get<double>(), 75);
   EXPECT_FALSE(metrics.contains("iou_foreground"));
-  const std::string table = results_table({evaluation});
+  const std::string table = results_table(summaries_of({evaluation}));
   EXPECT_THAT(table, HasSubstr("mIoU, 4 classes, whole list"));
   EXPECT_THAT(table, HasSubstr("IoU of class 3, whole list"));
   EXPECT_THAT(table, HasSubstr(", undefined: class_iou_2"));

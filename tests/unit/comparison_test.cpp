@@ -176,7 +176,7 @@ TEST(Compare, AFigureOfTheWholeListIsResampledFromItsColumns) {
   GroupOptions by;
   by.name = "tp";
   by.smallest = 3;
-  const FigureByGroup table = by_group("A", a, "iou_foreground_set", by);
+  const FigureByGroup table = by_group("A", a, "iou_foreground_set", image_groups(a, by), by);
   EXPECT_NEAR(table.groups[0].value, 100 * 330.0 / (330 + 18 + 12), kExact);  // the images 0, 1, 2
   EXPECT_THAT(table.gap.p, IsNan());
   EXPECT_GT(table.gap.interval.low, 0);
@@ -253,7 +253,7 @@ TEST(ByGroup, MeansIntervalsAndTheLargestGap) {
   const auto result = grouped_result();
   GroupOptions options;
   options.name = "gender";
-  const FigureByGroup table = by_group("A", result, "iou_foreground", options);
+  const FigureByGroup table = by_group("A", result, "iou_foreground", image_groups(result, options), options);
   ASSERT_EQ(table.groups.size(), 4U);
   const auto& iou = result.numbers.at("iou_foreground");
   const std::vector<double> f(iou.begin(), iou.begin() + 25), m(iou.begin() + 25, iou.begin() + 50);
@@ -273,7 +273,7 @@ TEST(ByGroup, MeansIntervalsAndTheLargestGap) {
   EXPECT_LT(table.gap.p, 0.001);
 
   options.smallest = 30;
-  EXPECT_EQ(by_group("A", result, "iou_foreground", options).gap.higher, "");
+  EXPECT_EQ(by_group("A", result, "iou_foreground", image_groups(result, options), options).gap.higher, "");
 }
 
 TEST(ByGroup, AttributesOfATableAndItsStrangers) {
@@ -281,14 +281,14 @@ TEST(ByGroup, AttributesOfATableAndItsStrangers) {
   GroupOptions options;
   options.name = "age";
   options.attributes = {{"1000", "old"}, {"1001", "young"}, {"strange", "old"}};
-  const FigureByGroup table = by_group("A", result, "iou_foreground", options);
+  const FigureByGroup table = by_group("A", result, "iou_foreground", image_groups(result, options), options);
   ASSERT_EQ(table.groups.size(), 3U);
   EXPECT_EQ(table.groups[0].group, "old");
   EXPECT_EQ(table.groups[0].images, 1U);
   EXPECT_THAT(table.groups[0].interval.low, IsNan());
   EXPECT_EQ(table.groups[2].images, 58U);
   options.attributes = {{"strange", "old"}};
-  EXPECT_THROW(by_group("A", result, "iou_foreground", options), UserError);
+  EXPECT_THROW(image_groups(result, options), UserError);
 }
 
 TEST(ByGroup, NumbersAreCutIntoQuartilesWithTheirBounds) {
@@ -297,7 +297,7 @@ TEST(ByGroup, NumbersAreCutIntoQuartilesWithTheirBounds) {
   GroupOptions options;
   options.name = "brightness";
   options.smallest = 2;
-  const FigureByGroup table = by_group("A", result, "iou_foreground", options);
+  const FigureByGroup table = by_group("A", result, "iou_foreground", image_groups(result, options), options);
   std::vector<std::string> names;
   for (const auto& group : table.groups) {
     names.push_back(group.group);

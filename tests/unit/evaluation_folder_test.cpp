@@ -69,6 +69,24 @@ TEST_F(AnEvaluationFolder, ShowsNothingUntilItIsFinishedAndGoesIfItNeverIs) {
   EXPECT_FALSE(fs::exists(place.path() / "out"));
 }
 
+TEST_F(AnEvaluationFolder, IsWrittenByOneAtATime) {
+  {
+    EvaluationFolder first(path());
+    first.begin();
+    first.add_mask("clova", "00001", cv::Mat::ones(4, 5, CV_8UC1));
+    EXPECT_THAT([&] { EvaluationFolder(path()).begin(); },
+                ::testing::ThrowsMessage<DataError>(HasSubstr("out/sinet: is being written by process ")));
+    EXPECT_TRUE(fs::exists(path() / ".partial/clova/masks/00001.png"))
+        << "the refused one takes nothing away";
+    first.finish({measured()}, "");
+    EXPECT_THROW(EvaluationFolder(path()).begin(), DataError) << "overlays are still to come";
+  }
+  EXPECT_THAT([&] { EvaluationFolder(path()).begin(); },
+              ::testing::ThrowsMessage<DataError>(HasSubstr("was completed by another program")));
+  EXPECT_TRUE(EvaluationFolder(path()).complete());
+  EXPECT_FALSE(fs::exists(path() / FolderLock::kFile));
+}
+
 TEST_F(AnEvaluationFolder, LeavesWhatLayThere) {
   fs::create_directories(path());
   write_file(path() / "notes.txt", "mine");

@@ -154,6 +154,40 @@ TEST(EvaluationOf, SeveralInOnePassAreThoseOfEachAlone) {
   EXPECT_GT(together[0].figure("iou_foreground"), 20) << "an empty prediction proves nothing";
 }
 
+TEST(EvaluationOf, HowManyImagesWaitIsBoundedByTheirMemory) {
+  std::vector<Protocol> protocols;
+  for (const char* change : {"none", "rotate:25", "blur:2", "brightness:0.7"})
+    protocols.push_back(protocol_of("clova").with(Perturbation::parse(change), {}, {}));
+  const auto run = [&](std::int64_t memory) {
+    std::mutex mutex;
+    int waiting = 0, most = 0;
+    testing::MemoryDataset dataset;
+    dataset.list = "val.txt";
+    for (int i = 0; i < 24; ++i) {
+      dataset.add([&mutex, &waiting, &most, i] {
+        const std::lock_guard<std::mutex> lock(mutex);
+        most = std::max(most, ++waiting);
+        return portrait(2 * (i % 4));
+      });
+    }
+    Bright model(0.5);
+    EvaluatorOptions options;
+    options.workers = 2;
+    options.memory = memory;
+    options.decided = [&](std::size_t evaluation, const std::string&, const cv::Mat&) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (evaluation == 0) --waiting;
+    };
+    const auto evaluations = evaluate({{&model, small()}}, dataset, protocols, options, cpu());
+    return std::pair(most, results_json(evaluations));
+  };
+  const auto [free, expected] = run(std::int64_t{1} << 40);
+  EXPECT_EQ(free, 24);
+  const auto [bounded, figures] = run(1);
+  EXPECT_LE(bounded, 2 + 2) << "one in the batch, one taken, and what two workers have begun";
+  EXPECT_EQ(figures, expected);
+}
+
 TEST(EvaluationOf, ANetworkLooksOnceForAllProtocolsOfOneGeometryAndAnImageIsReadOnce) {
   Bright model(0.5);
   int reads = 0;
@@ -266,12 +300,19 @@ TEST(ResultsTable, OfSeveralNetworksHasOneTableAProtocolAndOneColumnANetwork) {
   const auto evaluations = evaluation_of({0, 1, 2}, 4, 0);
   std::vector<std::string> names(6, "first");
   names.insert(names.end(), 6, "second");
-  const std::string table = results_table(evaluations, names);
+  const std::string table = results_table(summaries_of(evaluations), names);
   std::size_t tables = 0;
   for (const auto& line : testing::lines_of(table)) tables += line.rfind("percent", 0) == 0 ? 1 : 0;
   EXPECT_EQ(tables, 6U);
   EXPECT_THAT(table, HasSubstr("       first      second\n"));
   EXPECT_THAT(table, HasSubstr("second: clova_batch:4 (protocol "));
+
+  // What was stored gives the same table, whatever the order in the file.
+  std::vector<Evaluation> first(evaluations.begin(), evaluations.begin() + 6), planned = first;
+  for (Evaluation& evaluation : planned) evaluation.images.clear();
+  const std::string expected = results_table(summaries_of(first));
+  std::reverse(first.begin(), first.end());
+  EXPECT_EQ(results_table(stored_summaries(results_json(first), planned)), expected);
 }
 
 }  // namespace

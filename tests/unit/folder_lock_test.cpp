@@ -39,6 +39,12 @@ TEST(FolderLock, KeepsASecondOneOutAndNamesTheProcess) {
   EXPECT_EQ(refusal(folder.path()), "none");
 }
 
+TEST(FolderLock, SaysWhatTheOtherOneIsDoing) {
+  const testing::TemporaryFolder folder;
+  const FolderLock lock(folder.path(), "is being tidied up");
+  EXPECT_THAT(refusal(folder.path()), HasSubstr(": is being tidied up by process "));
+}
+
 TEST(FolderLock, OfAKilledProcessKeepsNobodyOut) {
   const testing::TemporaryFolder folder;
   const pid_t child = ::fork();

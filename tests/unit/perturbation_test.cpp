@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <opencv2/imgproc.hpp>
@@ -66,19 +67,48 @@ TEST(Perturbation, IsNamedByItsStepsInTheirOrder) {
   EXPECT_EQ(of("noise:0.5,seed:12345678").name(), "noise:0.5+seed:12345678");
   EXPECT_EQ(of("seed:2,border:0,rotate:45").name(), "rotate:45+border:0+seed:2");
   EXPECT_EQ(of("blur:2,seed:0,border:128").name(), "blur:2");
-  for (const auto& none : {Perturbation(), of("none"), of("seed:3,border:0")}) {
+  for (const auto& none : {Perturbation(), of("none")}) {
     EXPECT_TRUE(none.empty());
     EXPECT_EQ(none.name(), "");
     EXPECT_TRUE(equal(none.apply(textured("a")), textured("a")));
   }
 }
 
-TEST(Perturbation, WrongTextIsOneLineWithEveryFormAndRange) {
-  for (const char* text :
-       {"",          "rotat:45",    "rotate",       "rotate:",   "rotate:0",      "rotate:181",
-        "rotate:-5", "rotate:45:3", "rotate:4x",    "texture:1", "brightness:11", "jpeg:0",
-        "jpeg:30.5", "jpeg:101",    "blur:0",       "noise:256", "noise:nan",     "noise:inf",
-        "seed:-1",   "seed:1.5",    "none,jpeg:30", "jpeg:30,",  "jpeg:30 ",      "JPEG:30"}) {
+TEST(Perturbation, WrongTextIsOneLineThatNamesThePartAndWhatItHasToBe) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"rotate", "\"rotate\": expected rotate:DEGREES (0.1 to 180)"},
+      {"rotate:45:3", "\"rotate:45:3\": expected rotate:DEGREES (0.1 to 180)"},
+      {"texture:1", "\"texture:1\": expected texture"},
+      {"rotate:", "\"rotate:\": DEGREES has to be a number from 0.1 to 180"},
+      {"rotate:0", "\"rotate:0\": DEGREES has to be a number from 0.1 to 180"},
+      {"blur:2,rotate:181", "\"rotate:181\": DEGREES has to be a number from 0.1 to 180"},
+      {"rotate:-5", "DEGREES"},
+      {"rotate:4x", "DEGREES"},
+      {"brightness:11", "FACTOR has to be a number from 0 to 10"},
+      {"jpeg:0", "\"jpeg:0\": QUALITY has to be a whole number from 1 to 100"},
+      {"jpeg:30.5", "QUALITY has to be a whole number"},
+      {"jpeg:101", "QUALITY"},
+      {"jpeg:30 ", "QUALITY"},
+      {"blur:0", "SIGMA"},
+      {"noise:256", "SIGMA"},
+      {"noise:nan", "SIGMA"},
+      {"noise:inf", "SIGMA"},
+      {"seed:-1", "N has to be a whole number from 0 to 999999999"},
+      {"seed:1.5", "N has to be a whole number"},
+  };
+  for (const auto& [text, words] : wrong) {
+    EXPECT_THAT(refusal(text), HasSubstr(words)) << text;
+    EXPECT_THAT(refusal(text), Not(HasSubstr("\n")));
+  }
+}
+
+TEST(Perturbation, SeedOrBorderAloneIsRefused) {
+  EXPECT_THAT(refusal("seed:3"), HasSubstr("\"seed:3\": border and seed say how a step is applied"));
+  EXPECT_THAT(refusal("seed:3,border:0"), HasSubstr("for instance rotate:45,seed:3,border:0"));
+}
+
+TEST(Perturbation, AnUnknownStepIsOneLineWithEveryFormAndRange) {
+  for (const char* text : {"", "rotat:45", "none,jpeg:30", "jpeg:30,", "JPEG:30"}) {
     const std::string message = refusal(text);
     EXPECT_THAT(message, HasSubstr("rotate:DEGREES (0.1 to 180), texture, brightness:FACTOR (0 to 10), "
                                    "jpeg:QUALITY (1 to 100), blur:SIGMA (0.1 to 100), noise:SIGMA (0.1 to "
@@ -87,7 +117,9 @@ TEST(Perturbation, WrongTextIsOneLineWithEveryFormAndRange) {
         << text;
     EXPECT_THAT(message, Not(HasSubstr("\n")));
   }
-  EXPECT_THAT(refusal("texture,jpeg:200"), HasSubstr("\"jpeg:200\": "));
+  EXPECT_THAT(refusal("rotat:45"),
+              HasSubstr("\"rotat:45\": no step is called 'rotat'; did you mean 'rotate'?"));
+  EXPECT_THAT(refusal("none,rotate:25"), HasSubstr("\"none\": none stands alone"));
   EXPECT_THAT(refusal("jpeg:20,jpeg:30"), HasSubstr("jpeg is given twice"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -97,15 +98,25 @@ TEST(PostProcessing, IsNamedInTheOrderInWhichItIsApplied) {
   EXPECT_EQ(PostProcessing().name(), "");
 }
 
-TEST(PostProcessing, WrongTextIsOneLineWithEveryFormAndRange) {
-  for (const char* text : {"", "largest", "guided_filter", "guided_filter:8", "guided_filter:0:0.01",
-                           "guided_filter:2.5:0.01", "guided_filter:8:0", "guided_filter:8:2"}) {
+TEST(PostProcessing, WrongTextIsOneLineThatNamesThePartAndWhatItHasToBe) {
+  const std::string form = "guided_filter:RADIUS:EPS (1 to 1000; 1e-08 to 1)";
+  const std::pair<const char*, std::string> wrong[] = {
+      {"", "known: " + form + ", largest_component"},
+      {"largest", "known: " + form + ", largest_component"},
+      {"larges_component", "did you mean 'largest_component'?"},
+      {"guided_filter", "expected " + form},
+      {"guided_filter:8", "expected " + form},
+      {"guided_filter:0:0.01", "RADIUS has to be a whole number from 1 to 1000"},
+      {"guided_filter:2.5:0.01", "RADIUS has to be a whole number from 1 to 1000"},
+      {"guided_filter:8:0", "EPS has to be a number from 1e-08 to 1"},
+      {"guided_filter:8:2", "EPS has to be a number from 1e-08 to 1"},
+  };
+  for (const auto& [text, words] : wrong) {
     try {
       PostProcessing::parse(text);
       ADD_FAILURE() << text;
     } catch (const UserError& error) {
-      EXPECT_THAT(error.what(),
-                  HasSubstr("guided_filter:RADIUS:EPS (1 to 1000; 1e-08 to 1), largest_component"));
+      EXPECT_THAT(error.what(), HasSubstr(words)) << text;
     }
   }
 }

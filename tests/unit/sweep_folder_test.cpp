@@ -14,7 +14,9 @@
 namespace portraitseg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class SweepFolders : public ::testing::Test {
  protected:
@@ -78,6 +80,32 @@ TEST_F(SweepFolders, ResultsHaveTheFinishedTrialsInTheOrderOfThePlan) {
                           "val_list_sha256,val_n",
                           trials[0].id + ",none,1,7,5,91.25,clova,abc,8",
                           trials[2].id + ",none,3,7,5,91.25,clova,abc,8"));
+}
+
+TEST_F(SweepFolders, LoseNoTrialThatHasBegun) {
+  const SweepFolder folder = SweepFolder::write(path(), plan("[1, 2, 3]"), 1, 1);
+  Journal journal(folder.journal());
+  const auto& trials = folder.sweep().trials;
+  const auto add = [&](std::size_t trial, TrialEvent::Kind kind) {
+    TrialEvent event;
+    event.kind = kind;
+    event.trial = trials[trial].id;
+    event.result.protocol = "clova";
+    journal.add(event);
+  };
+  add(0, TrialEvent::Kind::kFinished);
+  add(2, TrialEvent::Kind::kFailed);
+  const std::string before = read_file(path() / "sweep.yaml");
+  EXPECT_THAT([&] { SweepFolder::write(path(), plan("[2, 4]"), 1, 1); },
+              ::testing::ThrowsMessage<DataError>(
+                  AllOf(HasSubstr("run: holds the finished trial " + trials[0].id),
+                        HasSubstr("model.decoder=none, trainer.seed=1"), HasSubstr("another --output"))));
+  EXPECT_EQ(read_file(path() / "sweep.yaml"), before);
+  add(1, TrialEvent::Kind::kStarted);
+  EXPECT_THAT([&] { SweepFolder::write(path(), plan("[1, 4]"), 1, 1); },
+              ::testing::ThrowsMessage<DataError>(HasSubstr("holds the unfinished trial " + trials[1].id)));
+  // What failed, or was never begun, may go.
+  EXPECT_EQ(SweepFolder::write(path(), plan("[4, 2, 1]"), 1, 1).sweep().trials.size(), 3U);
 }
 
 TEST_F(SweepFolders, WhatHoldsSomethingElseIsRefused) {

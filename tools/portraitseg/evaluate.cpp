@@ -15,6 +15,8 @@
 
 #include "commands.h"
 #include "dataset_source.h"
+#include "evaluation_choice.h"
+#include "named_networks.h"
 #include "network_choice.h"
 #include "output_place.h"
 #include "robustness.h"
@@ -26,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct EvaluateArguments {
-  std::vector<std::string> runs, weights, configs, overrides;
+  NetworksArguments networks;
   std::string data, root;
   std::vector<std::string> lists;      ///< empty: the configuration's
   std::vector<std::string> protocols;  ///< empty: the configuration's
@@ -49,59 +51,11 @@ struct Subject {
   std::shared_ptr<SegmentationModel> model = nullptr;
 };
 
-/// "SINet", and if it is taken "SINet_2".
-std::string unlike(const std::string& name, std::set<std::string>& taken) {
-  std::string result = name.empty() ? "network" : name;
-  for (int i = 2; !taken.insert(result).second; ++i) result = fmt::format("{}_{}", name, i);
-  return result;
-}
-
-std::string name_of_run(const std::string& run) {
-  return fs::weakly_canonical(fs::absolute(run)).filename().string();
-}
-
-/// A network as the command line names it.
-struct Named {
-  std::string name;
-  NetworkArguments arguments;
-  fs::path path;  ///< of the weights
-};
-
-/// In the order of the options, the same file once.
-std::vector<Named> named_networks(const EvaluateArguments& arguments) {
-  const std::size_t count = arguments.runs.size() + arguments.weights.size();
-  if (count == 0) throw UserError("evaluate needs either --run or --weights");
-  const auto& configs = arguments.configs;
-  if (configs.size() > 1 && configs.size() != count) {
-    throw UserError(fmt::format("{} networks, but {} times --config: give none, one for all, or one for each",
-                                count, configs.size()));
-  }
-  std::vector<Named> networks;
-  std::set<std::string> names;
-  std::set<fs::path> files;
-  for (std::size_t i = 0; i < count; ++i) {
-    const bool is_run = i < arguments.runs.size();
-    NetworkArguments network;
-    (is_run ? network.run : network.weights) =
-        is_run ? arguments.runs[i] : arguments.weights[i - arguments.runs.size()];
-    if (!configs.empty()) network.config = configs.size() == 1 ? configs[0] : configs[i];
-    network.overrides = arguments.overrides;
-    const fs::path path = weights_path("evaluate", network);
-    if (!files.insert(fs::weakly_canonical(fs::absolute(path))).second) continue;
-    const std::string name = is_run ? name_of_run(network.run) : path.stem().string();
-    networks.push_back({unlike(name, names), network, path});
-  }
-  return networks;
-}
-
 std::vector<Protocol> read_protocols(const std::vector<std::string>& names) {
   std::vector<Protocol> chosen;
-  for (const auto& name : names) {
-    const Protocol protocol = protocol_of(name);
-    const bool known = std::any_of(chosen.begin(), chosen.end(),
-                                   [&](const Protocol& other) { return other.name == protocol.name; });
-    if (!known) chosen.push_back(protocol);
-  }
+  std::vector<std::string> full_names;  // with their numbers
+  for (const auto& name : names) full_names.push_back(chosen.emplace_back(protocol_of(name)).name);
+  refuse_repeated("--protocol", full_names);
   return chosen;
 }
 
@@ -123,21 +77,42 @@ std::string text_of_data(DataConfig data, bool with_list) {
   return data.name + "\n" + ConfigWriter::yaml(*data.options) + (with_list ? data.val_list : "");
 }
 
-std::vector<Subject> read_subjects(const EvaluateArguments& arguments, const std::vector<Named>& named) {
+/// What is there once for all networks is as the first one's configuration has it: said where another's differs.
+/// @throws UserError where something else would be measured.
+void check_shared(const EvaluateArguments& arguments, const Subject& first, const Subject& other) {
+  const RunConfig &a = first.network.config, &b = other.network.config;
+  const auto refuse = [&](const std::string& what, const std::string& how) {
+    throw UserError("the configurations of " + first.name + " and " + other.name + " name different " + what +
+                    "; say which with " + how);
+  };
+  const bool with_list = arguments.lists.empty();
+  if (text_of_data(a.data, with_list) != text_of_data(b.data, with_list))
+    refuse("data", "--data, or --root and --list");
+  if (arguments.protocols.empty() && a.evaluation.protocol != b.evaluation.protocol)
+    refuse(fmt::format("protocols ({} and {})", a.evaluation.protocol, b.evaluation.protocol), "--protocol");
+  const auto device = [](DeviceOptions options) {
+    options.threads = 0;  // which change no figure
+    return ConfigWriter::yaml(options);
+  };
+  std::vector<std::string> others;
+  if (device(a.device) != device(b.device)) others.emplace_back("device");
+  if (a.data.on_error != b.data.on_error) others.emplace_back("data.on_error");
+  if (!others.empty())
+    say(fmt::format("{} as the configuration of {} has it; that of {} differs", fmt::join(others, " and "),
+                    first.name, other.name));
+}
+
+std::vector<Subject> read_subjects(const EvaluateArguments& arguments,
+                                   const std::vector<NamedNetwork>& named) {
   std::vector<Subject> subjects;
-  for (const Named& one : named) {
+  for (const NamedNetwork& one : named) {
     Subject subject{one.name, read_network(one.arguments, one.path)};
     RunConfig& config = subject.network.config;
     apply_arguments(arguments, config);
     subject.identity = {config.model.name, one.path.string(), sha256(read_file(one.path)),
                         hash_of_network(config)};
     subjects.push_back(std::move(subject));
-    const bool with_list = arguments.lists.empty();
-    if (text_of_data(subjects.back().network.config.data, with_list) !=
-        text_of_data(subjects.front().network.config.data, with_list)) {
-      throw UserError("the configurations of " + subjects.front().name + " and " + one.name +
-                      " name different data; say which with --data, or --root and --list");
-    }
+    check_shared(arguments, subjects.front(), subjects.back());
   }
   return subjects;
 }
@@ -161,6 +136,8 @@ class ListEvaluation {
       if (!is_done(s)) pending.push_back(s);
     }
     const std::vector<Evaluation> evaluations = measure(pending);
+    if (!evaluations.empty())
+      for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
     show(pending, evaluations);
     for (std::size_t s = 0; s < subjects_.size(); ++s) {
       const auto found = std::find(pending.begin(), pending.end(), s);
@@ -168,8 +145,7 @@ class ListEvaluation {
         texts.push_back(folders_[s].results());
         continue;
       }
-      const auto first = evaluations.begin() + (found - pending.begin()) * count_of_protocols();
-      const std::vector<Evaluation> own(first, first + count_of_protocols());
+      const std::vector<Evaluation> own = of_pending(found - pending.begin(), evaluations);
       texts.push_back(results_json(own));
       if (!folders_.empty()) write(subjects_[s], folders_[s], own);
     }
@@ -184,15 +160,19 @@ class ListEvaluation {
  private:
   std::ptrdiff_t count_of_protocols() const { return static_cast<std::ptrdiff_t>(protocols_.size()); }
 
+  /// The evaluations of one of the pending subjects.
+  std::vector<Evaluation> of_pending(std::ptrdiff_t which, const std::vector<Evaluation>& evaluations) const {
+    const auto first = evaluations.begin() + which * count_of_protocols();
+    return {first, first + count_of_protocols()};
+  }
+
   std::vector<Metric> metrics_of(const Protocol& protocol, std::int64_t classes) const {
     return arguments_.metrics.empty() ? default_metrics(protocol, classes)
                                       : chosen_metrics(arguments_.metrics, protocol, classes);
   }
 
-  /// Whether the subject's folder is complete. @throws DataError if it is, but not with this evaluation.
-  bool is_done(std::size_t s) const {
-    if (folders_.empty() || !folders_[s].complete()) return false;
-    const Subject& subject = subjects_[s];
+  /// What the subject's evaluations will be, as far as that needs no images.
+  std::vector<Evaluation> planned(const Subject& subject) const {
     std::vector<Evaluation> planned;
     for (const Protocol& protocol : protocols_) {
       Evaluation evaluation;
@@ -203,7 +183,13 @@ class ListEvaluation {
           metrics_of(protocol, std::max<std::int64_t>(2, subject.network.config.model.options->num_classes));
       planned.push_back(evaluation);
     }
-    folders_[s].require(planned);
+    return planned;
+  }
+
+  /// Whether the subject's folder is complete. @throws DataError if it is, but not with this evaluation.
+  bool is_done(std::size_t s) const {
+    if (folders_.empty() || !folders_[s].complete()) return false;
+    folders_[s].require(planned(subjects_[s]));
     say("left out: " + folders_[s].path().string() + " is complete");
     return true;
   }
@@ -236,15 +222,21 @@ class ListEvaluation {
     return evaluate(networks, dataset_, protocols_, options, device_);
   }
 
-  /// Before anything is written: that can fail, and the figures must not be lost.
+  /// All subjects, what was complete before among them. Before anything is written: that can fail, and the figures must not be
+  /// lost.
   void show(const std::vector<std::size_t>& pending, const std::vector<Evaluation>& evaluations) const {
-    if (evaluations.empty()) return;
-    for (const auto& reason : evaluations.front().skipped) say("skipped: " + reason);
     if (arguments_.json == "-") return;
+    std::vector<ResultSummary> all;
     std::vector<std::string> names;
-    for (const std::size_t s : pending) names.insert(names.end(), protocols_.size(), subjects_[s].name);
-    const bool one = subjects_.size() == 1;
-    std::fputs((one ? results_table(evaluations) : results_table(evaluations, names)).c_str(), stdout);
+    for (std::size_t s = 0; s < subjects_.size(); ++s) {
+      const auto found = std::find(pending.begin(), pending.end(), s);
+      const auto own = found == pending.end()
+                           ? stored_summaries(folders_[s].results(), planned(subjects_[s]))
+                           : summaries_of(of_pending(found - pending.begin(), evaluations));
+      all.insert(all.end(), own.begin(), own.end());
+      names.insert(names.end(), own.size(), subjects_[s].name);
+    }
+    std::fputs((subjects_.size() == 1 ? results_table(all) : results_table(all, names)).c_str(), stdout);
     std::fflush(stdout);  // what is said later must not fall into the table; main() looks at stdout's errors
   }
 
@@ -286,13 +278,18 @@ fs::path folder_of(const fs::path& output, const std::string& network, const std
   return folder;
 }
 
+/// Whether each network has a folder below --output: a sweep's trial also if it is the first one that is finished.
+bool have_folders(const std::vector<NamedNetwork>& networks) {
+  return networks.size() > 1 || networks.front().of_sweep;
+}
+
 /// By network. @param list its name where there are several; else ""
-std::vector<fs::path> folders_of(const EvaluateArguments& arguments, const std::vector<Named>& networks,
-                                 const std::string& list) {
+std::vector<fs::path> folders_of(const EvaluateArguments& arguments,
+                                 const std::vector<NamedNetwork>& networks, const std::string& list) {
   std::vector<fs::path> folders;
   if (arguments.output.empty()) return folders;
-  for (const Named& network : networks)
-    folders.push_back(folder_of(arguments.output, networks.size() > 1 ? network.name : "", list));
+  for (const NamedNetwork& network : networks)
+    folders.push_back(folder_of(arguments.output, have_folders(networks) ? network.name : "", list));
   return folders;
 }
 
@@ -305,7 +302,7 @@ std::vector<std::string> names_of_lists(const std::vector<std::string>& lists) {
   return names;
 }
 
-void check_folders(const EvaluateArguments& arguments, const std::vector<Named>& networks,
+void check_folders(const EvaluateArguments& arguments, const std::vector<NamedNetwork>& networks,
                    const std::vector<std::string>& lists) {
   for (const auto& list : lists) {
     for (const fs::path& folder : folders_of(arguments, networks, list)) {
@@ -317,29 +314,43 @@ void check_folders(const EvaluateArguments& arguments, const std::vector<Named>&
       }
     }
   }
-  const bool below = networks.size() > 1 || lists.size() > 1;
+  const bool below = have_folders(networks) || lists.size() > 1;
   if (below && !arguments.output.empty() && EvaluationFolder(arguments.output).complete())
     throw DataError(arguments.output, "already holds the evaluation of one network; choose another --output");
 }
 
+std::vector<std::unique_ptr<Dataset>> open_lists(const EvaluateArguments& arguments, const DataConfig& data) {
+  const std::vector<std::string> lists =
+      arguments.lists.empty() ? std::vector{data.val_list} : arguments.lists;
+  std::vector<std::unique_ptr<Dataset>> datasets;
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    datasets.push_back(data.options->open(lists[i], data.on_error));
+    for (std::size_t k = 0; k < i; ++k) {
+      std::error_code missing;  // a list that is no file is the same only if it is called the same
+      if (lists[k] == lists[i] || fs::equivalent(datasets[k]->list, datasets[i]->list, missing))
+        throw UserError("--list: " + lists[i] + " is given twice");
+    }
+  }
+  return datasets;
+}
+
 int evaluate_command(const EvaluateArguments& arguments) {
-  const std::vector<Named> named = named_networks(arguments);
+  refuse_repeated("--metrics", arguments.metrics);
+  const std::vector<NamedNetwork> named = named_networks(arguments.networks);
   const std::vector<std::string> list_names = names_of_lists(arguments.lists);
-  check_folders(arguments, named, list_names);
   check_output_place(arguments.output);
-  for (const Named& network : named) refuse_to_overwrite(network.path, arguments.json);
+  check_folders(arguments, named, list_names);
+  for (const NamedNetwork& network : named) refuse_to_overwrite(network.path, arguments.json);
   std::vector<Subject> subjects = read_subjects(arguments, named);
   const RunConfig& config = subjects.front().network.config;
   std::vector<Protocol> protocols = read_protocols(arguments.protocols);
   if (protocols.empty()) protocols.push_back(protocol_of(config.evaluation.protocol));
   protocols = with_perturbations(protocols, arguments.perturbations, arguments.answer);
   for (const Protocol& protocol : protocols) chosen_metrics(arguments.metrics, protocol, 2);  // names
+  const auto datasets = open_lists(arguments, config.data);
 
   const Device device(config.device);
   for (Subject& subject : subjects) subject.model = subject.network.build(device);
-  std::vector<std::unique_ptr<Dataset>> datasets;
-  for (const auto& list : arguments.lists.empty() ? std::vector{config.data.val_list} : arguments.lists)
-    datasets.push_back(config.data.options->open(list, config.data.on_error));
 
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < datasets.size(); ++i) {
@@ -360,15 +371,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
 void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Measures networks on lists of images with masks");
-  command->add_option("--run", arguments->runs,
-                      "run folder; its best checkpoint is measured; may be repeated");
-  command->add_option("--weights", arguments->weights,
-                      "weights file (.safetensors, .pth or a checkpoint); may be repeated");
-  command->add_option("--config", arguments->configs,
-                      "configuration; default: the one that the weights carry; one for all networks, or one "
-                      "for each in their order, runs first");
-  command->add_option("--set", arguments->overrides, "overrides a value of the configurations: key.sub=value")
-      ->take_all();
+  add_networks_options(*command, arguments->networks);
   command->add_option("--data", arguments->data,
                       "YAML file with the keys of the section data, in place of the configuration's");
   command->add_option("--root", arguments->root, "folder of the data set, in place of the configuration's");

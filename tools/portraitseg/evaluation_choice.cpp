@@ -1,6 +1,5 @@
 #include "evaluation_choice.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -54,9 +53,13 @@ void add_evaluation_options(CLI::App& command, EvaluationChoice& choice) {
 void check_choice(const EvaluationChoice& choice) {
   if (!choice.attributes.empty() && choice.by.empty())
     throw UserError("--attributes needs --by, the column whose values are the groups");
-  for (auto figure = choice.figures.begin(); figure != choice.figures.end(); ++figure) {
-    if (std::find(choice.figures.begin(), figure, *figure) != figure)
-      throw UserError("--metric: " + *figure + " is given twice");
+  refuse_repeated("--metric", choice.figures);
+}
+
+void refuse_repeated(const std::string& option, const std::vector<std::string>& values) {
+  std::set<std::string> seen;
+  for (const auto& value : values) {
+    if (!seen.insert(value).second) throw UserError(option + ": " + value + " is given twice");
   }
 }
 
@@ -86,12 +89,13 @@ std::vector<FigureByGroup> by_groups(const EvaluationChoice& choice, std::vector
   options.smallest = choice.smallest_group;
   options.resampling = choice.resampling();
   if (!choice.attributes.empty()) options.attributes = read_attribute(choice.attributes, choice.by);
+  const auto groups = image_groups(contenders.front().results.front(), options);
   std::vector<FigureByGroup> tables;
   for (const auto& contender : contenders) {
     for (const auto& result : contender.results) {
       const std::string name = contender.results.size() > 1 ? result.folder.string() : contender.name;
       const auto figures = choice.figures.empty() ? default_figures(result) : choice.figures;
-      for (const auto& figure : figures) tables.push_back(by_group(name, result, figure, options));
+      for (const auto& figure : figures) tables.push_back(by_group(name, result, figure, groups, options));
     }
   }
   return tables;

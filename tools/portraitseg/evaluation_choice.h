@@ -30,6 +30,9 @@ void add_evaluation_options(CLI::App& command, EvaluationChoice& choice);
 /// @throws UserError for --attributes without --by.
 void check_choice(const EvaluationChoice& choice);
 
+/// @throws UserError naming the option ("--metric") if a value occurs twice.
+void refuse_repeated(const std::string& option, const std::vector<std::string>& values);
+
 /// @throws UserError if two paths are the same folder.
 void refuse_twice(const std::vector<std::string>& folders);
 

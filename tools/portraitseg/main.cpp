@@ -3,11 +3,13 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <c10/util/Exception.h>
 #include <unistd.h>
 
+#include "portraitseg/core/config.h"
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/libtorch.h"
 #include "portraitseg/core/version.h"
@@ -49,6 +51,29 @@ std::string verbs_below(const CLI::App& app) {
   return names;
 }
 
+/// The options and verbs that the last verb that was given knows.
+std::vector<std::string> known_words(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  if (!chosen.empty()) return known_words(*chosen.front());
+  std::vector<std::string> words;
+  for (const auto* option : app.get_options())
+    for (const auto& name : option->get_lnames()) words.push_back("--" + name);
+  for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    words.push_back(verb->get_name());
+  return words;
+}
+
+/// What nobody takes, in the order in which it was given (CLI11's own message has it reversed), and what may have been meant.
+std::string unexpected(const CLI::App& app) {
+  std::string text = "not expected:", meant;
+  for (const auto& argument : app.remaining(true)) {
+    text += " " + argument;
+    if (meant.empty())
+      meant = portraitseg::did_you_mean(argument.substr(0, argument.find('=')), known_words(app));
+  }
+  return text + meant;
+}
+
 /// "portraitseg dataset stats": the command as far as its verbs go.
 std::string command_of(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
@@ -77,8 +102,9 @@ int run(int argc, char** argv) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     const std::string verbs = verbs_below(app);
-    return fail(std::string(error.what()) + (verbs.empty() ? "" : "; known: " + verbs) + " (see " +
-                    command_of(app) + " --help)",
+    const bool extras = !app.remaining(true).empty();  // then nothing else that is missing matters
+    return fail((extras ? unexpected(app) : std::string(error.what())) +
+                    (verbs.empty() ? "" : "; known: " + verbs) + " (see " + command_of(app) + " --help)",
                 kUsersMistake);
   }
   if (!action)

@@ -41,6 +41,8 @@ void check_output_place(const fs::path& folder) {
   std::error_code error;
   fs::path made = fs::weakly_canonical(fs::absolute(folder), error);
   while (!fs::exists(made, error) && made.has_relative_path()) made = made.parent_path();
+  if (fs::exists(made, error) && !fs::is_directory(made, error))
+    throw DataError(folder, "cannot be made a folder: " + made.string() + " is a file");
   check_writable(made / "", folder);
 }
 

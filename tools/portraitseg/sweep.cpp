@@ -30,6 +30,8 @@ namespace {
 namespace fs = std::filesystem;
 using State = TrialHistory::State;
 
+constexpr const char* kAtWork = "has a sweep at work, run";  // "by process 1234 on HOST"
+
 struct SweepArguments {
   std::string config;
   std::vector<std::string> overrides;
@@ -99,7 +101,8 @@ class Display final : public SweepObserver {
   }
 
   void ended(const StoredTrial& trial, const TrialEvent& event, std::size_t left) override {
-    say(name(trial) + ": " + what(event) + fmt::format("; {} left", left));
+    const bool stopping = stop_signal != 0;  // then what is left is not in the queue any more
+    say(name(trial) + ": " + what(event) + (stopping ? "" : fmt::format("; {} left", left)));
   }
 
   void waits(const StoredTrial& trial, const std::string& why) override {
@@ -161,7 +164,7 @@ int run_planned(const SweepArguments& arguments) {
   const SweepPlan plan = SweepPlan::load(arguments.config, arguments.overrides);
   check_trials(plan);
   make_folder(path);
-  const FolderLock lock(path);
+  const FolderLock lock(path, kAtWork);
   const Workers workers(arguments, existing(path));
   return run(SweepFolder::write(path, plan, workers.workers, workers.threads), arguments);
 }
@@ -169,7 +172,7 @@ int run_planned(const SweepArguments& arguments) {
 int run_on(const SweepArguments& arguments) {
   const fs::path path = fs::absolute(arguments.resume).lexically_normal();
   SweepFolder::open(path);  // refuses what is none before it is locked
-  const FolderLock lock(path);
+  const FolderLock lock(path, kAtWork);
   SweepFolder folder = SweepFolder::open(path);
   const Workers workers(arguments, folder);
   folder.set_workers(workers.workers, workers.threads);

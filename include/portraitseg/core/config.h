@@ -228,7 +228,10 @@ class ConfigWriter {
   static std::string text(const Fields& writer);
 };
 
-/// "; did you mean 'x'?" if one of the words is near, then "; known: a, b, c".
+/// "; did you mean 'x'?" if one of the words is near, else "".
+std::string did_you_mean(const std::string& wrong, const std::vector<std::string>& known);
+
+/// did_you_mean(), then "; known: a, b, c".
 std::string suggestion(const std::string& wrong, const std::vector<std::string>& known);
 
 }  // namespace portraitseg

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,9 @@ void append_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// Makes the folder and those above it. @throws DataError if it cannot be made.
 void make_folder(const std::filesystem::path& path);
+
+/// The first by name of what a folder holds besides these names; "" if that is nothing.
+std::string entry_besides(const std::filesystem::path& folder, const std::set<std::string>& names);
 
 /// SHA-256 (FIPS 180-4) in lower-case hexadecimal.
 std::string sha256(std::string_view bytes);

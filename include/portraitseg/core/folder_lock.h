@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "portraitseg/core/error.h"
 
@@ -17,9 +18,10 @@ class FolderTaken : public DataError {
 class FolderLock {
  public:
   /// @param folder that exists
-  /// @throws FolderTaken naming the process, where that is known, if another one has it. @throws DataError if the file cannot be
-  ///         made.
-  explicit FolderLock(const std::filesystem::path& folder);
+  /// @param doing what those are told who are kept out, before "by process 1234 on HOST"
+  /// @throws FolderTaken with what the other one is doing, and its process, if another one has it. @throws DataError if the file
+  ///         cannot be made.
+  explicit FolderLock(const std::filesystem::path& folder, const std::string& doing = "is being trained");
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;

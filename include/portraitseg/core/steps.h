@@ -29,7 +29,7 @@ struct Step {
 };
 
 /// "none", which is no step, or steps with commas between, each name at most once.
-/// @throws UserError, one line with the text, the forms and their ranges.
+/// @throws UserError, one line that says which part is wrong, and the form and the ranges it has to have.
 std::vector<Step> parse_steps(const std::string& text, const std::vector<StepForm>& forms);
 
 }  // namespace portraitseg

@@ -37,7 +37,7 @@ class Perturbation {
   Perturbation() = default;  ///< none
 
   /// @param text "none", or steps as above with commas between: "rotate:45,jpeg:30"
-  /// @throws UserError, one line with all forms and their ranges.
+  /// @throws UserError, one line: parse_steps()'s, or that border and seed change nothing where no step is.
   static Perturbation parse(const std::string& text);
 
   bool empty() const { return steps_.empty(); }

@@ -20,7 +20,7 @@ struct PostProcessing {
   bool largest_component = false;
 
   /// @param text "none", or the words above with commas between, in any order
-  /// @throws UserError, one line with both forms and their ranges.
+  /// @throws UserError, one line, as parse_steps() says it.
   static PostProcessing parse(const std::string& text);
 
   bool empty() const { return !guided_filter && !largest_component; }

@@ -17,15 +17,17 @@
 
 namespace portraitseg {
 
+/// Percent of the labelled pixels whose class is not 0; not a number if none is labelled.
+double foreground_share(const cv::Mat& label);
+
 /// What was measured of one image.
 struct ImageRow {
   std::int64_t index = 0;  ///< in the data set
   std::string id;
-  int height = 0, width = 0;   ///< at which it was measured
-  std::vector<double> values;  ///< the columns of the evaluation's metrics, one metric after the other
-  double foreground_share =
-      0;                  ///< percent of the labelled pixels whose class is not 0; not a number without any
-  double brightness = 0;  ///< mean luma (BT.601) of the image, 0..255
+  int height = 0, width = 0;    ///< at which it was measured
+  std::vector<double> values;   ///< the columns of the evaluation's metrics, one metric after the other
+  double foreground_share = 0;  ///< see foreground_share()
+  double brightness = 0;        ///< mean luma (BT.601) of the image, 0..255
   std::map<std::string, std::string> attributes;  ///< of the sample
 };
 
@@ -76,6 +78,8 @@ struct EvaluatedNetwork {
 struct EvaluatorOptions {
   std::int64_t batch_size = 32;
   std::int64_t workers = 2;
+  std::int64_t memory = std::int64_t{512}
+                        << 20;  ///< bytes of images that may wait, and that a batch may hold
   OnError on_error = OnError::kFail;
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< may be empty
 

@@ -107,8 +107,19 @@ struct FigureByGroup {
   GroupGap gap;
 };
 
-/// @throws UserError for an attribute or a figure that the result does not have, or a table that knows none of the images.
+/// Images that are looked at together.
+struct ImageGroup {
+  std::string name;  ///< see GroupFigure::group
+  Draw images;       ///< places in EvaluationResult::ids
+};
+
+/// In the order of their values; those without one last.
+/// @throws UserError for an attribute that the result does not have, or a table that knows none of the images.
+std::vector<ImageGroup> image_groups(const EvaluationResult& result, const GroupOptions& options);
+
+/// @param groups of the result's images; for results that are compared the same ones
+/// @throws UserError for a figure that the result does not have.
 FigureByGroup by_group(const std::string& name, const EvaluationResult& result, const std::string& figure,
-                       const GroupOptions& options);
+                       const std::vector<ImageGroup>& groups, const GroupOptions& options);
 
 }  // namespace portraitseg

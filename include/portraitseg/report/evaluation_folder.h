@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <opencv2/core/mat.hpp>
 
+#include "portraitseg/core/folder_lock.h"
 #include "portraitseg/engine/evaluator.h"
 
 namespace portraitseg {
@@ -39,7 +41,8 @@ class EvaluationFolder {
   ///         weights, model, preprocessing and figures.
   void require(const std::vector<Evaluation>& planned) const;
 
-  /// Removes what a killed program left, and makes the folder. @throws DataError if it cannot be written.
+  /// Makes the folder, keeps other programs out of it for as long as this object lives, and removes what a killed one left.
+  /// @throws DataError if it cannot be written, or another program evaluates into it, or has done so since it was looked at.
   void begin();
 
   /// May be called from several threads.
@@ -53,7 +56,7 @@ class EvaluationFolder {
 
   std::filesystem::path path_;
   std::vector<std::filesystem::path> made_;  ///< the deepest first; they go if nothing comes into them
-  bool begun_ = false;
+  std::optional<FolderLock> lock_;           ///< once it has begun
 };
 
 /// PROTOCOL/masks/ID.png, a path below the folder whatever the id says.

@@ -46,12 +46,16 @@ class SweepFolder {
   /// @throws DataError if `path` holds no sweep.
   static SweepFolder open(const std::filesystem::path& path);
 
+  /// Whether `path` is a sweep's folder.
+  static bool is_sweep(const std::filesystem::path& path);
+
   /// Whether there is a sweep. @throws DataError if the folder holds something else.
   static bool exists(const std::filesystem::path& path);
 
   /// Makes the folder's trials those of the plan. A trial that is there already keeps its folder and name, also where a later version
   /// of the program has more settings and would call it something else. Nothing of what the plan has no more is taken away.
-  /// @throws DataError if it cannot be written.
+  /// @throws DataError if it cannot be written, or if a trial that has begun, and did not fail, is none of the plan: its result
+  ///         would vanish from results.csv.
   static SweepFolder write(const std::filesystem::path& path, const SweepPlan& plan, std::int64_t workers,
                            std::int64_t threads);
 
@@ -67,6 +71,9 @@ class SweepFolder {
   std::filesystem::path run(const std::string& trial) const { return trials() / trial; }
   std::filesystem::path output(const std::string& trial) const { return trials() / (trial + ".log"); }
 
+  /// The trials that are finished so far, in the order of sweep.yaml. @throws DataError for a broken journal.
+  std::vector<StoredTrial> finished() const;
+
   /// Writes results.csv. Nothing in it depends on when or by whom a trial was trained.
   void write_results(const Journal& journal) const;
 
@@ -78,6 +85,9 @@ class SweepFolder {
   std::filesystem::path trials() const { return path_ / "trials"; }
   std::filesystem::path list() const { return path_ / "sweep.yaml"; }
   void save() const;
+
+  /// @param known known_trials()
+  void require_kept(const SweepPlan& plan, const std::map<std::string, std::string>& known) const;
 
   std::filesystem::path path_;
   StoredSweep sweep_;
