@@ -50,6 +50,13 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
+/// The name of the files that get what Slurm says: it reads % as the start of a variable, %a the task's index.
+std::string pattern_of(const fs::path& array) {
+  std::string pattern;
+  for (const char c : array.string()) pattern += c == '%' ? std::string("%%") : std::string(1, c);
+  return pattern + "/%a.txt";
+}
+
 /// What a program printed, as one line.
 std::string one_line(const std::string& text) {
   std::string line;
@@ -184,7 +191,7 @@ std::vector<std::optional<JobId>> SlurmLauncher::start(const std::vector<Job>& j
   write_file(array / "script.sh", script_of(array, options_.program, jobs));
   write_file(array / "names", names);
   std::vector<std::string> call = {"sbatch", fmt::format("--cpus-per-task={}", options_.threads),
-                                   "--job-name=" + options_.name, "--output=%a.txt"};
+                                   "--job-name=" + options_.name, "--output=" + pattern_of(array)};
   call.insert(call.end(), options_.sbatch.begin(), options_.sbatch.end());
   call.insert(call.end(), {"--parsable", "--no-requeue",
                            fmt::format("--array=0-{}%{}", jobs.size() - 1, options_.workers),
@@ -262,7 +269,9 @@ void SlurmLauncher::look() {
     if (task.end || !seen) continue;
     task.missing = seen->count(id) > 0 ? 0 : task.missing + 1;
     if (task.missing < kLooksUntilLost) continue;
-    take_back(task.array, task.index);
+    if (!take_back(task.array, task.index))
+      say_("job " + id +
+           " ended before it began; Slurm may say why: " + file_of(task.array, task.index, "txt").string());
     task.end = JobEnd{kKilled, SIGKILL, task.begun ? seconds_since(*task.begun) : 0};
   }
 }

@@ -159,16 +159,17 @@ TEST_F(SlurmSweeps, WaitForAControllerThatIsAway) {
   EXPECT_EQ(count("run", "stopped"), 2U);
 }
 
-TEST_F(SlurmSweeps, WhatSbatchRefusesIsOneLine) {
+TEST_F(SlurmSweeps, WhatSbatchRefusesIsOneLineAndAFolderMayHaveAnyName) {
   PORTRAITSEG_NEEDS_SLURM();
+  const std::string name = "it's a \"$run\" of 100%a";
   write_sweep("axes: {trainer.seed: [1]}\n");
-  Process process = start("run", {"--slurm", "--partition=nope --comment='a b'"});
+  Process process = start(name, {"--slurm", "--partition=nope --comment='a b'"});
   const Ending ending = process.wait();
   EXPECT_EQ(ending.exit_code, 2);
   EXPECT_THAT(last_line(ending.err), HasSubstr("invalid partition specified: nope"));
-  Process better = go_on("run", {"--slurm", "--partition=main"});
+  Process better = go_on(name, {"--slurm", "--partition=main"});
   EXPECT_EQ(better.wait().exit_code, 0) << better.err();
-  EXPECT_EQ(count("run", "finished"), 1U);
+  EXPECT_EQ(count(name, "finished"), 1U);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -64,7 +65,7 @@ class SlurmLaunchers : public ::testing::Test {
                        "awk '{ print $1, (NF > 1 ? $2 : \"RUNNING\") }' queue\n");
     fake("scancel", "name=scancel\n" + start + "true\n");
     write_file(place_ / "queue", "");
-    options_.folder = place_ / "a sweep's \"$HOME\" folder" / "slurm";
+    options_.folder = place_ / "100% of a sweep's \"$HOME\"" / "slurm";
     options_.program = place_ / "it's a program";
     options_.name = "losses";
     options_.workers = 2;
@@ -150,7 +151,9 @@ TEST_F(SlurmLaunchers, HandAllJobsOverAsOneArray) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(ids[i]->job, "12_" + std::to_string(i));
   const fs::path array = options_.folder / "1";
   EXPECT_THAT(calls("sbatch"),
-              ElementsAre("[--cpus-per-task=3][--job-name=losses][--output=%a.txt][--partition=gpu]"
+              ElementsAre("[--cpus-per-task=3][--job-name=losses][--output=" +
+                          (place_ / "100%% of a sweep's \"$HOME\"/slurm/1/%a.txt").string() +
+                          "][--partition=gpu]"
                           "[--comment=two words][--parsable][--no-requeue][--array=0-2%2][--chdir=" +
                           array.string() + "][" + (array / "script.sh").string() + "]"));
   EXPECT_EQ(slurm.start(jobs(1)).front()->job, "13_0");
@@ -213,6 +216,7 @@ TEST_F(SlurmLaunchers, AJobThatIsGoneWithoutAStatusWasKilledAndWillNotBegin) {
   const JobEnd end = end_of(slurm, id);
   EXPECT_EQ(end.signal, SIGKILL);
   EXPECT_EQ(end.seconds, 0) << "it never ran";
+  EXPECT_THAT(said_, ElementsAre(AllOf(HasSubstr("job 12_0 ended before it began"), HasSubstr("1/0.txt"))));
   EXPECT_NE(run_task(0), 0);
   EXPECT_THAT(calls("program"), IsEmpty());
 }
@@ -230,7 +234,7 @@ TEST_F(SlurmLaunchers, ASingleArrayThatSlurmHasForgottenHasEnded) {
   const auto id = *slurm.start(jobs(1)).front();
   fails("squeue", "slurm_load_jobs error: Invalid job id specified\n");
   EXPECT_EQ(end_of(slurm, id).signal, SIGKILL);
-  EXPECT_THAT(said_, IsEmpty());
+  EXPECT_THAT(said_, ElementsAre(HasSubstr("ended before it began")));
 }
 
 TEST_F(SlurmLaunchers, AControllerThatDoesNotAnswerLosesNoJob) {

@@ -35,7 +35,7 @@ class SlurmLauncher final : public Launcher {
  public:
   using Say = std::function<void(const std::string&)>;
 
-  /// @param say gets a line where Slurm does not answer, and when it does again
+  /// @param say gets a line where Slurm does not answer, and when it does again, and of a job that ended before it began
   /// @throws UserError if sbatch, squeue or scancel is not in PATH. @throws DataError if the folder holds something else.
   SlurmLauncher(SlurmOptions options, Say say);
 
