@@ -28,3 +28,4 @@ install_packages() {
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache git libtorch-dev libopenblas0-pthread libopencv-dev opencv-data libyaml-cpp-dev
   libcli11-dev libspdlog-dev nlohmann-json3-dev libmatio-dev libjpeg-dev libpng-dev zlib1g-dev libgtest-dev libgmock-dev)
+SLURM_PACKAGES=(munge slurm-client slurmctld slurmd)  # for the tests of sweeps on Slurm, which bring their own configuration

@@ -8,6 +8,7 @@ preset="${1:-dev}"
 [ "$preset" = dev ] || [ "$preset" = asan-ubsan ] || fail "unknown preset '$preset'; known: dev, asan-ubsan" 2
 
 install_packages "${BUILD_PACKAGES[@]}"
+command -v sbatch >/dev/null || install_packages "${SLURM_PACKAGES[@]}"  # a machine of a cluster keeps its own
 echo "building build/$preset"
 mkdir -p build
 log="build/$preset.log"

@@ -67,11 +67,13 @@ TrialResult result_of(const nlohmann::json& json) {
 }
 
 std::string line_of(const TrialEvent& event) {
-  nlohmann::ordered_json json = {{"event", word_of(event.kind)},
-                                 {"trial", event.trial},
-                                 {"attempt", event.attempt},
-                                 {"time", now()},
-                                 {"pid", event.pid}};
+  nlohmann::ordered_json json = {
+      {"event", word_of(event.kind)}, {"trial", event.trial}, {"attempt", event.attempt}, {"time", now()}};
+  if (event.job.empty()) {
+    json["pid"] = event.pid;
+  } else {
+    json["job"] = event.job;
+  }
   if (event.kind != Kind::kStarted) json["seconds"] = std::round(event.seconds * 1000) / 1000;
   if (event.signal != 0) json["signal"] = event.signal;
   if (event.exit_code != 0) json["exit_code"] = event.exit_code;
@@ -137,6 +139,7 @@ void Journal::add(const TrialEvent& event) {
 void Journal::count(const TrialEvent& event) {
   TrialHistory& history = histories_[event.trial];
   history.seconds += event.seconds;
+  history.open = event.kind == Kind::kStarted;
   switch (event.kind) {
     case Kind::kStarted:
       history.state = State::kUnfinished;

@@ -59,6 +59,12 @@ LocalLauncher::LocalLauncher(std::vector<std::string> devices) : devices_(std::m
   std::signal(SIGCHLD, SIG_DFL);  // where it is ignored, which is inherited, no child's end can be asked for
 }
 
+std::vector<std::optional<JobId>> LocalLauncher::start(const std::vector<Job>& jobs) {
+  std::vector<std::optional<JobId>> ids;
+  for (const Job& job : jobs) ids.push_back(JobId{start(job), ""});
+  return ids;
+}
+
 std::int64_t LocalLauncher::start(const Job& job) {
   std::vector<std::string> arguments = {"portraitseg"};
   arguments.insert(arguments.end(), job.arguments.begin(), job.arguments.end());
@@ -84,9 +90,13 @@ std::int64_t LocalLauncher::start(const Job& job) {
   return child;
 }
 
-std::optional<JobEnd> LocalLauncher::end(std::int64_t job) {
+std::optional<JobId> LocalLauncher::adopt(const std::string& /*name*/) {
+  return std::nullopt;  // they end with their launcher; until then they have their folder locked
+}
+
+std::optional<JobEnd> LocalLauncher::end(const JobId& job) {
   int status = 0;
-  const pid_t ended = ::waitpid(static_cast<pid_t>(job), &status, WNOHANG);
+  const pid_t ended = ::waitpid(static_cast<pid_t>(job.pid), &status, WNOHANG);
   if (ended == 0 || (ended < 0 && errno == EINTR)) return std::nullopt;
   JobEnd end;
   if (ended > 0 && WIFSIGNALED(status)) end.signal = WTERMSIG(status);
@@ -94,8 +104,8 @@ std::optional<JobEnd> LocalLauncher::end(std::int64_t job) {
   return end;
 }
 
-void LocalLauncher::stop(std::int64_t job) {
-  ::kill(static_cast<pid_t>(job), SIGTERM);
+void LocalLauncher::stop(const JobId& job) {
+  ::kill(static_cast<pid_t>(job.pid), SIGTERM);
 }
 
 }  // namespace portraitseg

@@ -54,6 +54,15 @@ bool names_a_device(const TrainingPlan& plan) {
   });
 }
 
+std::string job_name(const StoredTrial& trial, std::int64_t attempt) {
+  return trial.id + "." + std::to_string(attempt);
+}
+
+/// See left_job().
+std::int64_t left_attempt(const TrialHistory& history) {
+  return history.attempts + (history.open ? 0 : 1);
+}
+
 class Runner {
  public:
   Runner(const SweepFolder& folder, Launcher& launcher, const RunnerOptions& options, SweepObserver& observer)
@@ -72,6 +81,7 @@ class Runner {
 
   SweepOutcome run(const std::function<bool()>& stop) {
     folder_.write_results(journal_);
+    adopt();
     bool stopping = false;
     for (;;) {
       if (!stopping && stop()) {
@@ -94,16 +104,46 @@ class Runner {
 
   struct Worker {
     const StoredTrial* trial;
-    std::int64_t job, attempt;
+    JobId job;
+    std::int64_t attempt;
     Clock::time_point start;
   };
 
+  /// The trials whose jobs did not end with the sweep that started them, also where it had no time to write that down.
+  void adopt() {
+    std::deque<Waiting> others;
+    for (const Waiting& waiting : queue_) {
+      const TrialHistory history = journal_.of(waiting.trial->id);
+      const auto job = launcher_.adopt(left_job(*waiting.trial, history));
+      if (!job) {
+        others.push_back(waiting);
+        continue;
+      }
+      const Worker worker = {waiting.trial, *job, left_attempt(history), Clock::now()};
+      if (!history.open) add_started(worker);
+      running_[running_.size()] = worker;
+      observer_.adopted(*waiting.trial, *job);
+    }
+    queue_.swap(others);
+  }
+
   void start_workers() {
-    for (std::size_t slot = 0; slot < workers_; ++slot) {
+    std::vector<const StoredTrial*> trials;
+    std::vector<Job> jobs;
+    for (std::size_t slot = 0; slot < launcher_.capacity(workers_); ++slot) {
       if (running_.count(slot) > 0) continue;
       const StoredTrial* trial = take();
-      if (trial == nullptr) return;
-      start(*trial, slot);
+      if (trial == nullptr) break;
+      trials.push_back(trial);
+      jobs.push_back(job_of(*trial, slot));
+    }
+    if (jobs.empty()) return;
+    const auto ids = launcher_.start(jobs);
+    for (std::size_t i = jobs.size(); i-- > 0;) {
+      if (!ids[i]) queue_.push_front({trials[i], Clock::now()});
+    }
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      if (ids[i]) started(*trials[i], jobs[i], *ids[i]);
     }
   }
 
@@ -137,21 +177,31 @@ class Runner {
     }
   }
 
-  void start(const StoredTrial& trial, std::size_t slot) {
-    const bool resumed = fs::exists(folder_.run(trial.id) / "config.yaml");
+  Job job_of(const StoredTrial& trial, std::size_t slot) const {
     const std::string run = folder_.run(trial.id).string(), config = folder_.config(trial.id).string();
-    Job job = {{"train", "--resume", run}, folder_.output(trial.id), slot, true};
-    if (!resumed) {
+    Job job = {job_name(trial, journal_.of(trial.id).attempts + 1),
+               {"train", "--resume", run},
+               folder_.output(trial.id),
+               slot,
+               !names_a_device(TrainingPlan::load(config))};
+    if (!fs::exists(folder_.run(trial.id) / "config.yaml")) {
       const std::string threads = "device.threads=" + std::to_string(folder_.sweep().threads);
       job.arguments = {"train", "--config", config, "--output", run, "--set", threads};
     }
-    job.any_device = !names_a_device(TrainingPlan::load(config));
-    Worker worker = {&trial, launcher_.start(job), journal_.of(trial.id).attempts + 1, Clock::now()};
+    return job;
+  }
+
+  void started(const StoredTrial& trial, const Job& job, const JobId& id) {
+    const Worker worker = {&trial, id, journal_.of(trial.id).attempts + 1, Clock::now()};
+    add_started(worker);
+    running_[job.slot] = worker;
+    observer_.started(trial, job.arguments[1] == "--resume");
+  }
+
+  void add_started(const Worker& worker) {
     TrialEvent event = event_of(worker, Kind::kStarted);
     event.seconds = 0;
     journal_.add(event);
-    running_[slot] = worker;
-    observer_.started(trial, resumed);
   }
 
   void reap(bool stopping) {
@@ -172,7 +222,8 @@ class Runner {
     event.kind = kind;
     event.trial = worker.trial->id;
     event.attempt = worker.attempt;
-    event.pid = worker.job;
+    event.pid = worker.job.pid;
+    event.job = worker.job.job;
     event.seconds = seconds_since(worker.start);
     return event;
   }
@@ -181,6 +232,7 @@ class Runner {
     TrialEvent event = event_of(worker, Kind::kFailed);
     event.exit_code = end.signal == 0 ? end.exit_code : 0;
     event.signal = end.signal;
+    if (end.seconds) event.seconds = *end.seconds;
     const bool stopped = was_stopped(end);
     if (stopped && (stopping || restarts_[event.trial]++ < options_.restarts)) {
       event.kind = Kind::kStopped;
@@ -226,6 +278,10 @@ class Runner {
 SweepOutcome run_sweep(const SweepFolder& folder, Launcher& launcher, const RunnerOptions& options,
                        SweepObserver& observer, const std::function<bool()>& stop) {
   return Runner(folder, launcher, options, observer).run(stop);
+}
+
+std::string left_job(const StoredTrial& trial, const TrialHistory& history) {
+  return job_name(trial, left_attempt(history));
 }
 
 SweepOutcome outcome(const StoredSweep& sweep, const Journal& journal) {

@@ -27,6 +27,8 @@ std::string line_of(const std::vector<std::string>& cells) {
 
 }  // namespace
 
+const Names<LauncherKind> kLaunchers = {{"local", LauncherKind::kLocal}, {"slurm", LauncherKind::kSlurm}};
+
 void StoredTrial::fields(Fields& f) {
   f("id", id, "names its files");
   f("values", values, "of the axes");
@@ -36,6 +38,8 @@ void StoredSweep::fields(Fields& f) {
   f("name", name, "of the sweep");
   f("workers", workers, "trials at a time", {1, 1024});
   f("threads", threads, "of each worker", {1, 1024});
+  f.choice("launcher", launcher.kind, kLaunchers, "where the workers run");
+  f("slurm", launcher.slurm, "further options of sbatch");
   f("axes", axes, "what the trials differ in");
   f.list("trials", trials, "in the order in which they begin");
 }
@@ -77,13 +81,13 @@ SweepFolder SweepFolder::open(const fs::path& path) {
 }
 
 SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std::int64_t workers,
-                               std::int64_t threads) {
+                               std::int64_t threads, const LauncherChoice& launcher) {
   SweepFolder folder(path);
   make_folder(folder.trials());
   append_file(folder.journal(), "");
   const auto known = known_trials(path);
   folder.require_kept(plan, known);
-  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}};
+  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}, launcher};
   for (const Trial& trial : plan.trials) {
     const auto there = known.find(trial.id);
     StoredTrial stored = {there == known.end() ? trial.id : there->second, {}};
@@ -120,6 +124,11 @@ void SweepFolder::set_workers(std::int64_t workers, std::int64_t threads) {
   if (workers == sweep_.workers && threads == sweep_.threads) return;
   sweep_.workers = workers;
   sweep_.threads = threads;
+  save();
+}
+
+void SweepFolder::set_launcher(const LauncherChoice& launcher) {
+  sweep_.launcher = launcher;
   save();
 }
 

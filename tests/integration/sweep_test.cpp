@@ -17,6 +17,7 @@
 
 #include "support/command.h"
 #include "support/refusal.h"
+#include "support/sweeps.h"
 
 namespace portraitseg::testing {
 namespace {
@@ -27,98 +28,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-/// A Workplace with sweep.yaml, whose trials train in about a second.
-class Sweeps : public ::testing::Test {
- protected:
-  void write_sweep(const std::string& axes) const {
-    write_bytes(place_ / "sweep.yaml",
-                "base: config.yaml\n"
-                "set: [trainer.epochs=2, 'preprocessing.size=[32, 32]', trainer.checkpoint_every=2]\n" +
-                    axes);
-  }
-
-  /// `sweep --config sweep.yaml --output OUTPUT --workers 2 --threads 1`
-  Command sweep(const std::string& output, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments = {"sweep",     "--config", "sweep.yaml", "--output", output,
-                                          "--workers", "2",        "--threads",  "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return place_.command(arguments);
-  }
-  Command resume(const std::string& output, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments = {"sweep", "--resume", output};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return place_.command(arguments);
-  }
-
-  nlohmann::json plan(const std::string& output) const {
-    const Ending ending =
-        place_.command({"sweep", "plan", "--config", "sweep.yaml", "--output", output, "--json", "-"}).run();
-    EXPECT_EQ(ending.exit_code, 0) << ending.err;
-    return nlohmann::json::parse(ending.out);
-  }
-
-  /// The whole lines of a sweep's journal so far.
-  std::vector<nlohmann::json> journal(const std::string& output) const {
-    std::string text = bytes_of(place_ / output / "journal.jsonl");
-    text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
-    std::vector<nlohmann::json> events;
-    for (const auto& line : lines_of(text)) events.push_back(nlohmann::json::parse(line));
-    return events;
-  }
-
-  std::size_t count(const std::string& output, const std::string& event) const {
-    const auto events = journal(output);
-    return static_cast<std::size_t>(
-        std::count_if(events.begin(), events.end(), [&](const auto& e) { return e.at("event") == event; }));
-  }
-
-  /// Process ids of the workers that have started and not ended, as far as the journal knows.
-  std::vector<pid_t> workers(const std::string& output) const {
-    std::map<std::string, pid_t> running;
-    for (const auto& event : journal(output)) {
-      running.erase(event.at("trial"));
-      if (event.at("event") == "started") running[event.at("trial")] = event.at("pid");
-    }
-    std::vector<pid_t> pids;
-    for (const auto& [unused, pid] : running) pids.push_back(pid);
-    return pids;
-  }
-
-  bool is_training(const std::string& output) const {
-    for (const auto& event : journal(output)) {
-      if (fs::exists(place_ / output / "trials" / event.at("trial") / "checkpoints/last.safetensors"))
-        return true;
-    }
-    return false;
-  }
-
-  void expect_ends(const Command& command, int exit_code) const {
-    const Ending ending = command.run();
-    EXPECT_EQ(ending.exit_code, exit_code) << ending.err;
-  }
-
-  const Workplace place_;
-};
-
-/// Waits for the end of a sweep, which may take longer than one training.
-Ending wait(Process& process) {
-  for (int i = 0; i < 4 && process.running(); ++i) process.wait_until([] { return false; });
-  return process.wait();
-}
-
-/// Whether the process is there and computes: no zombie that was killed before.
-bool is_alive(pid_t pid) {
-  const std::string stat = bytes_of("/proc/" + std::to_string(pid) + "/stat");
-  const auto name_end = stat.rfind(')');
-  return name_end != std::string::npos && stat.size() > name_end + 2 && stat[name_end + 2] != 'Z';
-}
-
 TEST_F(Sweeps, KilledTwiceAndItsWorkersThreeTimesEndsWithTheSameBytesAndTrainsNothingTwice) {
-  write_sweep(
-      "axes:\n"
-      "  model.decoder: [information_blocking, none]\n"
-      "  optimizer.lr: {from: 0.01, to: 0.04, count: 2, scale: log}\n"
-      "  trainer.seed: [1, 2, 3]\n");
+  write_sweep(kTwelveTrials);
   Process calm = sweep("calm").start();
   EXPECT_EQ(wait(calm).exit_code, 0) << calm.err();
   ASSERT_EQ(count("calm", "finished"), 12U);
@@ -151,24 +62,8 @@ TEST_F(Sweeps, KilledTwiceAndItsWorkersThreeTimesEndsWithTheSameBytesAndTrainsNo
   const Ending ending = wait(*process);
   ASSERT_EQ(ending.exit_code, 0) << ending.err;
 
-  EXPECT_EQ(bytes_of(place_ / "storm/results.csv"), bytes_of(place_ / "calm/results.csv"));
-  EXPECT_THAT(lines_of(bytes_of(place_ / "calm/results.csv")), SizeIs(13));
-  std::set<std::string> finished;
-  for (const auto& event : journal("storm")) {
-    EXPECT_EQ(finished.count(event.at("trial")), 0U) << "after its end: " << event;
-    if (event.at("event") == "finished") finished.insert(event.at("trial"));
-  }
-  EXPECT_THAT(finished, SizeIs(12));
+  expect_same_trials("storm", "calm", 12);
   EXPECT_GT(count("storm", "started"), 12U);
-  for (const auto& trial : finished) {
-    for (const char* file :
-         {"config.yaml", "metrics.csv", "checkpoints/last.safetensors", "checkpoints/best.safetensors"}) {
-      const fs::path name = fs::path("trials") / trial / file;
-      ASSERT_TRUE(fs::exists(place_ / "calm" / name)) << name;
-      EXPECT_TRUE(bytes_of(place_ / "storm" / name) == bytes_of(place_ / "calm" / name))
-          << name << " differs";
-    }
-  }
 }
 
 TEST_F(Sweeps, ASignalStopsTheWorkersWhichLeaveTheirCheckpoints) {
@@ -337,6 +232,7 @@ TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
   expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "run"},
                  {"config.yaml:2:1: not YAML"});
   expect_refusal(place_, {"sweep"}, {"sweep needs --config FILE"});
+  expect_refusal(place_, {"sweep", "--resume", "data", "--launcher", "moon"}, {"moon"});
   expect_refusal(place_, {"sweep", "--resume", "data"}, {"holds no sweep"});
   expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "data"},
                  {"data: holds something else than a sweep (", "); choose another --output"});
@@ -344,6 +240,15 @@ TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
                  {"sweep.yaml is a file"});
   expect_refusal(place_, {"sweep", "--resume", "sweep.yaml"},
                  {"sweep.yaml: is a file, not a sweep's folder"});
+}
+
+TEST_F(Sweeps, OnSlurmNeedItsProgramsBeforeAnythingIsWritten) {
+  write_sweep("axes: {trainer.seed: [1]}\n");
+  const auto refused = [&](const std::vector<std::string>& options, const std::string& word) {
+    expect_refusal(place_, sweep("run", options).environment("PATH", "/nowhere"), {word});
+  };
+  refused({"--launcher", "slurm"}, "--launcher slurm: no sbatch in PATH");
+  refused({"--slurm", "--partition=gpu --time=8:00:00"}, "--slurm is for --launcher slurm");
 }
 
 }  // namespace

@@ -78,6 +78,22 @@ TEST_F(Journals, TheStateFollowsFromTheEventsInTheirOrder) {
   EXPECT_EQ(Journal(file()).of("a").seconds, 6.5);
 }
 
+TEST_F(Journals, AnAttemptIsOpenUntilItsEndIsKnown) {
+  Journal journal(file());
+  TrialEvent started = event(Kind::kStarted, 1);
+  started.pid = 0;
+  started.job = "12_3";
+  journal.add(started);
+  EXPECT_THAT(read_file(file()), HasSubstr("\"job\":\"12_3\""));
+  EXPECT_TRUE(Journal(file()).of("a").open);
+  journal.add(event(Kind::kStopped, 1));
+  EXPECT_FALSE(journal.of("a").open);
+  journal.add(event(Kind::kStarted, 2));
+  EXPECT_TRUE(journal.of("a").open);
+  journal.add(finished(2));
+  EXPECT_FALSE(Journal(file()).of("a").open);
+}
+
 TEST_F(Journals, AResultReadsBackBitForBit) {
   Journal(file()).add(finished(1));
   const TrialResult result = Journal(file()).of("a").result, written = finished(1).result;

@@ -48,6 +48,18 @@ TEST_F(SweepFolders, HoldEverythingThatASweepIs) {
   }
 }
 
+TEST_F(SweepFolders, RememberTheirLauncherAndWithoutOneAreLocal) {
+  const LauncherChoice slurm = {LauncherKind::kSlurm, {"--partition=gpu", "--comment=two words"}};
+  SweepFolder::write(path(), plan("[1]"), 1, 1, slurm);
+  EXPECT_EQ(SweepFolder::open(path()).sweep().launcher.kind, LauncherKind::kSlurm);
+  EXPECT_EQ(SweepFolder::open(path()).sweep().launcher.slurm, slurm.slurm);
+  std::string older;
+  for (const auto& line : {"name: sweep", "workers: 3", "threads: 4"}) older += std::string(line) + "\n";
+  write_file(path() / "sweep.yaml", older);
+  EXPECT_EQ(SweepFolder::open(path()).sweep().launcher.kind, LauncherKind::kLocal);
+  EXPECT_EQ(SweepFolder::open(path()).sweep().workers, 3);
+}
+
 TEST_F(SweepFolders, OfAnEarlierVersionKeepTheNamesOfTheirTrials) {
   const SweepFolder before = SweepFolder::write(path(), plan("[1]"), 1, 1);
   const std::string id = before.sweep().trials.front().id, older = "0123456789ab", line = "  clip_norm: 0\n";

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <set>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "portraitseg/sweep/cost.h"
 #include "portraitseg/sweep/launcher.h"
 #include "portraitseg/sweep/runner.h"
+#include "portraitseg/sweep/slurm_launcher.h"
 #include "portraitseg/sweep/sweep_folder.h"
 
 #include "commands.h"
@@ -38,6 +40,9 @@ struct SweepArguments {
   std::string output;
   std::string resume;
   std::int64_t workers = 0, threads = 0;  ///< 0: not given
+  std::string launcher;                   ///< "": not given
+  std::optional<std::string> slurm;
+  double poll_seconds = 5;
   RunnerOptions runner;
   std::string json;
 };
@@ -66,6 +71,49 @@ struct Workers {
 
   static std::int64_t cores() { return std::thread::hardware_concurrency(); }
 };
+
+/// As given, else as the sweep in the folder had it.
+LauncherChoice launcher_choice(const SweepArguments& arguments, const std::optional<SweepFolder>& there) {
+  LauncherChoice choice = there ? there->sweep().launcher : LauncherChoice();
+  for (const auto& [word, kind] : kLaunchers) {
+    if (arguments.launcher == word) choice.kind = kind;
+  }
+  if (choice.kind == LauncherKind::kSlurm) SlurmLauncher::check_programs();
+  if (!arguments.slurm) return choice;
+  if (choice.kind != LauncherKind::kSlurm) throw UserError("--slurm is for --launcher slurm");
+  choice.slurm = words_of(*arguments.slurm);
+  return choice;
+}
+
+/// Jobs of Slurm go on by themselves: workers of this machine must not train the same trials. The folder is locked.
+void refuse_slurm_jobs(const LauncherChoice& launcher, const SweepFolder& folder) {
+  if (launcher.kind == LauncherKind::kSlurm) return;
+  const Journal journal(folder.journal());
+  std::vector<std::string> names;
+  for (const StoredTrial& trial : folder.sweep().trials) {
+    names.push_back(left_job(trial, journal.of(trial.id)));
+  }
+  const auto jobs = unended_slurm_jobs(folder.slurm(), names);
+  if (jobs.empty()) return;
+  throw DataError(
+      folder.path(),
+      fmt::format("job {} of Slurm may still train a trial of it: end it with --launcher slurm, or "
+                  "remove {} if Slurm has no job of this sweep",
+                  jobs.front(), folder.slurm().string()));
+}
+
+std::unique_ptr<Launcher> make_launcher(const SweepFolder& folder, const SweepArguments& arguments) {
+  const StoredSweep& sweep = folder.sweep();
+  if (sweep.launcher.kind == LauncherKind::kLocal) return std::make_unique<LocalLauncher>(visible_devices());
+  const SlurmOptions options = {folder.slurm(),
+                                fs::read_symlink("/proc/self/exe"),
+                                sweep.name,
+                                sweep.workers,
+                                sweep.threads,
+                                sweep.launcher.slurm,
+                                arguments.poll_seconds};
+  return std::make_unique<SlurmLauncher>(options, say);
+}
 
 fs::path output_folder(const SweepArguments& arguments) {
   return fs::absolute(arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
@@ -97,7 +145,12 @@ class Display final : public SweepObserver {
   explicit Display(const StoredSweep& sweep) : sweep_(sweep) {}
 
   void started(const StoredTrial& trial, bool resumed) override {
-    say(name(trial) + (resumed ? ": resumed" : ": started"));
+    const char* start = sweep_.launcher.kind == LauncherKind::kSlurm ? ": handed to Slurm" : ": started";
+    say(name(trial) + (resumed ? ": resumed" : start));
+  }
+
+  void adopted(const StoredTrial& trial, const JobId& job) override {
+    say(name(trial) + ": goes on as job " + job.job);
   }
 
   void ended(const StoredTrial& trial, const TrialEvent& event, std::size_t left) override {
@@ -139,11 +192,11 @@ int run(const SweepFolder& folder, const SweepArguments& arguments) {
   const SweepOutcome before = outcome(sweep, Journal(folder.journal()));
   say(fmt::format("sweep {}: {} trials, {} finished before; {} workers of {} threads", folder.path().string(),
                   sweep.trials.size(), before.finished, sweep.workers, sweep.threads));
-  LocalLauncher launcher(visible_devices());
+  const std::unique_ptr<Launcher> launcher = make_launcher(folder, arguments);
   Display display(sweep);
   catch_signals();
   const SweepOutcome after =
-      run_sweep(folder, launcher, arguments.runner, display, [] { return stop_signal != 0; });
+      run_sweep(folder, *launcher, arguments.runner, display, [] { return stop_signal != 0; });
   if (stop_signal != 0) {
     say(fmt::format("stopped by a signal, {} trials finished; continue with: portraitseg sweep --resume {}",
                     after.finished, folder.path().string()));
@@ -160,13 +213,16 @@ int run(const SweepFolder& folder, const SweepArguments& arguments) {
 int run_planned(const SweepArguments& arguments) {
   const fs::path path = output_folder(arguments);
   check_output_place(path);
-  existing(path);
+  launcher_choice(arguments, existing(path));
   const SweepPlan plan = SweepPlan::load(arguments.config, arguments.overrides);
   check_trials(plan);
   make_folder(path);
   const FolderLock lock(path, kAtWork);
-  const Workers workers(arguments, existing(path));
-  return run(SweepFolder::write(path, plan, workers.workers, workers.threads), arguments);
+  const auto there = existing(path);
+  const Workers workers(arguments, there);
+  const LauncherChoice launcher = launcher_choice(arguments, there);
+  if (there) refuse_slurm_jobs(launcher, *there);
+  return run(SweepFolder::write(path, plan, workers.workers, workers.threads, launcher), arguments);
 }
 
 int run_on(const SweepArguments& arguments) {
@@ -175,6 +231,9 @@ int run_on(const SweepArguments& arguments) {
   const FolderLock lock(path, kAtWork);
   SweepFolder folder = SweepFolder::open(path);
   const Workers workers(arguments, folder);
+  const LauncherChoice launcher = launcher_choice(arguments, folder);
+  refuse_slurm_jobs(launcher, folder);
+  folder.set_launcher(launcher);
   folder.set_workers(workers.workers, workers.threads);
   return run(folder, arguments);
 }
@@ -337,6 +396,15 @@ void add_sweep(CLI::App& app, Action& action) {
       ->add_option("--restarts", arguments->runner.restarts,
                    "of a trial whose worker was killed, before it counts as failed")
       ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command
+      ->add_option("--launcher", arguments->launcher, "where the workers run; default: as before, else local")
+      ->check(CLI::IsMember({"local", "slurm"}));
+  command->add_option(
+      "--slurm", arguments->slurm,
+      "further options of sbatch: --slurm \"--partition=gpu --time=8:00:00\"; default: as before");
+  command->add_option("--poll", arguments->poll_seconds, "seconds from one look at Slurm's queue to the next")
+      ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
   CLI::App* plan = command->add_subcommand("plan", "Prints the trials and what they will cost");
   auto planned = std::make_shared<SweepArguments>();

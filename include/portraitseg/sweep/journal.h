@@ -19,7 +19,7 @@ struct TrialResult {
 /// A line of journal.jsonl.
 struct TrialEvent {
   enum class Kind {
-    kStarted,   ///< by a worker: `pid`
+    kStarted,   ///< by a worker: `pid` or `job`
     kFinished,  ///< `result`
     kFailed,    ///< `exit_code`, `error`
     kStopped,   ///< killed by `signal`, or asked to: `exit_code`. To be continued
@@ -27,8 +27,9 @@ struct TrialEvent {
   Kind kind = Kind::kStarted;
   std::string trial;
   std::int64_t attempt = 1;  ///< the trial's starts so far
-  std::int64_t pid = 0;
-  double seconds = 0;  ///< of this attempt
+  std::int64_t pid = 0;      ///< of a worker on this machine
+  std::string job;           ///< of one elsewhere, such as Slurm's 12_3
+  double seconds = 0;        ///< of this attempt
   int exit_code = 0, signal = 0;
   std::string error;  ///< the worker's one line
   TrialResult result;
@@ -39,6 +40,7 @@ struct TrialHistory {
   enum class State { kNew, kUnfinished, kFinished, kFailed };
   State state = State::kNew;
   std::int64_t attempts = 0;
+  bool open = false;   ///< nothing is known of the last attempt's end
   double seconds = 0;  ///< of the attempts whose end is known
   std::string error;   ///< of the last failure
   TrialResult result;

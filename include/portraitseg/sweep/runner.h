@@ -25,6 +25,9 @@ class SweepObserver {
   /// @param left trials that are yet to end
   virtual void ended(const StoredTrial& /*trial*/, const TrialEvent& /*event*/, std::size_t /*left*/) {}
 
+  /// A job that an earlier sweep of the folder started runs or waits still.
+  virtual void adopted(const StoredTrial& /*trial*/, const JobId& /*job*/) {}
+
   /// Once for each trial that another process trains.
   virtual void waits(const StoredTrial& /*trial*/, const std::string& /*why*/) {}
 };
@@ -41,6 +44,10 @@ struct SweepOutcome {
 /// @throws UserError if the journal cannot be written or no worker be started; the workers then end with this process.
 SweepOutcome run_sweep(const SweepFolder& folder, Launcher& launcher, const RunnerOptions& options,
                        SweepObserver& observer, const std::function<bool()>& stop);
+
+/// The job of a trial that a sweep which was killed may have left: the last one, if its end is not known, else one that it had no
+/// time to write down.
+std::string left_job(const StoredTrial& trial, const TrialHistory& history);
 
 /// Of the trials as the journal has them.
 SweepOutcome outcome(const StoredSweep& sweep, const Journal& journal);

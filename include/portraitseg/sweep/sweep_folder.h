@@ -21,12 +21,23 @@ struct StoredTrial {
   void fields(Fields& f);
 };
 
+/// Where a sweep's workers run.
+enum class LauncherKind { kLocal, kSlurm };
+
+extern const Names<LauncherKind> kLaunchers;
+
+struct LauncherChoice {
+  LauncherKind kind = LauncherKind::kLocal;
+  std::vector<std::string> slurm;  ///< further options of sbatch
+};
+
 /// sweep.yaml: with trials/*.yaml beside it, everything that a sweep is.
 struct StoredSweep {
   std::string name;
   std::int64_t workers = 1, threads = 1;  ///< threads of each worker
   std::vector<std::string> axes;
   std::vector<StoredTrial> trials;
+  LauncherChoice launcher;
 
   void fields(Fields& f);
   std::string label(const StoredTrial& trial) const;  ///< "model.decoder=none, trainer.seed=1"
@@ -40,6 +51,7 @@ struct StoredSweep {
 ///     trials/ID.yaml        a trial's whole configuration, with absolute paths: `train --config` of it is the trial
 ///     trials/ID/            its run folder
 ///     trials/ID.log         what its worker printed, of the last attempt
+///     slurm/                what SlurmLauncher keeps
 ///     log.txt               what the sweep printed
 class SweepFolder {
  public:
@@ -57,15 +69,17 @@ class SweepFolder {
   /// @throws DataError if it cannot be written, or if a trial that has begun, and did not fail, is none of the plan: its result
   ///         would vanish from results.csv.
   static SweepFolder write(const std::filesystem::path& path, const SweepPlan& plan, std::int64_t workers,
-                           std::int64_t threads);
+                           std::int64_t threads, const LauncherChoice& launcher = {});
 
   /// The same trials run by other workers from now on.
   void set_workers(std::int64_t workers, std::int64_t threads);
+  void set_launcher(const LauncherChoice& launcher);
 
   const StoredSweep& sweep() const { return sweep_; }
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path journal() const { return path_ / "journal.jsonl"; }
   std::filesystem::path results() const { return path_ / "results.csv"; }
+  std::filesystem::path slurm() const { return path_ / "slurm"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path config(const std::string& trial) const { return trials() / (trial + ".yaml"); }
   std::filesystem::path run(const std::string& trial) const { return trials() / trial; }
