@@ -64,9 +64,10 @@ class Runner {
         journal_(folder.journal()),
         workers_(static_cast<std::size_t>(folder.sweep().workers)) {
     for (const StoredTrial& trial : folder.sweep().trials) {
-      const State state = journal_.of(trial.id).state;
-      if (state == State::kFinished || (state == State::kFailed && !options.retry_failed)) continue;
-      queue_.push_back({&trial, Clock::now()});
+      const TrialHistory history = journal_.of(trial.id);
+      if (history.state == State::kFinished || halving().waits(history)) continue;
+      if (history.state == State::kFailed && !options.retry_failed) continue;
+      (history.state == State::kNew ? new_ : begun_).push_back({&trial, Clock::now()});
     }
   }
 
@@ -80,7 +81,7 @@ class Runner {
       }
       reap(stopping);
       if (!stopping) start_workers();
-      if (running_.empty() && (stopping || queue_.empty())) break;
+      if (running_.empty() && (stopping || is_done())) break;
       std::this_thread::sleep_for(kLook);
     }
     return outcome(folder_.sweep(), journal_);
@@ -96,7 +97,22 @@ class Runner {
     const StoredTrial* trial;
     std::int64_t job, attempt;
     Clock::time_point start;
+    std::int64_t until;  ///< epoch of its rung; 0: the end
   };
+
+  const Halving& halving() const { return folder_.sweep().early_stopping; }
+
+  bool is_done() const { return begun_.empty() && new_.empty() && promotion() == nullptr; }
+
+  /// Of the trials that were stopped early the one that goes on now; nullptr: none does.
+  const StoredTrial* promotion() const {
+    if (halving().rungs.empty()) return nullptr;
+    const auto& trials = folder_.sweep().trials;
+    std::vector<TrialHistory> histories;
+    for (const StoredTrial& trial : trials) histories.push_back(journal_.of(trial.id));
+    const auto next = halving().promotion(histories);
+    return next ? &trials[*next] : nullptr;
+  }
 
   void start_workers() {
     for (std::size_t slot = 0; slot < workers_; ++slot) {
@@ -109,15 +125,22 @@ class Runner {
 
   /// The next trial that nobody trains; nullptr: none just now.
   const StoredTrial* take() {
-    for (std::size_t i = 0; i < queue_.size(); ++i) {
-      Waiting& waiting = queue_[i];
+    if (const StoredTrial* trial = take(begun_)) return trial;
+    const StoredTrial* promoted = promotion();
+    if (promoted != nullptr && !is_locked(*promoted)) return promoted;
+    return take(new_);
+  }
+
+  const StoredTrial* take(std::deque<Waiting>& queue) {
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+      Waiting& waiting = queue[i];
       if (Clock::now() < waiting.not_before) continue;
       if (is_locked(*waiting.trial)) {
         waiting.not_before = Clock::now() + kLookAtLock;
         continue;
       }
       const StoredTrial* trial = waiting.trial;
-      queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
+      queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(i));
       return trial;
     }
     return nullptr;
@@ -145,12 +168,16 @@ class Runner {
       const std::string threads = "device.threads=" + std::to_string(folder_.sweep().threads);
       job.arguments = {"train", "--config", config, "--output", run, "--set", threads};
     }
+    const TrialHistory before = journal_.of(trial.id);
+    const std::int64_t until = halving().until(before);
+    if (until > 0) job.arguments.insert(job.arguments.end(), {"--until-epoch", std::to_string(until)});
     job.any_device = !names_a_device(TrainingPlan::load(config));
-    Worker worker = {&trial, launcher_.start(job), journal_.of(trial.id).attempts + 1, Clock::now()};
+    Worker worker = {&trial, launcher_.start(job), before.attempts + 1, Clock::now(), until};
     TrialEvent event = event_of(worker, Kind::kStarted);
     event.seconds = 0;
     journal_.add(event);
     running_[slot] = worker;
+    if (halving().waits(before)) return observer_.promoted(trial, until);
     observer_.started(trial, resumed);
   }
 
@@ -184,26 +211,34 @@ class Runner {
     const bool stopped = was_stopped(end);
     if (stopped && (stopping || restarts_[event.trial]++ < options_.restarts)) {
       event.kind = Kind::kStopped;
-      if (!stopping) queue_.push_front({worker.trial, Clock::now()});
+      if (!stopping) begun_.push_front({worker.trial, Clock::now()});
     } else if (stopped) {
       event.error = "its worker was killed " + std::to_string(options_.restarts + 1) + " times";
     } else if (end.signal != 0) {
       event.error =
           "crashed by signal " + std::to_string(end.signal) + ": " + last_words(folder_.output(event.trial));
     } else if (end.exit_code == 0) {
-      finish(event);
+      conclude(worker, event);
     } else {
       event.error = last_words(folder_.output(event.trial));
     }
     journal_.add(event);
     if (event.kind == Kind::kFinished) folder_.write_results(journal_);
-    observer_.ended(*worker.trial, event, queue_.size() + running_.size());
+    observer_.ended(*worker.trial, event, begun_.size() + new_.size() + running_.size());
   }
 
-  void finish(TrialEvent& event) const {
+  /// What a worker that ended without an error has come to.
+  void conclude(const Worker& worker, TrialEvent& event) const {
     try {
-      event.result = folder_.result(event.trial);
-      event.kind = Kind::kFinished;
+      // trainer.patience may end it before a rung.
+      if (worker.until == 0 || folder_.is_trained(event.trial)) {
+        event.result = folder_.result(event.trial);
+        event.kind = Kind::kFinished;
+      } else {
+        const std::string& figure = halving().figure;
+        event.rung = {worker.until, figure, folder_.figure(event.trial, worker.until, figure)};
+        event.kind = Kind::kRung;
+      }
     } catch (const UserError& error) {
       event.error = error.what();
     }
@@ -215,7 +250,7 @@ class Runner {
   SweepObserver& observer_;
   Journal journal_;
   std::size_t workers_;
-  std::deque<Waiting> queue_;
+  std::deque<Waiting> begun_, new_;        ///< those that were interrupted or failed go first
   std::map<std::size_t, Worker> running_;  ///< by slot
   std::map<std::string, std::int64_t> restarts_;
   std::set<std::string> told_;
@@ -231,10 +266,11 @@ SweepOutcome run_sweep(const SweepFolder& folder, Launcher& launcher, const Runn
 SweepOutcome outcome(const StoredSweep& sweep, const Journal& journal) {
   SweepOutcome outcome;
   for (const StoredTrial& trial : sweep.trials) {
-    const State state = journal.of(trial.id).state;
-    ++(state == State::kFinished ? outcome.finished
-       : state == State::kFailed ? outcome.failed
-                                 : outcome.unfinished);
+    const TrialHistory history = journal.of(trial.id);
+    ++(history.state == State::kFinished     ? outcome.finished
+       : history.state == State::kFailed     ? outcome.failed
+       : sweep.early_stopping.waits(history) ? outcome.stopped_early
+                                             : outcome.unfinished);
   }
   return outcome;
 }
