@@ -255,9 +255,9 @@ TEST_F(SweepPlans, EarlyStoppingHasItsRungsBelowTheTrialsEpochs) {
   EXPECT_EQ(halving.factor, 3);
   EXPECT_EQ(halving.figure, "iou_foreground");
   const Halving other =
-      load(nine + "early_stopping: {name: asha, first: 1, factor: 5, figure: boundary_f1_5}\n")
+      load(nine + "early_stopping: {name: asha, first: 2, factor: 5, figure: boundary_f1_5}\n")
           .early_stopping;
-  EXPECT_THAT(other.rungs, ElementsAre(1, 5));
+  EXPECT_THAT(other.rungs, ElementsAre(2));
   EXPECT_EQ(other.figure, "boundary_f1_5");
 }
 
