@@ -255,6 +255,7 @@ TEST_F(Sweeps, StopTrialsEarlyAndGoOnAfterAKillToTheBytesOfUndisturbedTrainings)
   EXPECT_EQ(count("run", "started"), started) << "nothing is left to do";
   const auto left = plan("run");
   EXPECT_EQ(left.at("early_stopping").at("rungs"), nlohmann::json({1, 3}));
+  EXPECT_EQ(left.at("images_left"), 0);
   std::size_t stopped = 0;
   for (const auto& trial : left.at("trials")) stopped += trial.at("state") == "stopped early" ? 1 : 0;
   EXPECT_EQ(stopped, 9 - finished);

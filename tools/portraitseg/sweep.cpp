@@ -271,8 +271,19 @@ std::vector<double> costs_left(const Halving& halving, const std::vector<std::in
   return all;
 }
 
+/// Whether all trials have come to an end and none that was stopped early may go on.
+bool is_over(const Halving& halving, const std::vector<Row>& rows) {
+  std::vector<TrialHistory> histories;
+  for (const Row& row : rows) {
+    if (row.history.state != State::kFinished && !halving.waits(row.history)) return false;
+    histories.push_back(row.history);
+  }
+  return !halving.promotion(histories);
+}
+
 CostLeft cost_left(const Halving& halving, const std::vector<std::int64_t>& trained,
                    const std::vector<Row>& rows, std::int64_t workers) {
+  if (is_over(halving, rows)) return {};
   const auto images = costs_left(halving, trained, rows, [](const TrialCost&) { return 1.0; });
   const auto hours = costs_left(halving, trained, rows,
                                 [](const TrialCost& cost) { return cost.ms_per_image / 1000 / 3600; });
