@@ -144,9 +144,8 @@ bool Trainer::train(const RunFolder& run, const std::vector<TrainingObserver*>& 
     for (const auto& reason : set.get().skipped) tell([&](auto& o) { o.skipped(reason); });
   }
   while (!finished()) {
-    if (!train_epoch(run, stop)) return false;
+    if (stop() || !train_epoch(run, stop)) return false;
     finish_epoch(run);
-    if (stop() && !finished()) return false;
   }
   return true;
 }

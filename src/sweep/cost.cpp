@@ -9,8 +9,10 @@ namespace portraitseg {
 TrialCost ImageCounter::cost(const TrainingPlan& plan) {
   TrialCost cost;
   for (const Stage& stage : plan.stages) {
-    cost.epochs += stage.config.trainer.epochs;
-    cost.images += stage.config.trainer.epochs * count(stage.config);
+    cost.last_epochs = stage.config.trainer.epochs;
+    cost.epoch_images = count(stage.config);
+    cost.epochs += cost.last_epochs;
+    cost.images += cost.last_epochs * cost.epoch_images;
   }
   return cost;
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <limits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -19,7 +20,8 @@ using Kind = TrialEvent::Kind;
 using State = TrialHistory::State;
 
 constexpr std::array kKinds = {std::pair("started", Kind::kStarted), std::pair("finished", Kind::kFinished),
-                               std::pair("failed", Kind::kFailed), std::pair("stopped", Kind::kStopped)};
+                               std::pair("failed", Kind::kFailed), std::pair("stopped", Kind::kStopped),
+                               std::pair("rung", Kind::kRung)};
 
 const char* word_of(Kind kind) {
   for (const auto& [word, k] : kKinds) {
@@ -66,6 +68,20 @@ TrialResult result_of(const nlohmann::json& json) {
   return result;
 }
 
+nlohmann::ordered_json as_json(const RungFigure& rung) {
+  nlohmann::ordered_json json = {{"epoch", rung.epoch}, {"figure", rung.figure}};
+  if (std::isfinite(rung.value)) json["value"] = rung.value;
+  return json;
+}
+
+RungFigure rung_of(const nlohmann::json& json) {
+  RungFigure rung;
+  json.at("epoch").get_to(rung.epoch);
+  json.at("figure").get_to(rung.figure);
+  rung.value = json.value("value", std::numeric_limits<double>::quiet_NaN());
+  return rung;
+}
+
 std::string line_of(const TrialEvent& event) {
   nlohmann::ordered_json json = {
       {"event", word_of(event.kind)}, {"trial", event.trial}, {"attempt", event.attempt}, {"time", now()}};
@@ -79,6 +95,7 @@ std::string line_of(const TrialEvent& event) {
   if (event.exit_code != 0) json["exit_code"] = event.exit_code;
   if (!event.error.empty()) json["error"] = event.error;
   if (event.kind == Kind::kFinished) json["result"] = as_json(event.result);
+  if (event.kind == Kind::kRung) json["rung"] = as_json(event.rung);
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -91,6 +108,7 @@ TrialEvent event_of(const std::string& line) {
   event.seconds = json.value("seconds", 0.0);
   event.error = json.value("error", "");
   if (event.kind == Kind::kFinished) event.result = result_of(json.at("result"));
+  if (event.kind == Kind::kRung) event.rung = rung_of(json.at("rung"));
   return event;
 }
 
@@ -106,6 +124,8 @@ const char* word(State state) {
       return "finished";
     case State::kFailed:
       return "failed";
+    case State::kStoppedEarly:
+      return "stopped early";
   }
   return "";
 }
@@ -155,6 +175,10 @@ void Journal::count(const TrialEvent& event) {
       break;
     case Kind::kStopped:
       history.state = State::kUnfinished;
+      break;
+    case Kind::kRung:
+      history.state = State::kStoppedEarly;
+      history.rungs.push_back(event.rung);
       break;
   }
 }

@@ -12,6 +12,7 @@
 #include "portraitseg/core/random.h"
 
 #include "axes.h"
+#include "early_stopping.h"
 
 namespace portraitseg {
 namespace {
@@ -301,6 +302,7 @@ void SweepOptions::fields(Fields& f) {
   f("trials", trials, "further ones: maps of keys and values");
   f("exclude", exclude, "maps of axes and values: no trial has all of them");
   f.group("budget", budget, "what the plan may not exceed");
+  f.group("early_stopping", early_stopping, "of trials that fall behind");
 }
 
 std::string Trial::label() const {
@@ -339,6 +341,7 @@ SweepPlan SweepPlan::load(const fs::path& file, const std::vector<std::string>& 
            "two trials are the same training: " + other->second + " and " + trial.label());
     plan.trials.push_back(std::move(trial));
   }
+  plan.early_stopping = halving_of(options.early_stopping, config.root().find("early_stopping"), plan.trials);
   return plan;
 }
 

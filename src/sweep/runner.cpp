@@ -73,9 +73,10 @@ class Runner {
         journal_(folder.journal()),
         workers_(static_cast<std::size_t>(folder.sweep().workers)) {
     for (const StoredTrial& trial : folder.sweep().trials) {
-      const State state = journal_.of(trial.id).state;
-      if (state == State::kFinished || (state == State::kFailed && !options.retry_failed)) continue;
-      queue_.push_back({&trial, Clock::now()});
+      const TrialHistory history = journal_.of(trial.id);
+      if (history.state == State::kFinished || halving().waits(history)) continue;
+      if (history.state == State::kFailed && !options.retry_failed) continue;
+      queue_of(trial).push_back({&trial, Clock::now()});
     }
   }
 
@@ -90,7 +91,7 @@ class Runner {
       }
       reap(stopping);
       if (!stopping) start_workers();
-      if (running_.empty() && (stopping || queue_.empty())) break;
+      if (running_.empty() && (stopping || is_done())) break;
       std::this_thread::sleep_for(kLook);
     }
     return outcome(folder_.sweep(), journal_);
@@ -107,57 +108,91 @@ class Runner {
     JobId job;
     std::int64_t attempt;
     Clock::time_point start;
+    std::int64_t until;  ///< epoch of its rung; 0: the end
   };
+
+  const Halving& halving() const { return folder_.sweep().early_stopping; }
+
+  bool is_done() const { return begun_.empty() && new_.empty() && promotion() == nullptr; }
+
+  /// Of the trials that were stopped early the one that goes on now; nullptr: none does.
+  const StoredTrial* promotion() const {
+    if (halving().rungs.empty()) return nullptr;
+    const auto& trials = folder_.sweep().trials;
+    std::vector<TrialHistory> histories;
+    for (const StoredTrial& trial : trials) histories.push_back(journal_.of(trial.id));
+    const auto next = halving().promotion(histories);
+    return next ? &trials[*next] : nullptr;
+  }
 
   /// The trials whose jobs did not end with the sweep that started them, also where it had no time to write that down.
   void adopt() {
-    std::deque<Waiting> others;
-    for (const Waiting& waiting : queue_) {
-      const TrialHistory history = journal_.of(waiting.trial->id);
-      const auto job = launcher_.adopt(left_job(*waiting.trial, history));
-      if (!job) {
-        others.push_back(waiting);
-        continue;
-      }
-      const Worker worker = {waiting.trial, *job, left_attempt(history), Clock::now()};
+    for (const StoredTrial& trial : folder_.sweep().trials) {
+      const TrialHistory history = journal_.of(trial.id);
+      if (history.state == State::kFinished) continue;
+      const auto job = launcher_.adopt(left_job(trial, history));
+      if (!job) continue;
+      for (auto* queue : {&begun_, &new_}) drop(trial, *queue);
+      const Worker worker = {&trial, *job, left_attempt(history), Clock::now(), halving().until(history)};
       if (!history.open) add_started(worker);
       running_[running_.size()] = worker;
-      observer_.adopted(*waiting.trial, *job);
+      observer_.adopted(trial, *job);
     }
-    queue_.swap(others);
+  }
+
+  static void drop(const StoredTrial& trial, std::deque<Waiting>& queue) {
+    const auto is_trial = [&](const Waiting& waiting) { return waiting.trial == &trial; };
+    queue.erase(std::remove_if(queue.begin(), queue.end(), is_trial), queue.end());
   }
 
   void start_workers() {
     std::vector<const StoredTrial*> trials;
     std::vector<Job> jobs;
-    for (std::size_t slot = 0; slot < launcher_.capacity(workers_); ++slot) {
+    for (std::size_t slot = 0; slot < slots(); ++slot) {
       if (running_.count(slot) > 0) continue;
       const StoredTrial* trial = take();
       if (trial == nullptr) break;
       trials.push_back(trial);
       jobs.push_back(job_of(*trial, slot));
+      if (is_promoted(*trial)) break;  // the next one follows from the journal, where this is yet to be
     }
     if (jobs.empty()) return;
     const auto ids = launcher_.start(jobs);
     for (std::size_t i = jobs.size(); i-- > 0;) {
-      if (!ids[i]) queue_.push_front({trials[i], Clock::now()});
+      if (!ids[i] && !is_promoted(*trials[i])) queue_of(*trials[i]).push_front({trials[i], Clock::now()});
     }
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       if (ids[i]) started(*trials[i], jobs[i], *ids[i]);
     }
   }
 
+  /// Which trials are promoted follows from those that have ended: no more are handed over than run.
+  std::size_t slots() const { return halving().rungs.empty() ? launcher_.capacity(workers_) : workers_; }
+
+  bool is_promoted(const StoredTrial& trial) const { return halving().waits(journal_.of(trial.id)); }
+
+  std::deque<Waiting>& queue_of(const StoredTrial& trial) {
+    return journal_.of(trial.id).state == State::kNew ? new_ : begun_;
+  }
+
   /// The next trial that nobody trains; nullptr: none just now.
   const StoredTrial* take() {
-    for (std::size_t i = 0; i < queue_.size(); ++i) {
-      Waiting& waiting = queue_[i];
+    if (const StoredTrial* trial = take(begun_)) return trial;
+    const StoredTrial* promoted = promotion();
+    if (promoted != nullptr && !is_locked(*promoted)) return promoted;
+    return take(new_);
+  }
+
+  const StoredTrial* take(std::deque<Waiting>& queue) {
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+      Waiting& waiting = queue[i];
       if (Clock::now() < waiting.not_before) continue;
       if (is_locked(*waiting.trial)) {
         waiting.not_before = Clock::now() + kLookAtLock;
         continue;
       }
       const StoredTrial* trial = waiting.trial;
-      queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
+      queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(i));
       return trial;
     }
     return nullptr;
@@ -188,13 +223,17 @@ class Runner {
       const std::string threads = "device.threads=" + std::to_string(folder_.sweep().threads);
       job.arguments = {"train", "--config", config, "--output", run, "--set", threads};
     }
+    const std::int64_t until = halving().until(journal_.of(trial.id));
+    if (until > 0) job.arguments.insert(job.arguments.end(), {"--until-epoch", std::to_string(until)});
     return job;
   }
 
   void started(const StoredTrial& trial, const Job& job, const JobId& id) {
-    const Worker worker = {&trial, id, journal_.of(trial.id).attempts + 1, Clock::now()};
+    const TrialHistory before = journal_.of(trial.id);
+    const Worker worker = {&trial, id, before.attempts + 1, Clock::now(), halving().until(before)};
     add_started(worker);
     running_[job.slot] = worker;
+    if (halving().waits(before)) return observer_.promoted(trial, worker.until);
     observer_.started(trial, job.arguments[1] == "--resume");
   }
 
@@ -236,26 +275,34 @@ class Runner {
     const bool stopped = was_stopped(end);
     if (stopped && (stopping || restarts_[event.trial]++ < options_.restarts)) {
       event.kind = Kind::kStopped;
-      if (!stopping) queue_.push_front({worker.trial, Clock::now()});
+      if (!stopping) begun_.push_front({worker.trial, Clock::now()});
     } else if (stopped) {
       event.error = "its worker was killed " + std::to_string(options_.restarts + 1) + " times";
     } else if (end.signal != 0) {
       event.error =
           "crashed by signal " + std::to_string(end.signal) + ": " + last_words(folder_.output(event.trial));
     } else if (end.exit_code == 0) {
-      finish(event);
+      conclude(worker, event);
     } else {
       event.error = last_words(folder_.output(event.trial));
     }
     journal_.add(event);
     if (event.kind == Kind::kFinished) folder_.write_results(journal_);
-    observer_.ended(*worker.trial, event, queue_.size() + running_.size());
+    observer_.ended(*worker.trial, event, begun_.size() + new_.size() + running_.size());
   }
 
-  void finish(TrialEvent& event) const {
+  /// What a worker that ended without an error has come to.
+  void conclude(const Worker& worker, TrialEvent& event) const {
     try {
-      event.result = folder_.result(event.trial);
-      event.kind = Kind::kFinished;
+      // trainer.patience may end it before a rung.
+      if (worker.until == 0 || folder_.is_trained(event.trial)) {
+        event.result = folder_.result(event.trial);
+        event.kind = Kind::kFinished;
+      } else {
+        const std::string& figure = halving().figure;
+        event.rung = {worker.until, figure, folder_.figure(event.trial, worker.until, figure)};
+        event.kind = Kind::kRung;
+      }
     } catch (const UserError& error) {
       event.error = error.what();
     }
@@ -267,7 +314,7 @@ class Runner {
   SweepObserver& observer_;
   Journal journal_;
   std::size_t workers_;
-  std::deque<Waiting> queue_;
+  std::deque<Waiting> begun_, new_;        ///< those that were interrupted or failed go first
   std::map<std::size_t, Worker> running_;  ///< by slot
   std::map<std::string, std::int64_t> restarts_;
   std::set<std::string> told_;
@@ -287,10 +334,11 @@ std::string left_job(const StoredTrial& trial, const TrialHistory& history) {
 SweepOutcome outcome(const StoredSweep& sweep, const Journal& journal) {
   SweepOutcome outcome;
   for (const StoredTrial& trial : sweep.trials) {
-    const State state = journal.of(trial.id).state;
-    ++(state == State::kFinished ? outcome.finished
-       : state == State::kFailed ? outcome.failed
-                                 : outcome.unfinished);
+    const TrialHistory history = journal.of(trial.id);
+    ++(history.state == State::kFinished     ? outcome.finished
+       : history.state == State::kFailed     ? outcome.failed
+       : sweep.early_stopping.waits(history) ? outcome.stopped_early
+                                             : outcome.unfinished);
   }
   return outcome;
 }

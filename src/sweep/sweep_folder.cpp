@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <set>
 
 #include <spdlog/fmt/fmt.h>
@@ -10,8 +11,8 @@
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/folder_lock.h"
 #include "portraitseg/core/text.h"
-#include "portraitseg/engine/checkpoint.h"
 #include "portraitseg/engine/run_folder.h"
+#include "portraitseg/engine/trainer.h"
 #include "portraitseg/weights/safetensors.h"
 
 namespace portraitseg {
@@ -42,6 +43,7 @@ void StoredSweep::fields(Fields& f) {
   f("slurm", launcher.slurm, "further options of sbatch");
   f("axes", axes, "what the trials differ in");
   f.list("trials", trials, "in the order in which they begin");
+  f.group("early_stopping", early_stopping, "of trials that fall behind");
 }
 
 std::string StoredSweep::label(const StoredTrial& trial) const {
@@ -87,7 +89,7 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   append_file(folder.journal(), "");
   const auto known = known_trials(path);
   folder.require_kept(plan, known);
-  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}, launcher};
+  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}, plan.early_stopping, launcher};
   for (const Trial& trial : plan.trials) {
     const auto there = known.find(trial.id);
     StoredTrial stored = {there == known.end() ? trial.id : there->second, {}};
@@ -176,14 +178,31 @@ void SweepFolder::write_results(const Journal& journal) const {
   write_file(results(), text);
 }
 
-TrialResult SweepFolder::result(const std::string& trial) const {
+Progress SweepFolder::progress(const std::string& trial) const {
   const RunFolder folder = RunFolder::open(run(trial));
-  const Progress progress = stored_progress(read_safetensors(folder.last()), folder.last());
+  return stored_progress(read_safetensors(folder.last()), folder.last());
+}
+
+bool SweepFolder::is_trained(const std::string& trial) const {
+  return Trainer::finished(progress(trial), TrainingPlan::load(config(trial)).stages.back().config.trainer);
+}
+
+double SweepFolder::figure(const std::string& trial, std::int64_t epoch, const std::string& name) const {
+  for (const EpochRecord& record : progress(trial).history) {
+    if (record.epoch != epoch) continue;
+    const auto figure = record.validation.find(name);
+    return figure != record.validation.end() ? figure->second : std::numeric_limits<double>::quiet_NaN();
+  }
+  throw DataError(run(trial), "was not trained to the end of epoch " + std::to_string(epoch));
+}
+
+TrialResult SweepFolder::result(const std::string& trial) const {
+  const Progress progress = this->progress(trial);
   const auto& history = progress.history;
   const auto best = std::find_if(history.begin(), history.end(), [&](const EpochRecord& record) {
     return record.epoch == progress.best.epoch;
   });
-  if (best == history.end()) throw DataError(folder.last(), "has no best epoch");
+  if (best == history.end()) throw DataError(run(trial), "has no best epoch");
   return {progress.epoch,     best->epoch,           best->validation,
           best->val_protocol, best->val_list_sha256, best->val_images};
 }

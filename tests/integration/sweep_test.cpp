@@ -17,6 +17,7 @@
 
 #include "support/command.h"
 #include "support/refusal.h"
+#include "support/runs.h"
 #include "support/sweeps.h"
 
 namespace portraitseg::testing {
@@ -27,6 +28,63 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
+
+/// Sweeps that stop trials early.
+class HalvingSweeps : public Sweeps {
+ protected:
+  /// Trials of `epochs` epochs that are stopped early.
+  void write_halving_sweep(int epochs, const std::string& axes) const {
+    write_bytes(place_ / "sweep.yaml", "base: config.yaml\nset: [trainer.epochs=" + std::to_string(epochs) +
+                                           ", 'preprocessing.size=[32, 32]']\n" + axes);
+  }
+
+  /// Whoever went on from a rung was among the best third of those that had reached it before.
+  /// @return how many went on
+  std::size_t expect_promotions_of_the_best(const std::string& output) const {
+    std::map<std::string, std::size_t> position;  // in the sweep: of equal figures the earlier one is better
+    const auto trials = plan(output).at("trials");
+    for (const auto& trial : trials) position.emplace(trial.at("id").get<std::string>(), position.size());
+    std::map<int, std::map<std::string, double>> rungs;
+    std::map<std::string, int> at;  // the epoch of the rung that a trial waits at
+    std::size_t promotions = 0;
+    for (const auto& event : journal(output)) {
+      const std::string trial = event.at("trial");
+      if (event.at("event") == "rung") {
+        at[trial] = event.at("rung").at("epoch").get<int>();
+        const auto value = event.at("rung").at("value").get<double>();
+        EXPECT_TRUE(rungs[at[trial]].emplace(trial, value).second) << "for the second time: " << event;
+      }
+      if (event.at("event") != "started" || at.count(trial) == 0) continue;
+      const auto& rung = rungs.at(at.at(trial));
+      const auto better = std::count_if(rung.begin(), rung.end(), [&](const auto& other) {
+        const double own = rung.at(trial);
+        return other.second > own || (other.second == own && position.at(other.first) < position.at(trial));
+      });
+      EXPECT_LT(static_cast<std::size_t>(better), rung.size() / 3) << event;
+      at.erase(trial);
+      ++promotions;
+    }
+    return promotions;
+  }
+
+  /// Every finished trial is what one call of `train` leaves. @return how many there are
+  std::size_t expect_the_bytes_of_trainings_alone(const std::string& output) const {
+    std::size_t finished = 0;
+    for (const auto& event : journal(output)) {
+      if (event.at("event") != "finished") continue;
+      const std::string id = event.at("trial");
+      const fs::path trials = fs::path(output) / "trials";
+      if (!fs::exists(place_ / id)) {
+        expect_ends(place_.command({"train", "--config", (trials / (id + ".yaml")).string(), "--output", id,
+                                    "--set", "device.threads=1"}),
+                    0);
+      }
+      expect_same_run(place_ / trials / id, place_ / id);
+      ++finished;
+    }
+    return finished;
+  }
+};
 
 TEST_F(Sweeps, KilledTwiceAndItsWorkersThreeTimesEndsWithTheSameBytesAndTrainsNothingTwice) {
   write_sweep(kTwelveTrials);
@@ -64,6 +122,83 @@ TEST_F(Sweeps, KilledTwiceAndItsWorkersThreeTimesEndsWithTheSameBytesAndTrainsNo
 
   expect_same_trials("storm", "calm", 12);
   EXPECT_GT(count("storm", "started"), 12U);
+}
+
+TEST_F(HalvingSweeps, StopTrialsEarlyAndGoOnAfterAKillToTheBytesOfUndisturbedTrainings) {
+  const std::string axes = "axes: {optimizer.lr: [0.0001, 0.01, 0.03], trainer.seed: [1, 2, 3]}\n";
+  write_halving_sweep(4, axes + "early_stopping: {name: asha, first: 1, factor: 3, figure: miou}\n");
+  auto process = std::make_unique<Process>(sweep("run").start());
+  ASSERT_TRUE(process->wait_until([&] { return count("run", "rung") >= 4; })) << process->err();
+  process->send(SIGKILL);
+  EXPECT_EQ(process->wait().signal, SIGKILL);
+  process = std::make_unique<Process>(resume("run").start());
+  const Ending ending = wait(*process);
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+
+  const std::size_t finished = expect_the_bytes_of_trainings_alone("run");
+  EXPECT_GE(finished, 1U);
+  EXPECT_LE(finished, 5U);
+  EXPECT_GE(expect_promotions_of_the_best("run"), 4U) << "3 from the first rung, 1 from the second";
+  EXPECT_THAT(last_line(ending.err),
+              ::testing::ContainsRegex(std::to_string(finished) + " of 9 trials finished, " +
+                                       std::to_string(9 - finished) + " stopped early: .*/results.csv"));
+  const std::string log = bytes_of(place_ / "run/log.txt");
+  EXPECT_THAT(log, HasSubstr(": reached rung 1 of 2, epoch 1, miou "));
+  EXPECT_THAT(log, HasSubstr(": reached rung 2 of 2, epoch 3, miou "));
+  EXPECT_THAT(log, HasSubstr(": promoted, to epoch 3"));
+  EXPECT_THAT(log, HasSubstr(": promoted, to its last epoch"));
+  EXPECT_THAT(lines_of(bytes_of(place_ / "run/results.csv")), SizeIs(1 + finished));
+
+  const std::size_t started = count("run", "started");
+  expect_ends(resume("run"), 0);
+  EXPECT_EQ(count("run", "started"), started) << "nothing is left to do";
+  const auto left = plan("run");
+  EXPECT_EQ(left.at("early_stopping").at("rungs"), nlohmann::json({1, 3}));
+  EXPECT_EQ(left.at("images_left"), 0);
+  std::size_t stopped = 0;
+  for (const auto& trial : left.at("trials")) stopped += trial.at("state") == "stopped early" ? 1 : 0;
+  EXPECT_EQ(stopped, 9 - finished);
+
+  write_halving_sweep(4, axes);  // every trial is to be trained to its end after all
+  process = std::make_unique<Process>(sweep("run").start());
+  EXPECT_EQ(wait(*process).exit_code, 0) << process->err();
+  EXPECT_EQ(expect_the_bytes_of_trainings_alone("run"), 9U);
+  EXPECT_THAT(lines_of(bytes_of(place_ / "run/results.csv")), SizeIs(10));
+}
+
+TEST_F(HalvingSweeps, WidenedTheyPromoteTrialsThatWereStoppedEarly) {
+  const auto write = [&](const std::string& seeds) {
+    write_halving_sweep(
+        2, "axes: {trainer.seed: " + seeds + "}\nearly_stopping: {name: asha, first: 1, figure: miou}\n");
+  };
+  write("[1, 2, 3]");
+  const auto before = plan("run");
+  EXPECT_EQ(before.at("images_left"), 24 * (3 + 1)) << "at most";
+  EXPECT_EQ(before.at("early_stopping").at("images_left_usually"), 24 * (3 + 1));
+  expect_ends(sweep("run"), 0);
+  EXPECT_EQ(count("run", "finished"), 1U);
+  EXPECT_EQ(count("run", "started"), 4U);
+  EXPECT_EQ(plan("run").at("images_left"), 0);
+  write("[1, 2, 3, 4, 5, 6]");
+  EXPECT_EQ(plan("run").at("images_left"), 24 * (3 + 3));
+  expect_ends(sweep("run"), 0);
+  EXPECT_EQ(count("run", "rung"), 6U);
+  EXPECT_GE(count("run", "finished"), 2U);
+  EXPECT_EQ(count("run", "started"), 6U + count("run", "finished"));
+  expect_promotions_of_the_best("run");
+}
+
+TEST_F(HalvingSweeps, AFailingTrialCountsAtNoRung) {
+  write_halving_sweep(2,
+                      "axes: {trainer.seed: [1, 2]}\n"
+                      "trials: [{device.precision: fp16}]\n"
+                      "early_stopping: {name: asha, first: 1, figure: miou}\n");
+  const Ending ending = sweep("run").run();
+  EXPECT_EQ(ending.exit_code, 1) << ending.err;
+  EXPECT_EQ(count("run", "rung"), 2U);
+  EXPECT_EQ(count("run", "failed"), 1U);
+  EXPECT_EQ(count("run", "finished"), 0U) << "two are too few for one to go on";
+  EXPECT_THAT(ending.err, HasSubstr("0 of 3 trials finished, 2 stopped early"));
 }
 
 TEST_F(Sweeps, ASignalStopsTheWorkersWhichLeaveTheirCheckpoints) {
@@ -220,7 +355,9 @@ TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
       {"axes: {model.num_classes: [2, 1]}\n", {"sweep.yaml:3:31: model.num_classes: must be at least 2"}},
       {"axes: {output: {two: {}, one: {model.decoder: none, model.num_classes: 1}}}\n",
        {"trial output=one: cross_entropy needs a network with at least 2"}},
-      {"axes: {data.train_list: [train.txt, trian.txt]}\n", {"trial data.train_list=trian.txt: "}}};
+      {"axes: {data.train_list: [train.txt, trian.txt]}\n", {"trial data.train_list=trian.txt: "}},
+      {"axes: {trainer.seed: [1, 2, 3]}\nearly_stopping: {name: asha, first: 2}\n",
+       {"sweep.yaml:4:37: early_stopping.first: must be below the 2 epochs"}}};
   for (const Mistake& mistake : mistakes) {
     write_sweep(mistake.axes);
     expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "run"}, mistake.words);

@@ -399,6 +399,59 @@ TEST(Train, CheckpointEveryBoundsWhatAKillCosts) {
   expect_same_run(place / "killed", place / "whole");
 }
 
+/// `train` with these arguments until the end of an epoch, which is not the training's.
+void expect_stops(const Workplace& place, std::vector<std::string> arguments, std::size_t epoch,
+                  const fs::path& run) {
+  arguments.insert(arguments.begin(), "train");
+  arguments.insert(arguments.end(), {"--until-epoch", std::to_string(epoch)});
+  const Ending ending = place.command(arguments).run();
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(last_line(ending.err),
+              HasSubstr("stopped behind epoch " + std::to_string(epoch) + " of " + std::to_string(kEpochs)));
+  EXPECT_THAT(last_line(ending.err), HasSubstr("continue with: portraitseg train --resume parts"));
+  EXPECT_EQ(finished_epochs(place / run), epoch);
+  const auto progress = Safetensors::parse(bytes_of(place / run / kLast)).progress();
+  EXPECT_EQ(progress.at("epoch"), epoch);
+  EXPECT_EQ(progress.at("batch"), 0);
+}
+
+TEST(TrainUntilEpoch, StopsThereAndGoesOnToTheBytesOfATrainingThatWasNotStopped) {
+  const Workplace place;
+  const std::string schedule = "schedule={name: one_cycle}", average = "trainer.ema_decay=0.9";
+  expect_finishes(place.train("whole", {schedule, average}));
+  expect_stops(place, {"--config", "config.yaml", "--output", "parts", "--set", schedule, "--set", average},
+               1, "parts");
+  const std::string first = bytes_of(place / "parts" / kLast);
+  expect_stops(place, {"--resume", "parts"}, 1, "parts");
+  EXPECT_TRUE(bytes_of(place / "parts" / kLast) == first) << "the epoch was there already";
+  expect_stops(place, {"--resume", "parts"}, 3, "parts");
+  expect_finishes(place.command({"train", "--resume", "parts", "--until-epoch", "1000"}));
+  expect_same_run(place / "parts", place / "whole");
+  const fs::path best_ema = "checkpoints/best_ema.safetensors";
+  EXPECT_TRUE(bytes_of(place / "parts" / best_ema) == bytes_of(place / "whole" / best_ema));
+}
+
+TEST(TrainUntilEpoch, CountsTheEpochsOfTheLastStage) {
+  const Workplace place;
+  expect_finishes(place.train("whole", kTwoStages));
+  std::vector<std::string> arguments = {"--config", "config.yaml", "--output", "parts"};
+  for (const auto& setting : kTwoStages) arguments.insert(arguments.end(), {"--set", setting});
+  expect_stops(place, arguments, 2, "parts/full");
+  EXPECT_EQ(finished_epochs(place / "parts/encoder"), 3U);
+  expect_finishes(place.resume("parts"));
+  for (const char* stage : {"encoder", "full"})
+    expect_same_run(place / "parts" / stage, place / "whole" / stage);
+}
+
+TEST(TrainUntilEpoch, BeforeTheFirstIsRefused) {
+  const Workplace place;
+  for (const char* epoch : {"0", "-1", "1.5", "last"}) {
+    expect_refusal(
+        place, place.command({"train", "--config", "config.yaml", "--output", "run", "--until-epoch", epoch}),
+        {"--until-epoch"});
+  }
+}
+
 TEST(Train, ResumeReadsTheSameListsWhereverItIsCalled) {
   const Workplace place;
   const TemporaryFolder elsewhere;  // holds other lists of the same names

@@ -112,6 +112,45 @@ TEST_F(Journals, AFigureThatIsNoNumberIsLeftOut) {
   EXPECT_THAT(Journal(file()).of("a").result.figures, SizeIs(2));
 }
 
+TEST_F(Journals, ATrialAtARungIsStoppedEarlyUntilItStartsAgain) {
+  Journal journal(file());
+  journal.add(event(Kind::kStarted, 1));
+  TrialEvent rung = event(Kind::kRung, 1);
+  rung.seconds = 3;
+  rung.rung = {3, "iou_foreground", 91.234567890123456};
+  journal.add(rung);
+  EXPECT_EQ(Journal(file()).of("a").state, State::kStoppedEarly);
+  EXPECT_STREQ(word(State::kStoppedEarly), "stopped early");
+  journal.add(event(Kind::kStarted, 2));
+  EXPECT_EQ(Journal(file()).of("a").state, State::kUnfinished);
+  rung.rung = {9, "iou_foreground", std::nan("")};
+  journal.add(rung);
+  journal.add(event(Kind::kStarted, 3));
+  journal.add(finished(3));
+  for (const TrialHistory& history : {journal.of("a"), Journal(file()).of("a")}) {
+    EXPECT_EQ(history.state, State::kFinished);
+    EXPECT_EQ(history.seconds, 8.5);
+    ASSERT_THAT(history.rungs, SizeIs(2));
+    EXPECT_EQ(history.rungs[0].epoch, 3);
+    EXPECT_EQ(history.rungs[0].figure, "iou_foreground");
+    EXPECT_EQ(history.rungs[0].value, 91.234567890123456);
+    EXPECT_EQ(history.rungs[1].epoch, 9);
+    EXPECT_TRUE(std::isnan(history.rungs[1].value));
+  }
+}
+
+TEST_F(Journals, OfAnEarlierVersionStillRead) {
+  write_file(
+      file(),
+      "{\"event\":\"started\",\"trial\":\"a\",\"attempt\":1,\"time\":\"2026-11-01T10:00:00Z\",\"pid\":7}\n"
+      "{\"event\":\"stopped\",\"trial\":\"a\",\"attempt\":1,\"time\":\"2026-11-01T10:00:09Z\",\"pid\":7,"
+      "\"seconds\":9.5,\"signal\":9}\n");
+  const TrialHistory history = Journal(file()).of("a");
+  EXPECT_EQ(history.state, State::kUnfinished);
+  EXPECT_EQ(history.seconds, 9.5);
+  EXPECT_THAT(history.rungs, SizeIs(0));
+}
+
 TEST_F(Journals, ALastLineThatWasCutAnywhereCountsAsNotWritten) {
   Journal(file()).add(event(Kind::kStarted));
   const std::string first = read_file(file());

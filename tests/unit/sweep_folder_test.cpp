@@ -60,6 +60,18 @@ TEST_F(SweepFolders, RememberTheirLauncherAndWithoutOneAreLocal) {
   EXPECT_EQ(SweepFolder::open(path()).sweep().workers, 3);
 }
 
+TEST_F(SweepFolders, HoldTheRungsOfEarlyStoppingUntilItIsTakenOutOfTheSweep) {
+  SweepPlan three = plan("[1, 2, 3]");
+  three.early_stopping = {{2, 6}, 3, "miou"};
+  SweepFolder::write(path(), three, 1, 1);
+  const Halving halving = SweepFolder::open(path()).sweep().early_stopping;
+  EXPECT_THAT(halving.rungs, ElementsAre(2, 6));
+  EXPECT_EQ(halving.factor, 3);
+  EXPECT_EQ(halving.figure, "miou");
+  SweepFolder::write(path(), plan("[1, 2, 3]"), 1, 1);
+  EXPECT_THAT(SweepFolder::open(path()).sweep().early_stopping.rungs, ElementsAre());
+}
+
 TEST_F(SweepFolders, OfAnEarlierVersionKeepTheNamesOfTheirTrials) {
   const SweepFolder before = SweepFolder::write(path(), plan("[1]"), 1, 1);
   const std::string id = before.sweep().trials.front().id, older = "0123456789ab", line = "  clip_norm: 0\n";

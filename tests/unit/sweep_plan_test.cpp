@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -244,6 +245,44 @@ TEST_F(SweepPlans, StagesAreVariedTogetherOrByTheirName) {
   for (const Stage& stage : plan.trials[3].plan.stages) EXPECT_EQ(stage.config.trainer.seed, 2);
   EXPECT_NE(plan.trials[2].plan.stages[1].config.yaml(), plan.trials[3].plan.stages[1].config.yaml());
   EXPECT_EQ(plan.trials[2].plan.stages[0].config.yaml(), plan.trials[3].plan.stages[0].config.yaml());
+}
+
+TEST_F(SweepPlans, EarlyStoppingHasItsRungsBelowTheTrialsEpochs) {
+  const std::string nine = "axes: {trainer.seed: {from: 1, to: 9, count: 9, integer: true}}\n";
+  EXPECT_TRUE(load(nine).early_stopping.rungs.empty());
+  const Halving halving = load(nine + "early_stopping: {name: asha, first: 2}\n").early_stopping;
+  EXPECT_THAT(halving.rungs, ElementsAre(2, 6));
+  EXPECT_EQ(halving.factor, 3);
+  EXPECT_EQ(halving.figure, "iou_foreground");
+  const Halving other =
+      load(nine + "early_stopping: {name: asha, first: 2, factor: 5, figure: boundary_f1_5}\n")
+          .early_stopping;
+  EXPECT_THAT(other.rungs, ElementsAre(2));
+  EXPECT_EQ(other.figure, "boundary_f1_5");
+}
+
+TEST_F(SweepPlans, TrialsThatEarlyStoppingCannotCompareAreRefused) {
+  const std::string three = "axes: {trainer.seed: [1, 2, 3]}\n", asha = "early_stopping: {name: asha, ";
+  const std::vector<std::pair<std::string, std::string>> mistakes = {
+      {three + "early_stopping: {name: hyperband}\n", "sweep.yaml:3:24: early_stopping.name: unknown value"},
+      {three + "early_stopping: {first: 3}\n", "sweep.yaml:3:25: early_stopping.first: is of {name: asha}"},
+      {three + "early_stopping: {name: asha}\n", "sweep.yaml:3:17: early_stopping.first: say after how many"},
+      {three + asha + "first: 0}\n", "sweep.yaml:3:37: early_stopping.first: must be at least 1"},
+      {three + asha + "first: 3, factor: 1}\n", "early_stopping.factor: must be at least 2"},
+      {three + asha + "first: 7}\n", "sweep.yaml:3:37: early_stopping.first: must be below the 7 epochs"},
+      {three + asha + "first: 3, figure: miuo}\n",
+       "sweep.yaml:3:48: early_stopping.figure: the validation of trainer.seed=1 has no 'miuo'; did you mean "
+       "'miou'?"},
+      {three + asha + "first: 1}\n", "it takes at least 9 trials for one to be trained to its end, found 3"},
+      {"axes: {trainer.epochs: [7, 8]}\n" + asha + "first: 3}\n",
+       "sweep.yaml:3:17: early_stopping: needs trials of the same length: trainer.epochs=7 and "
+       "trainer.epochs=8 "
+       "have 7 and 8 epochs"},
+      {"axes: {evaluation.select_by: [miou, iou_foreground]}\n" + asha + "first: 3}\n",
+       "they are selected by miou and iou_foreground"},
+      {"axes: {data.val_list: [a.txt, b.txt]}\n" + asha + "first: 3}\n", "on other data"},
+      {"axes: {evaluation.protocol: [clova, native]}\n" + asha + "first: 3}\n", "by other protocols"}};
+  for (const auto& [yaml, words] : mistakes) EXPECT_THAT(refusal(yaml), HasSubstr(words)) << yaml;
 }
 
 TEST_F(SweepPlans, NetworksThatTakeTheSameTimeShareAKey) {

@@ -3,7 +3,9 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <thread>
@@ -153,6 +155,10 @@ class Display final : public SweepObserver {
     say(name(trial) + ": goes on as job " + job.job);
   }
 
+  void promoted(const StoredTrial& trial, std::int64_t until) override {
+    say(name(trial) + ": promoted, to " + (until > 0 ? fmt::format("epoch {}", until) : "its last epoch"));
+  }
+
   void ended(const StoredTrial& trial, const TrialEvent& event, std::size_t left) override {
     const bool stopping = stop_signal != 0;  // then what is left is not in the queue any more
     say(name(trial) + ": " + what(event) + (stopping ? "" : fmt::format("; {} left", left)));
@@ -165,10 +171,18 @@ class Display final : public SweepObserver {
  private:
   std::string name(const StoredTrial& trial) const { return trial.id + " " + sweep_.label(trial); }
 
-  static std::string what(const TrialEvent& event) {
+  std::string what(const TrialEvent& event) const {
     if (event.kind == TrialEvent::Kind::kFinished) return figures(event.result);
+    if (event.kind == TrialEvent::Kind::kRung) return figure(event.rung);
     if (event.kind == TrialEvent::Kind::kFailed) return "failed: " + event.error;
     return event.signal != 0 ? fmt::format("killed by signal {}", event.signal) : "stopped";
+  }
+
+  std::string figure(const RungFigure& at) const {
+    const auto& rungs = sweep_.early_stopping.rungs;
+    const auto rung = std::find(rungs.begin(), rungs.end(), at.epoch) - rungs.begin() + 1;
+    return fmt::format("reached rung {} of {}, epoch {}, {} {:.2f}", rung, rungs.size(), at.epoch, at.figure,
+                       at.value);
   }
 
   static std::string figures(const TrialResult& result) {
@@ -202,7 +216,9 @@ int run(const SweepFolder& folder, const SweepArguments& arguments) {
                     after.finished, folder.path().string()));
     return 128 + stop_signal;
   }
-  say(fmt::format("{} of {} trials finished: {}", after.finished, sweep.trials.size(),
+  const std::string early =
+      after.stopped_early > 0 ? fmt::format(", {} stopped early", after.stopped_early) : "";
+  say(fmt::format("{} of {} trials finished{}: {}", after.finished, sweep.trials.size(), early,
                   folder.results().string()));
   if (after.failed == 0) return 0;
   say(fmt::format("{} failed, see {}; try them again with: portraitseg sweep --resume {} --retry-failed",
@@ -281,27 +297,95 @@ void add_times(std::vector<Row>& rows, std::int64_t threads) {
   }
 }
 
-/// What is left to do, in seconds.
-double time_left(const std::vector<Row>& rows, std::int64_t workers) {
-  std::vector<double> seconds;
-  for (const Row& row : rows) {
-    if (row.history.state != State::kFinished) seconds.push_back(row.cost.seconds());
+/// What is left to do.
+struct CostLeft {
+  std::int64_t images = 0;
+  double hours = 0;
+};
+
+/// @param image what one of a trial's costs
+/// @param trained how many trials are trained to each rung and to the end, see Halving; of more that may be, the costliest are
+/// @return the cost of each trial's way from one rung to the next
+std::vector<double> costs_left(const Halving& halving, const std::vector<std::int64_t>& trained,
+                               const std::vector<Row>& rows,
+                               const std::function<double(const TrialCost&)>& image) {
+  std::vector<double> all;
+  for (std::size_t rung = 0; rung < trained.size(); ++rung) {
+    const std::int64_t from = rung > 0 ? halving.rungs[rung - 1] : 0;
+    std::int64_t left = trained[rung];
+    std::vector<double> costs;
+    for (const Row& row : rows) {
+      if (row.history.state == State::kFinished || halving.values(row.history).size() > rung) {
+        --left;
+        continue;
+      }
+      const std::int64_t behind =
+          rung < halving.rungs.size() ? row.cost.images_after(halving.rungs[rung]) : 0;
+      costs.push_back(static_cast<double>(row.cost.images_after(from) - behind) * image(row.cost));
+    }
+    const auto most = static_cast<std::size_t>(std::max<std::int64_t>(left, 0));
+    if (costs.size() > most) {
+      std::sort(costs.rbegin(), costs.rend());
+      costs.resize(most);
+    }
+    all.insert(all.end(), costs.begin(), costs.end());
   }
-  return makespan(seconds, workers);
+  return all;
+}
+
+/// Whether all trials have come to an end and none that was stopped early may go on.
+bool is_over(const Halving& halving, const std::vector<Row>& rows) {
+  std::vector<TrialHistory> histories;
+  for (const Row& row : rows) {
+    if (row.history.state != State::kFinished && !halving.waits(row.history)) return false;
+    histories.push_back(row.history);
+  }
+  return !halving.promotion(histories);
+}
+
+CostLeft cost_left(const Halving& halving, const std::vector<std::int64_t>& trained,
+                   const std::vector<Row>& rows, std::int64_t workers) {
+  if (is_over(halving, rows)) return {};
+  const auto images = costs_left(halving, trained, rows, [](const TrialCost&) { return 1.0; });
+  const auto hours = costs_left(halving, trained, rows,
+                                [](const TrialCost& cost) { return cost.ms_per_image / 1000 / 3600; });
+  return {static_cast<std::int64_t>(std::accumulate(images.begin(), images.end(), 0.0)),
+          makespan(hours, workers)};
+}
+
+/// With early stopping no order of the trials' figures makes it more.
+CostLeft most_left(const Halving& halving, const std::vector<Row>& rows, std::int64_t workers) {
+  const auto trials = static_cast<std::int64_t>(rows.size());
+  return cost_left(halving, halving.most_trained(trials), rows, workers);
+}
+
+CostLeft usually_left(const Halving& halving, const std::vector<Row>& rows, std::int64_t workers) {
+  const auto trials = static_cast<std::int64_t>(rows.size());
+  return cost_left(halving, halving.usually_trained(trials), rows, workers);
+}
+
+std::string text_of_cost(const Halving& halving, const std::vector<Row>& rows, const Workers& workers) {
+  const CostLeft most = most_left(halving, rows, workers.workers);
+  const bool early = !halving.rungs.empty();
+  const std::string text = fmt::format(
+      "{} trials; left: {}{} images to train on, about {:.2f} hours with {} workers of {} threads\n",
+      rows.size(), early ? "at most " : "", most.images, most.hours, workers.workers, workers.threads);
+  if (!early) return text;
+  const CostLeft usual = usually_left(halving, rows, workers.workers);
+  return text + fmt::format("{} images, about {:.2f} hours if one in {} goes on from each rung: epochs {}\n",
+                            usual.images, usual.hours, halving.factor, fmt::join(halving.rungs, ", "));
 }
 
 std::string as_table(const SweepPlan& plan, const std::vector<Row>& rows, const Workers& workers) {
   std::vector<std::vector<std::string>> cells = {{"id"}};
   cells.front().insert(cells.front().end(), plan.axes.begin(), plan.axes.end());
   cells.front().insert(cells.front().end(), {"epochs", "images", "hours", "state"});
-  std::int64_t images = 0;
   for (const Row& row : rows) {
     std::vector<std::string> line = {row.id};
     for (const auto& axis : plan.axes) line.push_back(row.trial->value(axis));
     line.insert(line.end(), {std::to_string(row.cost.epochs), std::to_string(row.cost.images),
                              fmt::format("{:.2f}", row.cost.seconds() / 3600), word(row.history.state)});
     cells.push_back(std::move(line));
-    if (row.history.state != State::kFinished) images += row.cost.images;
   }
   constexpr std::size_t kWidest = 40;  // of a cell that may be a list of losses
   std::vector<std::size_t> widths(cells.front().size(), 0);
@@ -317,19 +401,26 @@ std::string as_table(const SweepPlan& plan, const std::vector<Row>& rows, const 
     for (std::size_t c = 0; c < line.size(); ++c) row += fmt::format("{:<{}}  ", line[c], widths[c]);
     text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
   }
-  return text +
-         fmt::format(
-             "{} trials; left: {} images to train on, about {:.2f} hours with {} workers of {} threads\n",
-             rows.size(), images, time_left(rows, workers.workers) / 3600, workers.workers, workers.threads);
+  return text + text_of_cost(plan.early_stopping, rows, workers);
 }
 
 std::string as_json(const SweepPlan& plan, const std::vector<Row>& rows, const Workers& workers) {
+  const CostLeft most = most_left(plan.early_stopping, rows, workers.workers);
   nlohmann::ordered_json json = {{"sweep", plan.name},
                                  {"axes", plan.axes},
                                  {"workers", workers.workers},
                                  {"threads", workers.threads},
-                                 {"hours_left", time_left(rows, workers.workers) / 3600},
+                                 {"images_left", most.images},
+                                 {"hours_left", most.hours},
                                  {"trials", nlohmann::ordered_json::array()}};
+  if (!plan.early_stopping.rungs.empty()) {  // what is left is at most so much then
+    const CostLeft usual = usually_left(plan.early_stopping, rows, workers.workers);
+    json["early_stopping"] = {{"rungs", plan.early_stopping.rungs},
+                              {"factor", plan.early_stopping.factor},
+                              {"figure", plan.early_stopping.figure},
+                              {"images_left_usually", usual.images},
+                              {"hours_left_usually", usual.hours}};
+  }
   for (const Row& row : rows) {
     nlohmann::ordered_json settings = nlohmann::ordered_json::object();
     for (const auto& [axis, value] : row.trial->settings) settings[axis] = value;

@@ -29,6 +29,7 @@ struct TrainArguments {
   std::vector<std::string> overrides;
   std::string output;
   std::string resume;
+  std::int64_t until_epoch = 0;  ///< of the last stage; 0: its end
 };
 
 std::atomic<int> stop_signal{0};
@@ -110,6 +111,7 @@ std::optional<PartialLoad> resume_from_last(Trainer& trainer, const RunFolder& r
 /// A run that this process trains, all of its stages.
 struct Session {
   fs::path output;
+  std::int64_t until_epoch = 0;    ///< see TrainArguments
   std::optional<FolderLock> lock;  ///< none until the folder is made
 
   std::string how_to_continue() const { return "portraitseg train --resume " + output.string(); }
@@ -151,8 +153,10 @@ void say_start(const Trainer& trainer, const Start& start, const Device& device)
     say(fmt::format("teacher {} (sha256 {:.8})", teacher->file().string(), teacher->sha256()));
 }
 
-/// Begins a training in `folder`, or goes on with the one that is there. @return exit code
-int train_in(Session& session, const fs::path& folder, RunConfig config) {
+/// Begins a training in `folder`, or goes on with the one that is there.
+/// @param until_epoch at whose end it stops; 0: its own end
+/// @return exit code
+int train_in(Session& session, const fs::path& folder, RunConfig config, std::int64_t until_epoch) {
   // Without the lock it is another training's, which has begun since this one looked; begin() refuses it.
   const bool resuming = session.lock && fs::exists(folder / "config.yaml");
   if (resuming) config = RunConfig::load(folder / "config.yaml");
@@ -168,13 +172,18 @@ int train_in(Session& session, const fs::path& folder, RunConfig config) {
   TrainingClock clock(config.trainer);
   RunReport report(start.run, trainer, device, clock);
   TrainingDisplay display(config.trainer, clock);
-  if (!trainer.train(start.run, {&clock, &report, &display}, [] { return stop_signal != 0; })) {
-    say(fmt::format("stopped by a signal in epoch {}; continue with: {}", trainer.progress().epoch + 1,
-                    session.how_to_continue()));
-    return 128 + stop_signal;
+  const Progress& progress = trainer.progress();
+  const auto stop = [&] { return stop_signal != 0 || (until_epoch > 0 && progress.epoch >= until_epoch); };
+  if (trainer.train(start.run, {&clock, &report, &display}, stop)) {
+    say_end(trainer, start.run);
+    return 0;
   }
-  say_end(trainer, start.run);
-  return 0;
+  const std::string why = stop_signal != 0
+                              ? fmt::format("stopped by a signal in epoch {}", progress.epoch + 1)
+                              : fmt::format("stopped behind epoch {} of {}, as --until-epoch says",
+                                            progress.epoch, config.trainer.epochs);
+  say(why + "; continue with: " + session.how_to_continue());
+  return stop_signal != 0 ? 128 + stop_signal : 0;
 }
 
 /// Whether the stage in `folder` has been trained to its end.
@@ -197,14 +206,15 @@ void try_data(const TrainingPlan& plan) {
 }
 
 int train_stages(Session& session, const TrainingPlan& plan) {
-  if (!plan.staged()) return train_in(session, session.output, plan.stages.front().config);
+  const std::int64_t until_epoch = session.until_epoch;
+  if (!plan.staged()) return train_in(session, session.output, plan.stages.front().config, until_epoch);
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const std::string& name = plan.stages[i].name;
     const fs::path folder = session.output / name;
-    const bool finished = i + 1 < plan.stages.size() && is_finished(folder);
+    const bool last = i + 1 == plan.stages.size(), finished = !last && is_finished(folder);
     say("stage " + name + (finished ? ": done before" : ""));
     if (finished) continue;
-    const int code = train_in(session, folder, plan.config_of(i));
+    const int code = train_in(session, folder, plan.config_of(i), last ? until_epoch : 0);
     if (code != 0) return code;
   }
   return 0;
@@ -213,6 +223,7 @@ int train_stages(Session& session, const TrainingPlan& plan) {
 int train_anew(const TrainArguments& arguments) {
   TrainingPlan plan = TrainingPlan::load(arguments.config, arguments.overrides);
   Session session;
+  session.until_epoch = arguments.until_epoch;
   session.output = arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
                                             : fs::path(arguments.output);
   RunFolder::refuse_if_taken(session.output);
@@ -226,9 +237,11 @@ int train_anew(const TrainArguments& arguments) {
   return train_stages(session, plan);
 }
 
-int train_on(const fs::path& run) {
+int train_on(const TrainArguments& arguments) {
+  const fs::path run = arguments.resume;
   const TrainingPlan plan = RunFolder::plan(run);
   Session session;
+  session.until_epoch = arguments.until_epoch;
   session.output = run;
   session.lock.emplace(RunFolder::whole(run));
   return train_stages(session, plan);
@@ -245,7 +258,7 @@ int train(const TrainArguments& arguments) {
   }
   if (!arguments.output.empty() || !arguments.overrides.empty())
     throw UserError("--resume continues a run as it is; it takes neither --output nor --set");
-  return train_on(arguments.resume);
+  return train_on(arguments);
 }
 
 }  // namespace
@@ -261,6 +274,12 @@ void add_train(CLI::App& app, Action& action) {
   command->add_option("--output", arguments->output,
                       "run folder to make; default: runs/<name of the configuration>");
   command->add_option("--resume", arguments->resume, "run folder to continue from its last checkpoint");
+  command
+      ->add_option(
+          "--until-epoch", arguments->until_epoch,
+          "trains to the end of this epoch (of the last stage) and stops there, to be resumed; the schedule "
+          "stays that of the whole training")
+      ->check(CLI::Range(1, 1'000'000'000));
   command->callback([&action, arguments] { action = [arguments] { return train(*arguments); }; });
 }
 

@@ -64,7 +64,7 @@ class Trainer {
   static bool finished(const Progress& progress, const TrainerOptions& options);
 
   /// Trains until it is finished(), or until `stop()` says so: then the step is finished and a checkpoint
-  /// written. @return whether it is finished
+  /// written; before the first step nothing is. @return whether it is finished
   bool train(const RunFolder& run, const std::vector<TrainingObserver*>& observers,
              const std::function<bool()>& stop);
 

@@ -16,7 +16,13 @@ struct TrialCost {
   std::int64_t epochs = 0;  ///< of all stages; the most where it may end early
   std::int64_t images =
       0;  ///< of the training lists, once each an epoch: sum over the stages of epochs x images
-  double ms_per_image = 0;  ///< of one that is trained on; 0: not known yet
+  double ms_per_image = 0;                         ///< of one that is trained on; 0: not known yet
+  std::int64_t last_epochs = 0, epoch_images = 0;  ///< of the last stage, and of one of these epochs
+
+  /// Those that are left after so many epochs of the last stage; after 0 all of the trial's.
+  std::int64_t images_after(std::int64_t epoch) const {
+    return epoch == 0 ? images : (last_epochs - epoch) * epoch_images;
+  }
   double seconds() const { return static_cast<double>(images) * ms_per_image / 1000; }
 };
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace portraitseg {
 
@@ -16,6 +17,13 @@ struct TrialResult {
   std::int64_t images = 0;  ///< of the list
 };
 
+/// What a trial had come to when it was stopped at a rung, see Halving.
+struct RungFigure {
+  std::int64_t epoch = 0;  ///< of the rung
+  std::string figure;      ///< of that epoch's validation
+  double value = 0;        ///< percent; not a number: it had none
+};
+
 /// A line of journal.jsonl.
 struct TrialEvent {
   enum class Kind {
@@ -23,6 +31,7 @@ struct TrialEvent {
     kFinished,  ///< `result`
     kFailed,    ///< `exit_code`, `error`
     kStopped,   ///< killed by `signal`, or asked to: `exit_code`. To be continued
+    kRung,      ///< stopped early, at `rung`
   };
   Kind kind = Kind::kStarted;
   std::string trial;
@@ -33,20 +42,22 @@ struct TrialEvent {
   int exit_code = 0, signal = 0;
   std::string error;  ///< the worker's one line
   TrialResult result;
+  RungFigure rung;
 };
 
 /// What the events of a trial come to.
 struct TrialHistory {
-  enum class State { kNew, kUnfinished, kFinished, kFailed };
+  enum class State { kNew, kUnfinished, kFinished, kFailed, kStoppedEarly };
   State state = State::kNew;
   std::int64_t attempts = 0;
   bool open = false;   ///< nothing is known of the last attempt's end
   double seconds = 0;  ///< of the attempts whose end is known
   std::string error;   ///< of the last failure
   TrialResult result;
+  std::vector<RungFigure> rungs;  ///< in the order in which they were reached
 };
 
-/// "new", "unfinished", "finished", "failed".
+/// "new", "unfinished", "finished", "failed", "stopped early".
 const char* word(TrialHistory::State state);
 
 /// journal.jsonl: one JSON object a line, each written at once and synced, none ever changed. Times are UTC.

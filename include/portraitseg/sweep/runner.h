@@ -22,7 +22,10 @@ class SweepObserver {
   virtual ~SweepObserver() = default;
   virtual void started(const StoredTrial& /*trial*/, bool /*resumed*/) {}
 
-  /// @param left trials that are yet to end
+  /// In place of started(), of a trial that had been stopped early. @param until epoch of its next rung; 0: its end
+  virtual void promoted(const StoredTrial& /*trial*/, std::int64_t /*until*/) {}
+
+  /// @param left trials that are yet to end, or to reach a rung
   virtual void ended(const StoredTrial& /*trial*/, const TrialEvent& /*event*/, std::size_t /*left*/) {}
 
   /// A job that an earlier sweep of the folder started runs or waits still.
@@ -34,11 +37,12 @@ class SweepObserver {
 
 /// How many trials there are of each state.
 struct SweepOutcome {
-  std::size_t finished = 0, failed = 0, unfinished = 0;
+  std::size_t finished = 0, failed = 0, unfinished = 0, stopped_early = 0;
 };
 
 /// Trains every trial that is not finished, as many at a time as the sweep has workers, each by `portraitseg train`; a worker that was
-/// killed is started again from its checkpoint, one that ends with an error is recorded. Keeps journal and results.csv.
+/// killed is started again from its checkpoint, one that ends with an error is recorded. With early stopping each trains to its
+/// next rung alone, and Halving says which trials go on from there. Keeps journal and results.csv.
 /// The caller holds the sweep's folder locked.
 /// @param stop once it is true, the workers are asked to stop, and the sweep ends with the last of them
 /// @throws UserError if the journal cannot be written or no worker be started; the workers then end with this process.

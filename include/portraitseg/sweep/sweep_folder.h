@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "portraitseg/core/config.h"
+#include "portraitseg/engine/checkpoint.h"
 #include "portraitseg/engine/stage.h"
+#include "portraitseg/sweep/halving.h"
 #include "portraitseg/sweep/journal.h"
 #include "portraitseg/sweep/plan.h"
 
@@ -37,6 +39,7 @@ struct StoredSweep {
   std::int64_t workers = 1, threads = 1;  ///< threads of each worker
   std::vector<std::string> axes;
   std::vector<StoredTrial> trials;
+  Halving early_stopping;
   LauncherChoice launcher;
 
   void fields(Fields& f);
@@ -47,7 +50,8 @@ struct StoredSweep {
 ///
 ///     sweep.yaml            its trials
 ///     journal.jsonl         what happened, see Journal
-///     results.csv           one line a finished trial, in the order of sweep.yaml
+///     results.csv           one line a finished trial, in the order of sweep.yaml; none of those that were stopped early, whose
+///                           figures are of other epochs: they are in journal.jsonl
 ///     trials/ID.yaml        a trial's whole configuration, with absolute paths: `train --config` of it is the trial
 ///     trials/ID/            its run folder
 ///     trials/ID.log         what its worker printed, of the last attempt
@@ -94,10 +98,18 @@ class SweepFolder {
   /// What a finished trial's run folder says. @throws DataError if it has no finished epoch.
   TrialResult result(const std::string& trial) const;
 
+  /// Whether a trial was trained to its end. @throws DataError if its run folder has no checkpoint.
+  bool is_trained(const std::string& trial) const;
+
+  /// A figure of the validation after an epoch; not a number if it had none.
+  /// @throws DataError if the trial was not trained so far.
+  double figure(const std::string& trial, std::int64_t epoch, const std::string& name) const;
+
  private:
   explicit SweepFolder(std::filesystem::path path) : path_(std::move(path)) {}
   std::filesystem::path trials() const { return path_ / "trials"; }
   std::filesystem::path list() const { return path_ / "sweep.yaml"; }
+  Progress progress(const std::string& trial) const;
   void save() const;
 
   /// @param known known_trials()
