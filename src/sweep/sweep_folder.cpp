@@ -37,6 +37,7 @@ void StoredSweep::fields(Fields& f) {
   f("threads", threads, "of each worker", {1, 1024});
   f("axes", axes, "what the trials differ in");
   f.list("trials", trials, "in the order in which they begin");
+  f.group("paper", paper, "figures to stand beside those of the trials");
 }
 
 std::string StoredSweep::label(const StoredTrial& trial) const {
@@ -78,7 +79,7 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   make_folder(folder.trials());
   append_file(folder.journal(), "");
   const auto known = known_trials(path);
-  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}};
+  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}, plan.paper};
   for (const Trial& trial : plan.trials) {
     const auto there = known.find(trial.id);
     StoredTrial stored = {there == known.end() ? trial.id : there->second, {}};

@@ -134,6 +134,11 @@ TEST_F(ReadEvaluation, BrokenMetricsAreNamed) {
   EXPECT_THAT(refusal(), HasSubstr("holds no metrics.json"));
 }
 
+TEST_F(ReadEvaluation, ItsProtocolsAreListed) {
+  EXPECT_THAT(evaluated_protocols(folder_.path()), ::testing::ElementsAre("clova"));
+  EXPECT_THROW(evaluated_protocols(folder_.path() / "clova"), DataError);
+}
+
 TEST_F(ReadEvaluation, OfSeveralProtocolsOneIsNamed) {
   HandmadeEvaluation clova = HandmadeEvaluation::of({90, 80}), native = HandmadeEvaluation::of({91, 81});
   native.protocol = "native";

@@ -37,6 +37,9 @@ struct EvaluationResult {
 ///         folder without this protocol, or with several where none is named.
 EvaluationResult read_evaluation(const std::filesystem::path& folder, const std::string& protocol = "");
 
+/// The protocols of FOLDER/metrics.json, in its order. @throws DataError as above.
+std::vector<std::string> evaluated_protocols(const std::filesystem::path& folder);
+
 /// The column `name` of a table whose column `id` names images. "" is an attribute that an image does not have.
 /// @throws DataError for a broken table, a missing column or an image that occurs twice.
 std::map<std::string, std::string> read_attribute(const std::filesystem::path& table,

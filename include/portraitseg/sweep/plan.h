@@ -10,6 +10,7 @@
 
 #include "portraitseg/core/config.h"
 #include "portraitseg/engine/stage.h"
+#include "portraitseg/sweep/paper.h"
 
 namespace portraitseg {
 
@@ -40,6 +41,7 @@ struct SweepOptions {
   ConfigNode axes, trials, exclude;
   SearchOptions search;
   BudgetOptions budget;
+  PaperOptions paper;
 
   void fields(Fields& f);
 };
@@ -70,6 +72,9 @@ struct Trial {
 ///     trials: [{model.decoder: none, optimizer.lr: 5e-3}]            # further ones; alone if there are no axes
 ///     exclude: [{model.decoder: none, optimizer.lr: 1e-2}]           # none with all of these values
 ///     budget: {trials: 50}                                           # a plan with more is refused, never cut
+///     paper:                                                         # what stands beside the trials' figures in a report
+///       source: "Park et al. 2020, Table 4: EG1800, mIoU in %"
+///       figures: [{model.decoder: none, miou: 94.74}]                # axes with values of theirs, figures by name
 ///
 /// A random search draws from a range without `count` evenly (by `scale`), else one of the range's `count` values.
 struct SweepPlan {
@@ -77,11 +82,12 @@ struct SweepPlan {
   std::vector<std::string>
       axes;                   ///< the columns of a table of trials: axes, then keys of explicit trials alone
   std::vector<Trial> trials;  ///< at least one, all different
+  PaperOptions paper;
 
   /// Reads the file and every trial's configuration; nothing of the data is read.
   /// @param overrides of every trial, after those of the file
   /// @throws ConfigError, naming the place in the file, for a wrong key or value, an empty axis or range, trials that are equal, an
-  ///         exclusion without effect, a plan over its budget.
+  ///         exclusion without effect, a plan over its budget, a paper's figure of what is not there.
   static SweepPlan load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 };
 

@@ -27,6 +27,7 @@ struct StoredSweep {
   std::int64_t workers = 1, threads = 1;  ///< threads of each worker
   std::vector<std::string> axes;
   std::vector<StoredTrial> trials;
+  PaperOptions paper;
 
   void fields(Fields& f);
   std::string label(const StoredTrial& trial) const;  ///< "model.decoder=none, trainer.seed=1"
