@@ -253,7 +253,7 @@ std::vector<VariantRow> variant_rows(const Ablation& ablation, const Measurement
     for (std::size_t a = 0; a < axes.size(); ++a) {
       if (!values[a].empty()) by_axis[axes[a]] = values[a];
     }
-    VariantRow row{ablation.label(trials.front(), false), sample_of(trials, figures)};
+    VariantRow row{values, ablation.label(trials.front(), false), sample_of(trials, figures)};
     row.sample.paper = paper_figure(ablation, measurement, by_axis, figure);
     rows.push_back(std::move(row));
   }

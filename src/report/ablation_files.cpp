@@ -272,6 +272,11 @@ std::vector<std::string> ablation_notes(const Ablation& ablation, const std::vec
         "by "
         "one protocol on one list. What other images would give is not in it.",
         percent_text(kConfidence)));
+  if (!tables.empty() && ablation.variant_axes().size() > 1)
+    notes.emplace_back(
+        "Where there are several axes, pairs of other settings count as further pairs: the interval takes "
+        "them for "
+        "independent, and a difference that depends on the other axes for chance.");
   if (!ablation.paper_figures.empty()) notes.push_back("Paper: " + ablation.paper + ".");
   return notes;
 }

@@ -97,7 +97,8 @@ class Writer {
       for (std::size_t a = 0; a < group.front()->axes.size(); ++a) html += axis_section(group, a);
       html += variants_section(group);
       for (const FigureTables* one : group)
-        html += "<p class=\"wrap\">" + html_text(best_text(ablation_, *one)) + "</p>\n";
+        html += "<p class=\"wrap" + std::string(one == group.front() ? "" : " quiet") + "\">" +
+                html_text(best_text(ablation_, *one)) + ".</p>\n";
     }
     return html;
   }
@@ -158,13 +159,16 @@ class Writer {
       }
       rows += "</tr>\n";
     }
-    return html + "<div class=\"scroll\"><table>\n<tr>" + head + "</tr>\n" + rows + "</table></div>\n";
+    return html + "<div class=\"scroll\"><table class=\"values\">\n<tr>" + head + "</tr>\n" + rows +
+           "</table></div>\n";
   }
 
   std::string variants_section(const std::vector<const FigureTables*>& group) const {
     const auto& first = group.front()->variants;
     if (first.empty()) return "";
-    std::string head = head_cell("variant", false) + head_cell("n"), rows;
+    std::string head, rows;
+    for (const auto& axis : ablation_.variant_axes()) head += head_cell(axis, false);
+    head += head_cell("n");
     std::vector<bool> papers;
     for (const FigureTables* one : group) {
       head += head_cell(one->title);
@@ -172,8 +176,9 @@ class Writer {
       if (papers.back()) head += head_cell("the paper's");
     }
     for (std::size_t r = 0; r < first.size(); ++r) {
-      rows += "<tr><th scope=\"row\" class=\"wrap\">" + html_text(first[r].label) +
-              "</th><td class=\"figure\">" + count_text(first[r].sample) + "</td>";
+      rows += "<tr>";
+      for (const auto& value : first[r].values) rows += "<td>" + html_text(shown_value(value)) + "</td>";
+      rows += "<td class=\"figure\">" + count_text(first[r].sample) + "</td>";
       for (std::size_t f = 0; f < group.size(); ++f) {
         const FigureSample& sample = group[f]->variants[r].sample;
         rows += "<td class=\"figure\">" + html_text(mean_text(sample)) + "</td>";
@@ -205,8 +210,12 @@ class Writer {
     std::string plots;
     for (const FigureTables& one : tables_) {
       const TrialFigures& how = ablation_.measurements[one.measurement].how;
-      ForestPlot plot{one.title,   "difference to the base, " + how.protocol, {}, true, "base higher",
-                      "base lower"};
+      ForestPlot plot{one.title,
+                      "difference to the base, " + how.protocol,
+                      {},
+                      true,
+                      "lower than the base",
+                      "higher than the base"};
       for (std::size_t a = 0; a < one.axes.size(); ++a) {
         const AxisTable& axis = one.axes[a];
         for (const AxisRow& row : axis.rows) {

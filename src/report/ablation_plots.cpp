@@ -204,9 +204,10 @@ std::string parallel_html(const Ablation& ablation, const FigureTables& tables) 
     const double share = (value - low) / span;
     const double quality = sign > 0 ? share : 1 - share;
     svg += fmt::format(
-        "<path class=\"curve\" style=\"stroke:color-mix(in srgb,var(--curve-0) {:.0f}%,var(--grid))\" "
+        "<path class=\"curve\" style=\"stroke:var(--curve-0);stroke-opacity:{:.2f}\" "
         "d=\"{}\"><title>{}</title></path>\n",
-        100 * quality, path, html_text(ablation.label(trial) + ": " + number_text(value, 2)));
+        0.12 + 0.88 * quality * quality, path,
+        html_text(ablation.label(trial) + ": " + number_text(value, 2)));
   }
   const std::size_t room = static_cast<std::size_t>(std::max(6.0, step / 7));
   for (std::size_t a = 0; a <= axes.size(); ++a) {
@@ -220,7 +221,7 @@ std::string parallel_html(const Ablation& ablation, const FigureTables& tables) 
                     a % 2 == 0 ? 12 : 28, anchor, html_text(shortened(title, a % 2 == 0 ? 2 * room : 40)));
     if (a < axes.size()) {
       for (const auto& value : scales[a].labels())
-        labels += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x(a) + 4,
+        labels += fmt::format("<text class=\"over\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x(a) + 4,
                               y(scales[a].at(value)) + 4, html_text(shortened(value, room)));
     } else {
       for (const double value : ticks(reach.low, reach.high, 7))

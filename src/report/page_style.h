@@ -13,6 +13,8 @@ constexpr const char* kPageStyle = R"(<style>
   .best { font-weight: 700; }
   .best::after { content: " \2605"; color: var(--mark); }
   .wrap { overflow-wrap: anywhere; }
+  table.values td, table.values tr + tr th { vertical-align: top; }
+  svg text.over { paint-order: stroke; stroke: var(--back); stroke-width: 3px; stroke-linejoin: round; fill: var(--text); }
   .single { max-width: 640px; }
   td.path { white-space: nowrap; color: var(--quiet); }
   b.mark { color: var(--mark); }

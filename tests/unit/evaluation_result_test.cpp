@@ -135,8 +135,8 @@ TEST_F(ReadEvaluation, BrokenMetricsAreNamed) {
 }
 
 TEST_F(ReadEvaluation, ItsProtocolsAreListed) {
-  EXPECT_THAT(evaluated_protocols(folder_.path()), ::testing::ElementsAre("clova"));
-  EXPECT_THROW(evaluated_protocols(folder_.path() / "clova"), DataError);
+  EXPECT_THAT(evaluated_protocols(json().parent_path()), ::testing::ElementsAre("clova"));
+  EXPECT_THROW(evaluated_protocols(table().parent_path()), DataError);
 }
 
 TEST_F(ReadEvaluation, OfSeveralProtocolsOneIsNamed) {

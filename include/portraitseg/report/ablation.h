@@ -114,6 +114,7 @@ struct AxisTable {
 };
 
 struct VariantRow {
+  std::vector<std::string> values;  ///< of Ablation::variant_axes()
   std::string label;
   FigureSample sample;
 };
