@@ -119,7 +119,7 @@ class Writer {
     if (row.difference) {
       const MatchedDifference& difference = *row.difference;
       if (is_distinguishable(difference)) mark = difference.mean > 0 ? " \xE2\x96\xB2" : " \xE2\x96\xBC";
-      below = difference_text(difference);
+      below = difference.differences.empty() ? "no pair" : difference_text(difference);
       if (!std::isnan(difference.p_holm)) {
         const std::string p = p_value_text(difference.p_holm);
         below += "\np Holm " + p;
@@ -237,21 +237,18 @@ class Writer {
   }
 
   std::string effects() const {
-    std::string plots;
-    for (const auto& group : by_measurement(tables_)) {
-      const FigureTables& first = *group.front();
-      if (group.front() != &tables_.front()) break;  // the others are in the tables
-      for (const AxisTable& axis : first.axes) plots += effect_html(ablation_, first, axis);
-      const auto axes = ablation_.variant_axes();
-      const bool numeric = std::any_of(axes.begin(), axes.end(),
-                                       [&](const auto& axis) { return is_numeric(ablation_, axis); });
-      if (axes.size() > 1 || numeric) plots += parallel_html(ablation_, first);
-    }
-    if (plots.empty()) return "";
-    return "<h2>Settings and " + html_text(tables_.front().title) + "</h2>\n<div class=\"grid2\">\n" + plots +
-           "</div>\n<p class=\"quiet\">Points are trials, the line joins the means. Where every trial is a "
-           "line, the "
-           "stronger its colour the better it is.</p>\n";
+    if (tables_.empty()) return "";
+    const FigureTables& first = tables_.front();  // the others are in the tables
+    std::string plots, lines;
+    for (const AxisTable& axis : first.axes) plots += effect_html(ablation_, first, axis);
+    const auto axes = ablation_.variant_axes();
+    const bool numeric =
+        std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return is_numeric(ablation_, axis); });
+    if (axes.size() > 1 || numeric) lines = parallel_html(ablation_, first);
+    const std::string note =
+        lines.empty() ? "" : " Where every trial is a line, the stronger its colour the better it is.";
+    return "<h2>Settings and " + html_text(first.title) + "</h2>\n<div class=\"grid2\">\n" + plots + lines +
+           "</div>\n<p class=\"quiet\">Points are trials, the line joins the means." + note + "</p>\n";
   }
 
   /// The validation's figure of the trials by epoch.

@@ -19,6 +19,7 @@ namespace {
 // px of the drawings, which the page scales
 constexpr double kWidth = 400, kHeight = 250, kLeft = 50, kRight = 14, kTop = 14, kBottom = 46;
 constexpr double kParallelHeight = 300, kParallelTop = 40, kParallelBottom = 20;
+constexpr double kSpread = 0.06;  // of an axis, over which the trials of a value lie in the figure's order
 constexpr std::size_t kMostLabels = 12;  // below an axis
 
 std::optional<double> number(const std::string& text) {
@@ -152,7 +153,7 @@ std::string effect_html(const Ablation& ablation, const FigureTables& tables, co
     const auto row = std::find_if(axis.rows.begin(), axis.rows.end(),
                                   [&](const AxisRow& other) { return other.value == value; });
     if (std::isnan(row->sample.mean)) continue;
-    line += fmt::format("{}{:.1f} {:.1f}", line.empty() ? "M" : "L", x(value), y(row->sample.mean));
+    line += fmt::format("{}{:.1f} {:.1f}h0", line.empty() ? "M" : "L", x(value), y(row->sample.mean));
   }
   if (!line.empty()) svg += "<path class=\"curve\" style=\"stroke:var(--curve-1)\" d=\"" + line + "\"/>\n";
   const std::size_t place = static_cast<std::size_t>(
@@ -193,18 +194,18 @@ std::string parallel_html(const Ablation& ablation, const FigureTables& tables) 
 
   std::string svg, labels;
   for (const auto& [trial, value] : trials) {
+    const double share = (value - low) / span;
     std::string path;
     for (std::size_t a = 0; a < axes.size(); ++a) {
       const auto place = static_cast<std::size_t>(
           std::find(ablation.axes.begin(), ablation.axes.end(), axes[a]) - ablation.axes.begin());
-      path += fmt::format("{}{:.1f} {:.1f}", a == 0 ? "M" : "L", x(a),
-                          y(scales[a].at(ablation.trials[trial].values[place])));
+      const double at = scales[a].at(ablation.trials[trial].values[place]);
+      path += fmt::format("{}{:.1f} {:.1f}", a == 0 ? "M" : "L", x(a), y(at + kSpread * (share - 0.5)));
     }
     path += fmt::format("L{:.1f} {:.1f}", x(axes.size()), height(value));
-    const double share = (value - low) / span;
     const double quality = sign > 0 ? share : 1 - share;
     svg += fmt::format(
-        "<path class=\"curve\" style=\"stroke:var(--curve-0);stroke-opacity:{:.2f}\" "
+        "<path class=\"curve\" style=\"stroke:var(--curve-0);stroke-width:1.5;stroke-opacity:{:.2f}\" "
         "d=\"{}\"><title>{}</title></path>\n",
         0.12 + 0.88 * quality * quality, path,
         html_text(ablation.label(trial) + ": " + number_text(value, 2)));

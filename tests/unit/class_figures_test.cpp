@@ -173,6 +173,7 @@ TEST(MetricsCsv, LeavesACellEmptyWhereAnEpochLacksAFigure) {
   EpochRecord first, second;
   first.epoch = 1;
   first.validation = {{"class_iou_0", 90}, {"miou", 90}};
+  first.val_protocol = "mmseg";
   second.epoch = 2;
   second.validation = {{"class_iou_0", 91}, {"class_iou_1", 0}, {"miou", 45.5}};
   const std::string csv = metrics_csv({first, second});

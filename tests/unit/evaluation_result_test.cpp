@@ -134,11 +134,6 @@ TEST_F(ReadEvaluation, BrokenMetricsAreNamed) {
   EXPECT_THAT(refusal(), HasSubstr("holds no metrics.json"));
 }
 
-TEST_F(ReadEvaluation, ItsProtocolsAreListed) {
-  EXPECT_THAT(evaluated_protocols(json().parent_path()), ::testing::ElementsAre("clova"));
-  EXPECT_THROW(evaluated_protocols(table().parent_path()), DataError);
-}
-
 TEST_F(ReadEvaluation, OfSeveralProtocolsOneIsNamed) {
   HandmadeEvaluation clova = HandmadeEvaluation::of({90, 80}), native = HandmadeEvaluation::of({91, 81});
   native.protocol = "native";
@@ -148,6 +143,8 @@ TEST_F(ReadEvaluation, OfSeveralProtocolsOneIsNamed) {
   EXPECT_THAT(refusal(), HasSubstr("holds several results: clova, native"));
   EXPECT_THAT(read("native").numbers.at("iou_foreground"), ElementsAre(91, 81));
   EXPECT_THAT(refusal("mmseg"), HasSubstr("no result by the protocol mmseg; it has: clova, native"));
+  EXPECT_THAT(evaluated_protocols(path()), ElementsAre("clova", "native"));
+  EXPECT_THROW(evaluated_protocols(path() / "clova"), DataError);
 }
 
 TEST_F(ReadEvaluation, AttributesComeFromAnyTableWithIds) {
