@@ -387,7 +387,8 @@ bool is_distinguishable(const MatchedDifference& difference) {
 }
 
 std::string sentence(const FigureTables& tables, const AxisTable& axis, const AxisRow& row) {
-  const bool named = tables.axes.size() > 1;
+  const bool named =
+      tables.axes.size() > 1 || number(row.value) || number(axis.base);  // "2 and 1" says little
   const std::string value = (named ? axis.axis + "=" : "") + shown_value(row.value);
   const std::string base = (named ? axis.axis + "=" : "") + shown_value(axis.base);
   const MatchedDifference& difference = *row.difference;

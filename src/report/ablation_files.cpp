@@ -1,5 +1,6 @@
 #include "portraitseg/report/ablation_files.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
@@ -262,6 +263,15 @@ std::vector<std::string> ablation_notes(const Ablation& ablation, const std::vec
                       "that chose it: they "
                       "are optimistic, the more so the more epochs there were to choose from.",
                       ablation.judged_by));
+  }
+  const auto chosen_on = std::find_if(ablation.measurements.begin(), ablation.measurements.end(),
+                                      [](const Measurement& m) { return m.how.validation; });
+  for (const Measurement& measurement : ablation.measurements) {
+    if (chosen_on != ablation.measurements.end() && !measurement.how.validation &&
+        measurement.how.list_sha256 == chosen_on->how.list_sha256) {
+      notes.push_back("The same holds for the evaluation by " + measurement.how.protocol +
+                      ", which is on that list, too.");
+    }
   }
   if (!tables.empty())
     notes.push_back(fmt::format(

@@ -235,6 +235,10 @@ TEST(Ablation, EvaluationsGetTablesOfTheirOwnAndTrialsWithoutOneAreCounted) {
   ablation.add(3, test);
   const auto tables = ablation_tables(ablation);
   ASSERT_THAT(tables, SizeIs(3));
+  const std::string too = "The same holds for the evaluation by clova, which is on that list, too.";
+  EXPECT_THAT(ablation_notes(ablation, tables), Not(::testing::Contains(too)));
+  ablation.measurements[1].how.list_sha256 = kSha;
+  EXPECT_THAT(ablation_notes(ablation, tables), ::testing::Contains(too));
   EXPECT_EQ(tables[2].measurement, 1U);
   EXPECT_EQ(tables[2].axes[0].rows[0].sample.trials, 3U);
   EXPECT_THAT(tables[2].axes[0].rows[1].difference->differences, ElementsAre(1));
@@ -309,7 +313,11 @@ TEST(Ablation, ABaseMayBeWrittenAsAnotherFormOfTheSameNumber) {
   for (const char* lr : {"0.001", "0.01"}) add_trial(ablation, {lr}, 90);
   AblationOptions options;
   options.base = {{"optimizer.lr", "1e-2"}};
-  EXPECT_EQ(ablation_tables(ablation, options)[0].axes[0].base, "0.01");
+  const auto tables = ablation_tables(ablation, options);
+  EXPECT_EQ(tables[0].axes[0].base, "0.01");
+  EXPECT_THAT(sentence(tables[0], tables[0].axes[0], tables[0].axes[0].rows[0]),
+              HasSubstr("optimizer.lr=0.001 and optimizer.lr=0.01"))
+      << "a number alone says little";
 }
 
 TEST(Ablation, OfAnErrorTheLowestIsTheBest) {
