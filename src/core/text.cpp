@@ -28,6 +28,42 @@ std::string html_text(const std::string& text) {
   return html;
 }
 
+std::string tex_text(const std::string& text) {
+  static const std::map<char, const char*> commands = {{'\\', "\\textbackslash{}"},
+                                                       {'{', "\\{"},
+                                                       {'}', "\\}"},
+                                                       {'$', "\\$"},
+                                                       {'&', "\\&"},
+                                                       {'#', "\\#"},
+                                                       {'%', "\\%"},
+                                                       {'_', "\\_"},
+                                                       {'~', "\\textasciitilde{}"},
+                                                       {'^', "\\textasciicircum{}"},
+                                                       {'<', "$<$"},
+                                                       {'>', "$>$"},
+                                                       {'\n', " "},
+                                                       {'"', "''"}};
+  std::string tex;
+  for (const char c : text) {
+    const auto command = commands.find(c);
+    tex += command == commands.end() ? std::string(1, c) : command->second;
+  }
+  const std::string plus_minus = "\xC2\xB1";
+  for (std::size_t at = tex.find(plus_minus); at != std::string::npos; at = tex.find(plus_minus, at))
+    tex.replace(at, plus_minus.size(), "$\\pm$");
+  return tex;
+}
+
+std::string markdown_text(const std::string& text) {
+  const std::string special = "\\`*_{}[]<>|#";
+  std::string markdown;
+  for (const char c : text) {
+    if (special.find(c) != std::string::npos) markdown += '\\';
+    markdown += c == '\n' ? ' ' : c;
+  }
+  return markdown;
+}
+
 std::string base64(std::string_view bytes) {
   constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;

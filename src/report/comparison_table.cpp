@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "report/figure_text.h"
+#include "report/text_table.h"
 
 namespace portraitseg {
 namespace {
@@ -17,29 +18,6 @@ using Row = std::vector<std::string>;
 constexpr double kSignificant = 1 - kConfidence;
 
 // --- Text ----------------------------------------------------------------------------------------------------------
-
-/// "p = 0.72", "p < 0.001"
-std::string p_text(double p) {
-  return p < 0.001 ? "p < 0.001" : "p = " + p_value_text(p);
-}
-
-/// The first column to the left, all others to the right. @param left how many columns stand to the left
-std::string aligned(const std::vector<Row>& rows, std::size_t left) {
-  std::vector<std::size_t> widths(rows.front().size(), 0);
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string gap = i == 0 ? "" : "  ";
-      line += gap + (i < left ? fmt::format("{:<{}}", row[i], widths[i])
-                              : fmt::format("{:>{}}", row[i], widths[i]));
-    }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
-}
 
 std::string forced(const Comparison& all) {
   return all.warnings.empty() ? "" : "Forced: ";
@@ -74,7 +52,7 @@ std::string pairs_table(const Comparison& comparison) {
     rows.back().push_back(p_value_text(pair.wilcoxon));
     if (several) rows.back().push_back(p_value_text(pair.wilcoxon_holm));
   }
-  return aligned(rows, 2);
+  return aligned_table(rows, 2);
 }
 
 /// How the images taken one by one speak against what the mean says; "" if they do not.
@@ -96,7 +74,7 @@ std::string seeds_table(const Comparison& comparison) {
     rows.push_back({seeds.title, "difference", "", signed_text(seeds.welch.difference), "",
                     interval_text(seeds.welch.interval)});
   }
-  return aligned(rows, 2);
+  return aligned_table(rows, 2);
 }
 
 // --- Groups --------------------------------------------------------------------------------------------------------
@@ -115,7 +93,7 @@ std::string groups_table(const FigureByGroup& table, double confidence) {
     rows.push_back({group.group, std::to_string(group.images), number_text(group.value),
                     interval_text(group.interval), group.left_out ? "not in the gap" : ""});
   }
-  return fmt::format("{} of {} by {}\n", table.title, table.result, table.by) + aligned(rows, 1) +
+  return fmt::format("{} of {} by {}\n", table.title, table.result, table.by) + aligned_table(rows, 1) +
          gap_text(table.gap, confidence);
 }
 

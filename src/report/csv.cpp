@@ -1,13 +1,17 @@
 #include "portraitseg/report/csv.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/text.h"
+
+#include "data/csv_table.h"
 
 namespace portraitseg {
 namespace {
@@ -79,6 +83,24 @@ std::string metrics_csv(const std::vector<EpochRecord>& history) {
     text += join(cells);
   }
   return text;
+}
+
+std::map<std::string, std::vector<double>> read_metrics(const std::filesystem::path& path) {
+  std::map<std::string, std::vector<double>> columns;
+  if (std::filesystem::is_empty(path)) return columns;
+  const CsvTable table(path);
+  for (std::size_t c = 0; c < table.header().size(); ++c) {
+    std::vector<double> values;
+    for (const auto& row : table.rows()) {
+      const std::string& cell = row[c];
+      double value = std::numeric_limits<double>::quiet_NaN();
+      const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+      if (!cell.empty() && (error != std::errc() || end != cell.data() + cell.size())) break;
+      values.push_back(value);
+    }
+    if (values.size() == table.rows().size()) columns[table.header()[c]] = values;
+  }
+  return columns;
 }
 
 std::string per_image_csv(const Evaluation& evaluation) {

@@ -106,13 +106,6 @@ std::string groups_plot(const std::vector<const FigureByGroup*>& tables) {
 
 }  // namespace
 
-bool lower_is_better(const std::string& figure) {
-  for (const char* name : {"mae", "ece", "hausdorff"}) {
-    if (figure.rfind(name, 0) == 0) return true;
-  }
-  return false;
-}
-
 std::vector<std::string> headline(const EvaluationPage& page) {
   std::vector<std::string> sentences;
   const Comparison& all = page.comparison;

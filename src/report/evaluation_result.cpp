@@ -43,16 +43,26 @@ std::string text_or_none(const Json& result, const char* key) {
   return found == result.end() || !found->is_string() ? "" : found->get<std::string>();
 }
 
-/// The protocol's entry of "results".
-Json result_of(const fs::path& path, const std::string& protocol) {
+/// The list "results", of objects.
+Json results_of(const fs::path& path) {
+  if (!fs::exists(path))
+    throw DataError(path.parent_path(),
+                    "holds no metrics.json: it is no folder that `evaluate --output` wrote");
   const Json json = read_json(path);
   const auto results = json.is_object() ? json.find("results") : json.end();
   if (!json.is_object() || results == json.end() || !results->is_array() || results->empty())
     throw DataError(path, "holds no results");
-  std::string known;
-  std::vector<Json> fitting;
   for (const auto& result : *results) {
     if (!result.is_object()) throw DataError(path, "a result is no object");
+  }
+  return *results;
+}
+
+/// The protocol's entry of "results".
+Json result_of(const fs::path& path, const std::string& protocol) {
+  std::string known;
+  std::vector<Json> fitting;
+  for (const auto& result : results_of(path)) {
     const std::string name = text_of(path, result, "protocol");
     known += (known.empty() ? "" : ", ") + name;
     if (protocol.empty() || name == protocol) fitting.push_back(result);
@@ -235,6 +245,13 @@ std::vector<fs::path> results_below(const fs::path& folder) {
   }
   std::sort(found.begin(), found.end());
   return found;
+}
+
+std::vector<std::string> evaluated_protocols(const fs::path& folder) {
+  const fs::path path = folder / "metrics.json";
+  std::vector<std::string> names;
+  for (const auto& result : results_of(path)) names.push_back(text_of(path, result, "protocol"));
+  return names;
 }
 
 std::map<std::string, std::string> read_attribute(const fs::path& path, const std::string& name) {

@@ -17,7 +17,4 @@ std::string groups_section(const EvaluationPage& page);
 std::string all_figures_section(const EvaluationPage& page);
 std::string protocol_section(const EvaluationPage& page);
 
-/// Of errors, distances and the like.
-bool lower_is_better(const std::string& figure);
-
 }  // namespace portraitseg

@@ -26,6 +26,10 @@ std::string p_value_text(double p) {
   return std::isnan(p) ? "-" : p < 0.001 ? "<0.001" : number_text(p, p < 0.1 ? 3 : 2);
 }
 
+std::string p_text(double p) {
+  return p < 0.001 ? "p < 0.001" : "p = " + p_value_text(p);
+}
+
 std::string percent_text(double share) {
   return fmt::format("{:g} %", 100 * share);
 }
@@ -36,6 +40,13 @@ std::string short_title(std::string title) {
   if (at != std::string::npos) title.erase(at, usual.size());
   const std::size_t comma = title.find(", ");
   return comma == std::string::npos ? title : title.substr(0, comma) + " (" + title.substr(comma + 2) + ")";
+}
+
+bool lower_is_better(const std::string& figure) {
+  for (const char* name : {"mae", "ece", "hausdorff"}) {
+    if (figure.rfind(name, 0) == 0) return true;
+  }
+  return false;
 }
 
 }  // namespace portraitseg

@@ -177,6 +177,14 @@ Interval t_interval(const std::vector<double>& values, double confidence) {
   return {mean(values) - half, mean(values) + half};
 }
 
+double paired_t_test(const std::vector<double>& differences) {
+  if (differences.size() < 2) return kNone;
+  const auto n = static_cast<double>(differences.size());
+  const double error = standard_deviation(differences) / std::sqrt(n);
+  if (error == 0) return mean(differences) == 0 ? 1 : 0;
+  return student_two_sided(mean(differences) / error, n - 1);
+}
+
 WelchComparison welch(const std::vector<double>& a, const std::vector<double>& b, double confidence) {
   WelchComparison result = {mean(a) - mean(b), kNoInterval, kNone, kNone};
   if (a.size() < 2 || b.size() < 2) return result;

@@ -10,6 +10,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/random.h"
+#include "portraitseg/metrics/metrics.h"
 
 #include "axes.h"
 #include "early_stopping.h"
@@ -267,6 +268,31 @@ std::vector<Draft> drafts_of(const SweepOptions& options, const std::vector<Axis
   return drafts;
 }
 
+/// Whatever a trial may have measured.
+std::vector<std::string> known_figures(const std::vector<Trial>& trials) {
+  std::int64_t classes = 2;
+  for (const Trial& trial : trials)
+    classes = std::max(classes, trial.plan.stages.back().config.model.options->num_classes);
+  std::vector<std::string> names;
+  for (const auto& metric : metrics().names()) {
+    for (const auto& figure : metrics().at(metric).make({classes, 1}).figures) names.push_back(figure.name);
+  }
+  return names;
+}
+
+void check_paper(const SweepPlan& plan) {
+  std::map<std::string, std::vector<std::string>> axes;
+  for (const auto& axis : plan.axes) {
+    std::vector<std::string>& values = axes[axis];
+    for (const Trial& trial : plan.trials) {
+      const std::string value = trial.value(axis);
+      if (!value.empty() && std::find(values.begin(), values.end(), value) == values.end())
+        values.push_back(value);
+    }
+  }
+  read_paper(plan.paper, axes, known_figures(plan.trials));
+}
+
 /// The axes, then what explicit trials set beside them.
 std::vector<std::string> columns(const std::vector<Axis>& axes, const std::vector<Draft>& drafts) {
   std::vector<std::string> names;
@@ -303,6 +329,7 @@ void SweepOptions::fields(Fields& f) {
   f("exclude", exclude, "maps of axes and values: no trial has all of them");
   f.group("budget", budget, "what the plan may not exceed");
   f.group("early_stopping", early_stopping, "of trials that fall behind");
+  f.group("paper", paper, "figures to stand beside those of the trials");
 }
 
 std::string Trial::label() const {
@@ -342,6 +369,8 @@ SweepPlan SweepPlan::load(const fs::path& file, const std::vector<std::string>& 
     plan.trials.push_back(std::move(trial));
   }
   plan.early_stopping = halving_of(options.early_stopping, config.root().find("early_stopping"), plan.trials);
+  plan.paper = options.paper;
+  check_paper(plan);
   return plan;
 }
 

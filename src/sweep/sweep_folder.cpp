@@ -44,6 +44,7 @@ void StoredSweep::fields(Fields& f) {
   f("axes", axes, "what the trials differ in");
   f.list("trials", trials, "in the order in which they begin");
   f.group("early_stopping", early_stopping, "of trials that fall behind");
+  f.group("paper", paper, "figures to stand beside those of the trials");
 }
 
 std::string StoredSweep::label(const StoredTrial& trial) const {
@@ -89,7 +90,7 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   append_file(folder.journal(), "");
   const auto known = known_trials(path);
   folder.require_kept(plan, known);
-  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}, plan.early_stopping, launcher};
+  folder.sweep_ = {plan.name, workers, threads, plan.axes, {}, plan.early_stopping, plan.paper, launcher};
   for (const Trial& trial : plan.trials) {
     const auto there = known.find(trial.id);
     StoredTrial stored = {there == known.end() ? trial.id : there->second, {}};

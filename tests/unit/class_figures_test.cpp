@@ -8,6 +8,7 @@
 #include <torch/torch.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
 #include "portraitseg/engine/evaluator.h"
 #include "portraitseg/metrics/class_counts.h"
 #include "portraitseg/report/class_overlay.h"
@@ -18,6 +19,7 @@
 #include "portraitseg/report/sample_pictures.h"
 
 #include "support/memory_dataset.h"
+#include "support/temporary_folder.h"
 
 namespace portraitseg {
 namespace {
@@ -171,6 +173,7 @@ TEST(MetricsCsv, LeavesACellEmptyWhereAnEpochLacksAFigure) {
   EpochRecord first, second;
   first.epoch = 1;
   first.validation = {{"class_iou_0", 90}, {"miou", 90}};
+  first.val_protocol = "mmseg";
   second.epoch = 2;
   second.validation = {{"class_iou_0", 91}, {"class_iou_1", 0}, {"miou", 45.5}};
   const std::string csv = metrics_csv({first, second});
@@ -178,6 +181,15 @@ TEST(MetricsCsv, LeavesACellEmptyWhereAnEpochLacksAFigure) {
   EXPECT_THAT(csv, HasSubstr("\n1,0,0,0,90,,90,"));
   EXPECT_THAT(csv, HasSubstr("\n2,0,0,0,91,0,45.5,"));
   EXPECT_EQ(metrics_csv({}), "");
+
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.csv";
+  write_file(path, csv);
+  const auto columns = read_metrics(path);
+  EXPECT_THAT(columns.at("epoch"), ::testing::ElementsAre(first.epoch, second.epoch));
+  EXPECT_EQ(columns.count("val_protocol"), 0U) << "is text";
+  write_file(path, "");
+  EXPECT_TRUE(read_metrics(path).empty());
 }
 
 TEST(RunPage, OfManyClassesHasACurveAndAColorForEach) {

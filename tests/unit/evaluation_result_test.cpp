@@ -143,6 +143,8 @@ TEST_F(ReadEvaluation, OfSeveralProtocolsOneIsNamed) {
   EXPECT_THAT(refusal(), HasSubstr("holds several results: clova, native"));
   EXPECT_THAT(read("native").numbers.at("iou_foreground"), ElementsAre(91, 81));
   EXPECT_THAT(refusal("mmseg"), HasSubstr("no result by the protocol mmseg; it has: clova, native"));
+  EXPECT_THAT(evaluated_protocols(path()), ElementsAre("clova", "native"));
+  EXPECT_THROW(evaluated_protocols(path() / "clova"), DataError);
 }
 
 TEST_F(ReadEvaluation, AttributesComeFromAnyTableWithIds) {

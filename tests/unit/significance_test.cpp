@@ -68,6 +68,17 @@ TEST(Student, ClosedFormsOfOneAndTwoDegreesHoldInTheFarTail) {
   }
 }
 
+/// Of two degrees of freedom p is 1 - t / sqrt(2 + t^2); of nine it is that of R's sleep data, t.test(paired = TRUE).
+TEST(Student, PairedTestByHandAndOfAPublishedExample) {
+  EXPECT_NEAR(paired_t_test({1.0, 0.4, 1.2}), 1 - std::sqrt(13.0 / 15), kExact);
+  EXPECT_NEAR(paired_t_test({-1.0, -0.4, -1.2}), 1 - std::sqrt(13.0 / 15), kExact);
+  EXPECT_NEAR(paired_t_test({1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4}), 0.00283289, 1e-8);
+  EXPECT_EQ(paired_t_test({0, 0, 0}), 1);
+  EXPECT_EQ(paired_t_test({0.5, 0.5}), 0);
+  EXPECT_THAT(paired_t_test({0.5}), IsNan());
+  EXPECT_THAT(paired_t_test({}), IsNan());
+}
+
 TEST(Student, IntervalOfThreeSeedsByHand) {
   // mean 95, sd 0.2, t = 4.30265: half width 4.30265 * 0.2 / sqrt(3).
   const Interval interval = t_interval({94.8, 95.0, 95.2});

@@ -72,6 +72,26 @@ TEST_F(SweepFolders, HoldTheRungsOfEarlyStoppingUntilItIsTakenOutOfTheSweep) {
   EXPECT_THAT(SweepFolder::open(path()).sweep().early_stopping.rungs, ElementsAre());
 }
 
+TEST_F(SweepFolders, KeepAPapersFiguresAndOpenWithoutThem) {
+  SweepPlan with = plan("[1]");
+  write_file(
+      folder_.path() / "sweep.yaml",
+      read_file(folder_.path() / "sweep.yaml") +
+          "paper: {source: \"Park, Table 4: mIoU in %\", figures: [{model.decoder: none, miou: 94.74}]}\n");
+  with = SweepPlan::load(folder_.path() / "sweep.yaml");
+  SweepFolder::write(path(), with, 1, 1);
+  const PaperOptions paper = SweepFolder::open(path()).sweep().paper;
+  EXPECT_EQ(paper.source, "Park, Table 4: mIoU in %");
+  const auto variants = read_paper(paper, {{"model.decoder", {"none"}}});
+  ASSERT_EQ(variants.size(), 1U);
+  EXPECT_EQ(variants[0].figures.at("miou"), 94.74);
+
+  std::string older = read_file(path() / "sweep.yaml");
+  older.resize(older.find("paper:"));
+  write_file(path() / "sweep.yaml", older);
+  EXPECT_TRUE(read_paper(SweepFolder::open(path()).sweep().paper, {}).empty());
+}
+
 TEST_F(SweepFolders, OfAnEarlierVersionKeepTheNamesOfTheirTrials) {
   const SweepFolder before = SweepFolder::write(path(), plan("[1]"), 1, 1);
   const std::string id = before.sweep().trials.front().id, older = "0123456789ab", line = "  clip_norm: 0\n";

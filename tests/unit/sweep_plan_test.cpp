@@ -216,6 +216,37 @@ TEST_F(SweepPlans, MistakesNameTheirPlace) {
   }
 }
 
+TEST_F(SweepPlans, APapersFiguresAreOfValuesThatThereAre) {
+  const std::string axes = "axes: {model.decoder: [none, gau], optimizer.lr: [1e-2]}\n";
+  const SweepPlan plan = load(
+      axes + "paper: {source: Table 4, figures: [{model.decoder: gau, optimizer.lr: 0.010, miou: 94.77}]}\n");
+  const auto variants = read_paper(plan.paper, {{"model.decoder", {"gau"}}, {"optimizer.lr", {"0.01"}}});
+  ASSERT_THAT(variants, SizeIs(1));
+  EXPECT_EQ(variants[0].values.at("optimizer.lr"), "0.01");
+  EXPECT_EQ(variants[0].figures.at("miou"), 94.77);
+  EXPECT_THAT(read_paper(load(axes).paper, {}), SizeIs(0));
+
+  const auto refused = [&](const std::string& figures) {
+    return refusal(axes + "paper:\n  source: Table 4\n  figures:\n    - " + figures + "\n");
+  };
+  EXPECT_THAT(refused("{model.decoder: gua, miou: 1}"),
+              HasSubstr("sweep.yaml:6:23: paper: model.decoder has no value 'gua'; did you mean 'gau'?"));
+  EXPECT_THAT(refused("{model.decodr: gau, miou: 1}"),
+              HasSubstr("sweep.yaml:6:8: paper: 'model.decodr' is neither an axis nor a figure; did you mean "
+                        "'model.decoder'?"));
+  EXPECT_THAT(refused("{model.decoder: gau, mioo: 1}"), HasSubstr("did you mean 'miou'?"));
+  EXPECT_THAT(refused("{model.decoder: gau, miou: high}"),
+              HasSubstr("sweep.yaml:6:34: paper: expected a number for miou"));
+  EXPECT_THAT(refused("{model.decoder: gau}"),
+              HasSubstr("an entry needs the value of an axis, and a figure"));
+  EXPECT_THAT(refused("gau"), HasSubstr("paper: expected a map"));
+  EXPECT_THAT(refused("{model.decoder: gau, miou: 1}\n    - {model.decoder: gau, miou: 2}"),
+              HasSubstr("sweep.yaml:7:7: paper: these values are there twice"));
+  EXPECT_THAT(refusal(axes + "paper: {figures: [{model.decoder: gau, miou: 1}]}\n"),
+              HasSubstr("need their source"));
+  EXPECT_THAT(refusal(axes + "paper: {sorce: x}\n"), HasSubstr("did you mean 'source'?"));
+}
+
 TEST_F(SweepPlans, ABaseThatIsMissingOrWrongIsRefused) {
   const auto refusal_of = [&](const std::string& yaml) -> std::string {
     write_file(folder_.path() / "sweep.yaml", yaml);

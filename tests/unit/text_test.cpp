@@ -41,6 +41,16 @@ TEST(HtmlText, EndsNeitherTagNorAttribute) {
   EXPECT_EQ(html_text("a<b> & \"c\" 'd' \xc3\xa4"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39; \xc3\xa4");
 }
 
+TEST(TexText, SetsEveryCharacterAsItself) {
+  EXPECT_EQ(tex_text("a_b #1 50% {x} $y & ~ ^ \\"),
+            "a\\_b \\#1 50\\% \\{x\\} \\$y \\& \\textasciitilde{} \\textasciicircum{} \\textbackslash{}");
+  EXPECT_EQ(tex_text("92 \xC2\xB1 1, <0.001"), "92 $\\pm$ 1, $<$0.001");
+}
+
+TEST(MarkdownText, KeepsACellWhole) {
+  EXPECT_EQ(markdown_text("a|b_c*\n<i>"), "a\\|b\\_c\\* \\<i\\>");
+}
+
 TEST(Base64, EqualsThePublishedVectors) {  // RFC 4648, section 10
   EXPECT_EQ(base64(""), "");
   EXPECT_EQ(base64("f"), "Zg==");

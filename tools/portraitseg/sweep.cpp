@@ -26,6 +26,7 @@
 
 #include "commands.h"
 #include "output_place.h"
+#include "sweep_report.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -501,10 +502,11 @@ void add_sweep(CLI::App& app, Action& action) {
   auto planned = std::make_shared<SweepArguments>();
   add_options(*plan, *planned);
   add_json_option(*plan, planned->json, "the plan");
+  const CLI::App* report = add_sweep_report(*command, action);
   command->require_subcommand(0, 1);
   plan->callback([&action, planned] { action = [planned] { return plan_command(*planned); }; });
-  command->callback([&action, arguments, plan] {
-    if (!plan->parsed()) action = [arguments] { return sweep(*arguments); };
+  command->callback([&action, arguments, plan, report] {
+    if (!plan->parsed() && !report->parsed()) action = [arguments] { return sweep(*arguments); };
   });
 }
 

@@ -12,6 +12,12 @@ std::string csv_cell(const std::string& text);
 /// The text as it stands between HTML's tags or in an attribute in quotes.
 std::string html_text(const std::string& text);
 
+/// The text as LaTeX sets it, "<", ">" and "±" in mathematical mode.
+std::string tex_text(const std::string& text);
+
+/// The text as a cell of a Markdown table.
+std::string markdown_text(const std::string& text);
+
 /// RFC 4648, section 4.
 std::string base64(std::string_view bytes);
 

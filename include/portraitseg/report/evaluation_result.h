@@ -40,6 +40,9 @@ EvaluationResult read_evaluation(const std::filesystem::path& folder, const std:
 /// The folders below `folder` that hold results, one or two levels deep (of networks, of lists), by name.
 std::vector<std::filesystem::path> results_below(const std::filesystem::path& folder);
 
+/// The protocols of FOLDER/metrics.json, in its order. @throws DataError as above.
+std::vector<std::string> evaluated_protocols(const std::filesystem::path& folder);
+
 /// The column `name` of a table whose column `id` names images. "" is an attribute that an image does not have.
 /// @throws DataError for a broken table, a missing column or an image that occurs twice.
 std::map<std::string, std::string> read_attribute(const std::filesystem::path& table,

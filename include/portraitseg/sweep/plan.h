@@ -11,6 +11,7 @@
 #include "portraitseg/core/config.h"
 #include "portraitseg/engine/stage.h"
 #include "portraitseg/sweep/halving.h"
+#include "portraitseg/sweep/paper.h"
 
 namespace portraitseg {
 
@@ -42,6 +43,7 @@ struct SweepOptions {
   SearchOptions search;
   BudgetOptions budget;
   EarlyStoppingOptions early_stopping;
+  PaperOptions paper;
 
   void fields(Fields& f);
 };
@@ -73,6 +75,9 @@ struct Trial {
 ///     exclude: [{model.decoder: none, optimizer.lr: 1e-2}]           # none with all of these values
 ///     budget: {trials: 50}                                           # a plan with more is refused, never cut
 ///     early_stopping: {name: asha, first: 3, factor: 3}              # see Halving; default: none
+///     paper:                                                         # what stands beside the trials' figures in a report
+///       source: "Park et al. 2020, Table 4: EG1800, mIoU in %"
+///       figures: [{model.decoder: none, miou: 94.74}]                # axes with values of theirs, figures by name
 ///
 /// A random search draws from a range without `count` evenly (by `scale`), else one of the range's `count` values.
 struct SweepPlan {
@@ -81,11 +86,13 @@ struct SweepPlan {
       axes;                   ///< the columns of a table of trials: axes, then keys of explicit trials alone
   std::vector<Trial> trials;  ///< at least one, all different
   Halving early_stopping;
+  PaperOptions paper;
 
   /// Reads the file and every trial's configuration; nothing of the data is read.
   /// @param overrides of every trial, after those of the file
   /// @throws ConfigError, naming the place in the file, for a wrong key or value, an empty axis or range, trials that are equal, an
-  ///         exclusion without effect, a plan over its budget, trials that early stopping cannot compare.
+  ///         exclusion without effect, a plan over its budget, trials that early stopping cannot compare, a paper's figure of what
+  ///         is not there.
   static SweepPlan load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 };
 

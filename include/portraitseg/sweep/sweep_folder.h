@@ -40,6 +40,7 @@ struct StoredSweep {
   std::vector<std::string> axes;
   std::vector<StoredTrial> trials;
   Halving early_stopping;
+  PaperOptions paper;
   LauncherChoice launcher;
 
   void fields(Fields& f);

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "portraitseg/report/ablation.h"
+
+#include "report/text_table.h"
+
+namespace portraitseg {
+
+// The parts that all forms of an ablation's tables share.
+
+std::string mean_text(const FigureSample& sample);                 ///< "92.31 ± 0.12"; "-" of none
+std::string count_text(const FigureSample& sample);                ///< "3", "2 of 3"
+std::string difference_text(const MatchedDifference& difference);  ///< "+0.12 [-0.30, 0.54]", "+0.12 (n = 1)"
+
+TextTable axis_rows(const Ablation& ablation, const FigureTables& tables, const AxisTable& axis);
+TextTable variant_rows(const Ablation& ablation, const FigureTables& tables);
+
+/// "best: 0a1b2c3d4e5f (edge=with, trainer.seed=1), foreground IoU 93.61, best epoch 41 of 60, runs/x/trials/0a1b2c3d4e5f"
+std::string best_text(const Ablation& ablation, const FigureTables& tables);
+
+/// "by model.decoder: its 20 values were drawn, no two trials can be compared"
+std::string drawn_text(const AxisTable& axis);
+
+}  // namespace portraitseg

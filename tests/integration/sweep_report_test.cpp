@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "support/command.h"
+#include "support/refusal.h"
+
+namespace portraitseg::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+using Json = nlohmann::json;
+
+/// A sweep of two decoders and two seeds, and a trial that fails.
+class SweepReports : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_bytes(
+        place_ / "sweep.yaml",
+        "base: config.yaml\n"
+        "set: [trainer.epochs=2, 'preprocessing.size=[32, 32]']\n"
+        "axes: {model.decoder: [information_blocking, none], trainer.seed: [1, 2]}\n"
+        "trials: [{device.precision: fp16}]\n"
+        "paper: {source: \"Somebody 2020, Table 1\", figures: [{model.decoder: none, miou: 94.5}]}\n");
+    Process process = place_
+                          .command({"sweep", "--config", "sweep.yaml", "--output", "run", "--workers", "2",
+                                    "--threads", "1"})
+                          .start();
+    const Ending ending = process.wait();
+    ASSERT_EQ(ending.exit_code, 1) << ending.err;
+  }
+
+  Ending run(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"sweep", "report", "--run", "run"});
+    return place_.command(arguments).run();
+  }
+
+  Json json(std::vector<std::string> arguments = {}) const {
+    arguments.insert(arguments.end(), {"--json", "-"});
+    const Ending ending = run(arguments);
+    EXPECT_EQ(ending.exit_code, 0) << ending.err;
+    return Json::parse(ending.out);
+  }
+
+  void refused(std::vector<std::string> arguments, const std::vector<std::string>& words) const {
+    arguments.insert(arguments.begin(), {"sweep", "report"});
+    expect_refusal(place_, arguments, words);
+  }
+
+  std::vector<Json> journal() const {
+    std::vector<Json> events;
+    for (const auto& line : lines_of(bytes_of(place_ / "run/journal.jsonl")))
+      events.push_back(Json::parse(line));
+    return events;
+  }
+
+  void write_journal(const std::vector<Json>& events) const {
+    std::string text;
+    for (const auto& event : events) text += event.dump() + "\n";
+    write_bytes(place_ / "run/journal.jsonl", text);
+  }
+
+  /// The journal's figure of a trial by its settings.
+  double figure(const Json& report, const std::string& decoder, const std::string& seed) const {
+    for (const auto& trial : report.at("trials")) {
+      const auto& settings = trial.at("settings");
+      if (settings.value("model.decoder", "") != decoder || settings.value("trainer.seed", "") != seed)
+        continue;
+      for (const auto& event : journal()) {
+        if (event.at("event") == "finished" && event.at("trial") == trial.at("id"))
+          return event.at("result").at("figures").at("iou_foreground");
+      }
+    }
+    throw std::runtime_error("no such trial");
+  }
+
+  const Workplace place_;
+};
+
+TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
+  const Ending ending = run({});
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(ending.out, StartsWith("sweep sweep: 4 of 5 trials are finished; 1 failed.\n"));
+  EXPECT_THAT(ending.out, HasSubstr("over 2 pairs"));
+  EXPECT_THAT(ending.out, HasSubstr(": device.precision: fp16 needs CUDA"));
+  EXPECT_EQ(last_line(ending.out), "run/report/report.html");
+  for (const char* name : {"report.html", "tables.csv", "tables.md", "tables.tex"})
+    EXPECT_TRUE(fs::exists(place_ / "run/report" / name)) << name;
+
+  const Json report = json();
+  ASSERT_THAT(report.at("figures"), SizeIs(4)) << "foreground IoU, miou and two of the boundary";
+  const Json& first = report.at("figures")[0];
+  EXPECT_EQ(first.at("figure"), "iou_foreground");
+  EXPECT_EQ(first.at("list"), "val.txt");
+  EXPECT_EQ(first.at("n"), 8);
+  const Json& values = first.at("axes")[0].at("values");
+  const double one = figure(report, "none", "1") - figure(report, "information_blocking", "1");
+  const double two = figure(report, "none", "2") - figure(report, "information_blocking", "2");
+  EXPECT_NEAR(values[1].at("difference").at("mean"), (one + two) / 2, 1e-9);
+  EXPECT_EQ(values[1].at("difference").at("pairs"), 2);
+  EXPECT_EQ(report.at("figures")[1].at("axes")[0].at("values")[1].at("paper"), 94.5);
+  const std::string page = bytes_of(place_ / "run/report/report.html");
+  for (const char* part :
+       {"4 of 5 trials are finished", "fp16 needs CUDA", "<h2>Training</h2>", "Somebody 2020, Table 1"})
+    EXPECT_THAT(page, HasSubstr(part));
+
+  // A trial that goes on, and an evaluation that knows three of the others.
+  std::vector<Json> events = journal();
+  const std::string open = report.at("trials")[3].at("id");
+  events.erase(
+      std::remove_if(events.begin(), events.end(),
+                     [&](const Json& e) { return e.at("trial") == open && e.at("event") == "finished"; }),
+      events.end());
+  write_journal(events);
+  std::vector<std::string> arguments = {"evaluate",  "--perturb", "none",     "--perturb", "rotate:45",
+                                        "--workers", "0",         "--output", "out"};
+  for (const std::size_t i : {0, 1, 2, 3}) {
+    const std::string id = report.at("trials")[i].at("id");
+    arguments.insert(arguments.end(), {"--run", "run/trials/" + id});
+  }
+  const Ending evaluated = place_.command(arguments).run();
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  const Ending again =
+      run({"--evaluation", "out", "--figure", "miou", "--base", "model.decoder=none", "--json", "-"});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("left out: 2 results in out are of unfinished trials"));
+  const Json with = Json::parse(again.out);
+  EXPECT_EQ(with.at("states").at("unfinished"), 1);
+  ASSERT_THAT(with.at("figures"), SizeIs(3));
+  EXPECT_EQ(with.at("figures")[1].at("protocol"), "clova");
+  EXPECT_EQ(with.at("figures")[2].at("protocol"), "clova+rotate:45");
+  for (const Json& tables : with.at("figures")) {
+    const Json& decoders = tables.at("axes")[0].at("values");
+    EXPECT_EQ(decoders[0].at("difference").at("pairs"), 1) << tables.at("protocol");
+    EXPECT_EQ(decoders[1].at("n"), 1);
+    EXPECT_EQ(decoders[1].at("trials"), 2);
+  }
+  EXPECT_NEAR(with.at("figures")[1].at("best").at("value"), with.at("figures")[0].at("best").at("value"),
+              1e-6)
+      << "on the validation's own list the best checkpoint is what the journal says";
+
+  refused({"--run", "run", "--by", "model.decodr"},
+          {"--by: no axis is called", "did you mean 'model.decoder'?"});
+  refused({"--run", "run", "--figure", "iou"}, {"--figure: no trial has the figure 'iou'"});
+  refused({"--run", "run", "--base", "model.decoder"}, {"--base: expected AXIS=VALUE"});
+  refused({"--run", "run", "--evaluation", "data"}, {"data: holds no metrics.json"});
+  refused({"--run", "run", "--output", "data"}, {"data: holds something else"});
+  refused({"--run", "data"}, {"data: holds no sweep"});
+  for (const auto& name : {"config.yaml", "checkpoints/best.safetensors"})
+    fs::copy_file(place_ / "run/trials" / report.at("trials")[1].at("id").get<std::string>() / name,
+                  place_ / "run/trials" / report.at("trials")[0].at("id").get<std::string>() / name,
+                  fs::copy_options::overwrite_existing);
+  refused({"--run", "run", "--evaluation", "out"}, {"measured other weights of the trial"});
+
+  write_bytes(place_ / "run/journal.jsonl", "");
+  const Ending nothing = run({});
+  EXPECT_EQ(nothing.exit_code, 0) << nothing.err;
+  EXPECT_THAT(nothing.out, StartsWith("sweep sweep: 0 of 5 trials are finished; 5 new.\n"));
+  EXPECT_THAT(bytes_of(place_ / "run/report/report.html"), HasSubstr("Nothing is measured yet"));
+}
+
+}  // namespace
+}  // namespace portraitseg::testing

@@ -1,0 +1,449 @@
+#include "portraitseg/report/ablation.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/report/ablation_files.h"
+
+namespace portraitseg {
+namespace {
+
+using ::testing::DoubleEq;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::IsNan;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+const std::string kSha(64, 'a');
+
+TrialFigures validation(double iou, double boundary = kNone) {
+  TrialFigures figures{true, "clova", "", "val.txt", kSha, 134, {{"iou_foreground", iou}}};
+  if (!std::isnan(boundary)) figures.figures["boundary_f1_15"] = boundary;
+  return figures;
+}
+
+/// A trial; not a number: it is not finished.
+void add_trial(Ablation& ablation, const std::vector<std::string>& values, double iou,
+               double boundary = kNone) {
+  const std::size_t place = ablation.trials.size();
+  AblationTrial trial;
+  trial.id = "trial" + std::to_string(place);
+  trial.folder = "runs/s/trials/" + trial.id;
+  trial.values = values;
+  trial.state = std::isnan(iou) ? "new" : "finished";
+  ablation.trials.push_back(trial);
+  if (!std::isnan(iou)) ablation.add(place, validation(iou, boundary));
+}
+
+/// Two losses, three seeds: the differences are 1, 0.4 and 1.2.
+Ablation two_losses() {
+  Ablation ablation;
+  ablation.name = "losses";
+  ablation.axes = {"losses", "trainer.seed"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"mask", "1"}, 91.0, 80);
+  add_trial(ablation, {"mask", "2"}, 91.5, 81);
+  add_trial(ablation, {"mask", "3"}, 92.0, 82);
+  add_trial(ablation, {"both", "1"}, 92.0, 85);
+  add_trial(ablation, {"both", "2"}, 91.9, 86);
+  add_trial(ablation, {"both", "3"}, 93.2, 87);
+  return ablation;
+}
+
+std::string refusal(const Ablation& ablation, const AblationOptions& options) {
+  try {
+    ablation_tables(ablation, options);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "nothing was wrong";
+}
+
+TEST(Ablation, MeansAndThePairedIntervalOfThreePairsAreThoseByHand) {
+  const auto tables = ablation_tables(two_losses());
+  ASSERT_THAT(tables, SizeIs(2));
+  EXPECT_EQ(tables[0].title, "foreground IoU");
+  EXPECT_EQ(tables[1].figure, "boundary_f1_15");
+  ASSERT_THAT(tables[0].axes, SizeIs(1)) << "the seed is averaged over";
+  const AxisTable& axis = tables[0].axes[0];
+  EXPECT_EQ(axis.base, "mask");
+  ASSERT_THAT(axis.rows, SizeIs(2));
+  EXPECT_DOUBLE_EQ(axis.rows[0].sample.mean, 91.5);
+  EXPECT_DOUBLE_EQ(axis.rows[0].sample.sd, 0.5);
+  EXPECT_FALSE(axis.rows[0].difference);
+  const MatchedDifference& both = *axis.rows[1].difference;
+  ASSERT_THAT(both.differences, SizeIs(3));
+  EXPECT_NEAR(both.mean, 2.6 / 3, 1e-12);
+  // sd sqrt(0.52 / 3), its error sqrt(0.52) / 3; t = 2.6 / sqrt(0.52) = sqrt(13), and of two degrees p = 1 - t / sqrt(2 + t^2).
+  const double half = 4.302652730 * std::sqrt(0.52) / 3;
+  EXPECT_NEAR(both.interval.low, 2.6 / 3 - half, 1e-8);
+  EXPECT_NEAR(both.interval.high, 2.6 / 3 + half, 1e-8);
+  EXPECT_NEAR(both.p, 1 - std::sqrt(13.0 / 15), 1e-12);
+  EXPECT_EQ(both.p_holm, both.p) << "one comparison";
+  EXPECT_EQ(sentence(tables[0], axis, axis.rows[1]),
+            "both and mask are not distinguishable over 3 pairs: foreground IoU differs by 0.87 [-0.17, "
+            "1.90] (95 % "
+            "paired t interval), p = 0.069 (paired t).");
+  const AxisTable& boundary = tables[1].axes[0];
+  EXPECT_EQ(boundary.rows[1].difference->p, 0) << "5 each time";
+  EXPECT_THAT(
+      sentence(tables[1], boundary, boundary.rows[1]),
+      StartsWith("Over 3 pairs boundary F1 (band 15 px) is higher for both than for mask, by 5.00 [5.00, "));
+}
+
+TEST(Ablation, TheBaseIsTheFirstValueOrTheOneAskedFor) {
+  AblationOptions options;
+  options.base = {{"losses", "both"}};
+  const auto tables = ablation_tables(two_losses(), options);
+  const AxisTable& axis = tables[0].axes[0];
+  EXPECT_EQ(axis.base, "both");
+  EXPECT_NEAR(axis.rows[0].difference->mean, -2.6 / 3, 1e-12);
+  EXPECT_FALSE(axis.rows[1].difference);
+  EXPECT_THAT(sentence(tables[1], tables[1].axes[0], tables[1].axes[0].rows[0]),
+              HasSubstr("is higher for both than for mask, by 5.00"));
+}
+
+TEST(Ablation, OnlyTrialsThatAreEqualInAllElseMakeAPair) {
+  Ablation ablation;
+  ablation.axes = {"a", "b", "trainer.seed"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"0", "x", "1"}, 90);
+  add_trial(ablation, {"0", "x", "2"}, kNone);
+  add_trial(ablation, {"0", "y", "1"}, 80);
+  add_trial(ablation, {"1", "x", "1"}, 91);
+  add_trial(ablation, {"1", "x", "2"}, 99);
+  add_trial(ablation, {"1", "y", "2"}, 70);
+  const auto tables = ablation_tables(ablation);
+  ASSERT_THAT(tables, SizeIs(1));
+  ASSERT_THAT(tables[0].axes, SizeIs(2));
+  const AxisRow& one = tables[0].axes[0].rows[1];
+  EXPECT_THAT(one.difference->differences, ElementsAre(1)) << "91 - 90 alone";
+  EXPECT_EQ(one.sample.values.size(), 3U);
+  EXPECT_THAT(one.difference->interval.low, IsNan());
+  EXPECT_THAT(one.difference->p, IsNan());
+  EXPECT_THAT(
+      sentence(tables[0], tables[0].axes[0], one),
+      "foreground IoU of a=1 and a=0 differs by 1.00 in the one pair that there is (n = 1): nobody can say "
+      "what another seed would give.");
+  const AxisRow& zero = tables[0].axes[0].rows[0];
+  EXPECT_EQ(zero.sample.trials, 3U);
+  EXPECT_THAT(zero.sample.values, ElementsAre(90, 80));
+  const AxisRow& y = tables[0].axes[1].rows[1];
+  EXPECT_THAT(y.difference->differences, ElementsAre(-10, -29));
+  EXPECT_EQ(tables[0].comparisons, 1U) << "that of a has no p";
+  ASSERT_THAT(tables[0].variants, SizeIs(4));
+  EXPECT_EQ(tables[0].variants[0].label, "a=0, b=x");
+  EXPECT_THAT(tables[0].variants[2].sample.values, ElementsAre(91, 99));
+  EXPECT_EQ(ablation.trials[tables[0].best].id, "trial4");
+  EXPECT_EQ(tables[0].best_value, 99);
+}
+
+TEST(Ablation, ManyComparisonsAreCorrectedTogether) {
+  Ablation ablation = two_losses();
+  for (const auto& [seed, iou] : {std::pair("1", 91.1), std::pair("2", 91.7), std::pair("3", 92.2)})
+    add_trial(ablation, {"boundary", seed}, iou);
+  const auto tables = ablation_tables(ablation);
+  const auto& rows = tables[0].axes[0].rows;
+  // Differences 0.1, 0.2, 0.2: mean 1/6, error 1/30, t = 5.
+  const double p = 1 - 5 / std::sqrt(27.0), other = 1 - std::sqrt(13.0 / 15);
+  EXPECT_NEAR(rows[2].difference->p, p, 1e-9);
+  EXPECT_NEAR(rows[2].difference->p_holm, 2 * p, 1e-9);
+  EXPECT_NEAR(rows[1].difference->p_holm, std::max(2 * p, other), 1e-9);
+  EXPECT_THAT(sentence(tables[0], tables[0].axes[0], rows[2]),
+              HasSubstr("p = 0.038 (paired t), corrected for 2 comparisons 0.075 (Holm)"));
+}
+
+TEST(Ablation, WithoutAPairItSaysSo) {
+  Ablation ablation;
+  ablation.axes = {"losses", "trainer.seed"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"mask", "1"}, 90);
+  add_trial(ablation, {"both", "1"}, kNone);
+  const auto tables = ablation_tables(ablation);
+  const AxisTable& axis = tables[0].axes[0];
+  EXPECT_EQ(sentence(tables[0], axis, axis.rows[1]),
+            "both and mask have no finished pair of trials that are alike in all else.");
+  EXPECT_THAT(axis.rows[1].sample.mean, IsNan());
+  EXPECT_THAT(axis.rows[0].sample.sd, IsNan());
+  EXPECT_EQ(tables[0].comparisons, 0U);
+}
+
+TEST(Ablation, OfADrawnAxisNothingIsCompared) {
+  Ablation ablation;
+  ablation.axes = {"optimizer.lr"};
+  ablation.judged_by = "iou_foreground";
+  for (const char* lr : {"0.001", "0.004", "0.0002"}) add_trial(ablation, {lr}, 90);
+  const auto drawn = ablation_tables(ablation);
+  EXPECT_FALSE(drawn[0].axes[0].drawn) << "alone it is what the trials differ in";
+  ablation.axes.push_back("weight_decay");
+  for (std::size_t i = 0; i < 3; ++i) ablation.trials[i].values.push_back(std::to_string(i));
+  EXPECT_TRUE(ablation_tables(ablation)[0].axes[0].drawn);
+}
+
+TEST(Ablation, WithoutAFinishedTrialThereIsNothing) {
+  Ablation ablation;
+  ablation.name = "s";
+  ablation.axes = {"losses"};
+  add_trial(ablation, {"mask"}, kNone);
+  EXPECT_THAT(ablation_tables(ablation), IsEmpty());
+  EXPECT_EQ(progress_text(ablation), "0 of 1 trials are finished; 1 new.");
+  EXPECT_THAT(ablation_page(ablation, {}, ""), HasSubstr("Nothing is measured yet"));
+}
+
+TEST(Ablation, PaperFiguresStandBesideTheValueAndTheVariantThatTheyAreOf) {
+  Ablation ablation;
+  ablation.axes = {"a", "b"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"0", "x"}, 90);
+  add_trial(ablation, {"1", "x"}, 91);
+  ablation.paper = "Somebody 2020, Table 1";
+  ablation.paper_figures = {{{{"a", "1"}}, {{"iou_foreground", 95.5}}},
+                            {{{"a", "0"}, {"b", "x"}}, {{"iou_foreground", 94.25}, {"miou", 93}}}};
+  const auto tables = ablation_tables(ablation);
+  EXPECT_FALSE(tables[0].axes[0].rows[0].sample.paper);
+  EXPECT_EQ(tables[0].axes[0].rows[1].sample.paper, 95.5);
+  EXPECT_EQ(tables[0].variants[0].sample.paper, 94.25);
+  EXPECT_FALSE(tables[0].variants[1].sample.paper);
+  EXPECT_THAT(ablation_markdown(ablation, tables), HasSubstr("| a=0, b=x | 1 | 90.00 | 94.25 |"));
+  EXPECT_THAT(ablation_markdown(ablation, tables), HasSubstr("Paper: Somebody 2020, Table 1."));
+
+  TrialFigures turned = validation(70);
+  turned.validation = false;
+  turned.protocol = "clova+rotate:45";
+  ablation.add(0, turned);
+  EXPECT_FALSE(ablation_tables(ablation)[1].variants[0].sample.paper) << "is not of rotated images";
+}
+
+TEST(Ablation, EvaluationsGetTablesOfTheirOwnAndTrialsWithoutOneAreCounted) {
+  Ablation ablation = two_losses();
+  TrialFigures test = validation(88);
+  test.validation = false;
+  test.list = "test.txt";
+  test.list_sha256 = std::string(64, 'b');
+  ablation.add(0, test);
+  test.figures["iou_foreground"] = 89;
+  ablation.add(3, test);
+  const auto tables = ablation_tables(ablation);
+  ASSERT_THAT(tables, SizeIs(3));
+  const std::string too = "The same holds for the evaluation by clova, which is on that list, too.";
+  EXPECT_THAT(ablation_notes(ablation, tables), Not(::testing::Contains(too)));
+  ablation.measurements[1].how.list_sha256 = kSha;
+  EXPECT_THAT(ablation_notes(ablation, tables), ::testing::Contains(too));
+  EXPECT_EQ(tables[2].measurement, 1U);
+  EXPECT_EQ(tables[2].axes[0].rows[0].sample.trials, 3U);
+  EXPECT_THAT(tables[2].axes[0].rows[1].difference->differences, ElementsAre(1));
+  EXPECT_THAT(ablation_markdown(ablation, tables), HasSubstr("| mask | 1 of 3 | 88.00 |"));
+}
+
+TEST(Ablation, WhatIsNotMeasuredAlikeIsNotAveraged) {
+  const auto refused = [](const TrialFigures& figures) {
+    Ablation ablation = two_losses();
+    ablation.trials.push_back(ablation.trials.back());
+    try {
+      ablation.add(6, figures);
+    } catch (const UserError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing was wrong");
+  };
+  TrialFigures other = validation(90);
+  EXPECT_EQ(refused(other), "nothing was wrong");
+  other.list_sha256 = std::string(64, 'b');
+  EXPECT_THAT(refused(other), StartsWith("the trials trial0 and trial5 are not measured alike"));
+  EXPECT_THAT(refused(other), HasSubstr("list sha256 bbbbbbbb"));
+  other = validation(90);
+  other.protocol = "native";
+  EXPECT_THAT(refused(other), HasSubstr("protocol native"));
+  other = validation(90);
+  other.images = 133;
+  EXPECT_THAT(refused(other), HasSubstr("n = 133"));
+  Ablation ablation = two_losses();
+  EXPECT_THROW(ablation.add(0, validation(90)), UserError) << "measured twice";
+}
+
+TEST(Ablation, WrongNamesAreRefusedWithTheKnownOnes) {
+  const Ablation ablation = two_losses();
+  AblationOptions options;
+  options.by = {"loses"};
+  EXPECT_EQ(refusal(ablation, options),
+            "--by: no axis is called 'loses'; did you mean 'losses'?; known: losses, trainer.seed");
+  options = {};
+  options.base = {{"losses", "bth"}};
+  EXPECT_EQ(refusal(ablation, options),
+            "--base: losses has no value 'bth'; did you mean 'both'?; known: mask, both");
+  options.base = {{"loss", "both"}};
+  EXPECT_THAT(refusal(ablation, options),
+              StartsWith("--base: no axis is called 'loss'; did you mean 'losses'?"));
+  options = {};
+  options.figures = {"iou_forground"};
+  EXPECT_EQ(refusal(ablation, options),
+            "--figure: no trial has the figure 'iou_forground'; did you mean 'iou_foreground'?; known: "
+            "boundary_f1_15, "
+            "iou_foreground");
+}
+
+TEST(Ablation, ASeedIsAveragedOverUnlessItIsAskedFor) {
+  EXPECT_TRUE(is_seed("trainer.seed"));
+  EXPECT_TRUE(is_seed("seed"));
+  EXPECT_FALSE(is_seed("trainer.seeds"));
+  EXPECT_FALSE(is_seed("linseed"));
+  AblationOptions options;
+  options.by = {"trainer.seed"};
+  options.figures = {"iou_foreground"};
+  const auto tables = ablation_tables(two_losses(), options);
+  ASSERT_THAT(tables, SizeIs(1));
+  EXPECT_THAT(tables[0].axes[0].rows[1].difference->differences,
+              ElementsAre(DoubleEq(0.5), ::testing::DoubleNear(-0.1, 1e-12)));
+}
+
+TEST(Ablation, ABaseMayBeWrittenAsAnotherFormOfTheSameNumber) {
+  Ablation ablation;
+  ablation.axes = {"optimizer.lr"};
+  ablation.judged_by = "iou_foreground";
+  for (const char* lr : {"0.001", "0.01"}) add_trial(ablation, {lr}, 90);
+  AblationOptions options;
+  options.base = {{"optimizer.lr", "1e-2"}};
+  const auto tables = ablation_tables(ablation, options);
+  EXPECT_EQ(tables[0].axes[0].base, "0.01");
+  EXPECT_THAT(sentence(tables[0], tables[0].axes[0], tables[0].axes[0].rows[0]),
+              HasSubstr("optimizer.lr=0.001 and optimizer.lr=0.01"))
+      << "a number alone says little";
+}
+
+TEST(Ablation, OfAnErrorTheLowestIsTheBest) {
+  Ablation ablation;
+  ablation.axes = {"a"};
+  ablation.judged_by = "mae";
+  for (const char* value : {"0", "1", "2"}) add_trial(ablation, {value}, kNone);
+  for (std::size_t i = 0; i < 3; ++i) {
+    TrialFigures figures = validation(0);
+    figures.figures = {{"mae", i == 1 ? 2 : 3}};
+    ablation.add(i, figures);
+  }
+  EXPECT_EQ(ablation_tables(ablation)[0].best, 1U);
+}
+
+// --- Files ---------------------------------------------------------------------------------------------------------
+
+/// Names that no format takes as they are.
+Ablation wild_names() {
+  Ablation ablation;
+  ablation.name = "50%_<b>&\"x\"";
+  ablation.axes = {"losses", "trainer.seed"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"a_b,\"c\"", "1"}, 90);
+  add_trial(ablation, {"<i>&{d}|e", "1"}, 89.5);
+  ablation.trials[1].error = "<script>";
+  return ablation;
+}
+
+TEST(AblationFiles, CsvHasALineAValueWithTenDigits) {
+  const Ablation ablation = two_losses();
+  const std::string csv = ablation_csv(ablation, ablation_tables(ablation));
+  EXPECT_THAT(
+      csv, StartsWith("source,protocol,protocol_hash,list,list_sha256,images,figure,axis,value,n,trials,mean,"
+                      "sd,base,pairs,difference,low,high,p,p_holm,paper\n"));
+  const std::string start = "validation,clova,,val.txt," + kSha + ",134,iou_foreground,losses,";
+  EXPECT_THAT(csv, HasSubstr(start + "mask,3,3,91.5,0.5,mask,,,,,,,\n"));
+  EXPECT_THAT(csv, HasSubstr(start + "both,3,3,92.36666667,0.7234178138,mask,3,0.8666666667,"));
+  EXPECT_THAT(ablation_csv(wild_names(), ablation_tables(wild_names())),
+              HasSubstr("losses,\"a_b,\"\"c\"\"\",1,1,90,,"));
+}
+
+TEST(AblationFiles, TexIsEscapedAndHasItsMarksInMathematicalMode) {
+  const Ablation ablation = two_losses();
+  const std::string tex = ablation_tex(ablation, ablation_tables(ablation));
+  EXPECT_THAT(tex,
+              HasSubstr("\\begin{tabular}{lrrrrrr}\n\\toprule\nlosses & n & mean $\\pm$ sd & to mask, 95 \\% "
+                        "interval & pairs & p & p Holm \\\\\n\\midrule\n"));
+  EXPECT_THAT(tex,
+              HasSubstr("both & 3 & 92.37 $\\pm$ 0.72 & +0.87 [$-$0.17, 1.90] & 3 & 0.069 & 0.069 \\\\\n"));
+  EXPECT_THAT(tex, HasSubstr("& $<$0.001 &"));
+  EXPECT_THAT(tex, HasSubstr("list sha256 aaaaaaaa, n = 134"));
+  const std::string wild = ablation_tex(wild_names(), ablation_tables(wild_names()));
+  EXPECT_THAT(wild, HasSubstr("$<$i$>$\\&\\{d\\}|e"));
+  EXPECT_THAT(wild, HasSubstr("a\\_b,''c''"));
+}
+
+TEST(AblationFiles, MarkdownAndThePageAreEscaped) {
+  const Ablation wild = wild_names();
+  const auto tables = ablation_tables(wild);
+  EXPECT_THAT(ablation_markdown(wild, tables), HasSubstr("\\<i\\>&\\{d\\}\\|e"));
+  const std::string page = ablation_page(wild, tables, "name: <x>\n");
+  for (const char* raw : {"<i>&", "<script>", "<b>&", "name: <x>"}) EXPECT_THAT(page, Not(HasSubstr(raw)));
+  EXPECT_THAT(page, HasSubstr("&lt;i&gt;&amp;{d}|e"));
+  EXPECT_THAT(page, HasSubstr("<b>Failed:</b> trial1: &lt;script&gt;"));
+}
+
+TEST(AblationFiles, ThePageHasTablesDrawingsCurvesTrialsAndPlanAndNothingFromOutside) {
+  Ablation ablation = two_losses();
+  for (auto& trial : ablation.trials) trial.curves["iou_foreground"] = {50, 80, 90};
+  const std::string page = ablation_page(ablation, ablation_tables(ablation), "workers: 2\n");
+  for (const char* part :
+       {"3</td>", "92.37 \xC2\xB1 0.72", "+0.87 [-0.17, 1.90]", "<h2>By how much</h2>",
+        "foreground IoU by losses", "<h2>Training</h2>", "losses=both, trainer.seed=3", "<h2>Trials</h2>",
+        "workers: 2", "they are optimistic", "list sha256 aaaaaaaa", "n = 134"})
+    EXPECT_THAT(page, HasSubstr(part));
+  for (const char* never : {"<script", "http:", "https:", "nan"}) EXPECT_THAT(page, Not(HasSubstr(never)));
+  EXPECT_THAT(page, Not(HasSubstr("Every trial, from its settings"))) << "one axis, and no numbers";
+}
+
+TEST(AblationFiles, SeveralAxesAreDrawnAsLinesToTheFigure) {
+  Ablation ablation;
+  ablation.axes = {"a", "optimizer.lr"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"x", "0.0001"}, 90);
+  add_trial(ablation, {"y", "0.01"}, 91);
+  add_trial(ablation, {"", "0.001"}, 92);
+  const std::string page = ablation_page(ablation, ablation_tables(ablation), "");
+  EXPECT_THAT(page, HasSubstr("Every trial, from its settings to foreground IoU"));
+  EXPECT_THAT(page, HasSubstr("(base)"));
+  EXPECT_THAT(page, Not(HasSubstr("nan")));
+}
+
+TEST(AblationFiles, OfManyTrialsTheCurvesAreMeansAsFarAsAllHaveCome) {
+  Ablation ablation;
+  ablation.axes = {"a", "trainer.seed"};
+  ablation.judged_by = "iou_foreground";
+  for (int i = 0; i < 10; ++i) {
+    add_trial(ablation, {i < 5 ? "x" : "y", std::to_string(i % 5)}, 90);
+    ablation.trials.back().curves["iou_foreground"] = std::vector<double>(i == 2 ? 3 : 4, 10.0 * (i % 5));
+  }
+  const std::string page = ablation_page(ablation, ablation_tables(ablation), "");
+  EXPECT_THAT(page, HasSubstr("<title>epoch 3\na=x 20\na=y 20</title>"));
+  EXPECT_THAT(page, HasSubstr("<title>epoch 4\na=y 20</title>"));
+}
+
+TEST(AblationFiles, JsonHasNullsWhereThereIsNoNumber) {
+  const auto json = nlohmann::json::parse(ablation_json(wild_names(), ablation_tables(wild_names())));
+  const auto& values = json.at("figures")[0].at("axes")[0].at("values");
+  EXPECT_TRUE(values[0].at("sd").is_null());
+  EXPECT_EQ(values[1].at("difference").at("pairs"), 1);
+  EXPECT_TRUE(values[1].at("difference").at("interval").is_null());
+  EXPECT_EQ(json.at("trials")[0].at("settings").at("losses"), "a_b,\"c\"");
+  EXPECT_EQ(json.at("figures")[0].at("best").at("trial"), "trial0");
+}
+
+TEST(AblationFiles, TheTerminalGetsTheFirstFigureOfEachMeasurement) {
+  const Ablation ablation = two_losses();
+  const std::string text = ablation_text(ablation, ablation_tables(ablation));
+  EXPECT_THAT(
+      text, StartsWith("sweep losses: 6 of 6 trials are finished.\n\nforeground IoU, validation by protocol "
+                       "clova, val.txt, list sha256 aaaaaaaa, n = 134\n"));
+  EXPECT_THAT(text, HasSubstr("both and mask are not distinguishable over 3 pairs"));
+  EXPECT_THAT(text, HasSubstr("Best foreground IoU: 93.20 in trial trial5 (losses=both, trainer.seed=3)"));
+  EXPECT_THAT(text, Not(HasSubstr("boundary")));
+}
+
+}  // namespace
+}  // namespace portraitseg

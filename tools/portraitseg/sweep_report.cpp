@@ -1,0 +1,280 @@
+#include "sweep_report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "portraitseg/core/error.h"
+#include "portraitseg/core/file.h"
+#include "portraitseg/engine/run_folder.h"
+#include "portraitseg/report/ablation.h"
+#include "portraitseg/report/ablation_files.h"
+#include "portraitseg/report/csv.h"
+#include "portraitseg/report/evaluation_result.h"
+#include "portraitseg/sweep/sweep_folder.h"
+
+#include "output_place.h"
+#include "terminal.h"
+
+namespace portraitseg {
+namespace {
+
+namespace fs = std::filesystem;
+using State = TrialHistory::State;
+
+const std::set<std::string> kFiles = {"report.html", "tables.csv", "tables.md", "tables.tex"};
+
+struct ReportArguments {
+  std::string run;
+  std::vector<std::string> by, figures, bases, evaluations;
+  std::string output, json;
+};
+
+// --- The sweep -----------------------------------------------------------------------------------------------------
+
+/// The run folder of a trial, of one with stages that of the last; none before it has begun.
+std::optional<RunFolder> run_of(const SweepFolder& sweep, const std::string& trial) {
+  if (!fs::exists(sweep.run(trial) / "config.yaml")) return std::nullopt;
+  return RunFolder::open(sweep.run(trial));
+}
+
+/// The validation's figures by epoch, as far as the trial has come.
+std::map<std::string, std::vector<double>> curves_of(const SweepFolder& sweep, const std::string& trial) {
+  const std::string validation = "val_";
+  const auto run = run_of(sweep, trial);
+  std::map<std::string, std::vector<double>> curves;
+  if (!run || !fs::exists(run->metrics())) return curves;
+  for (const auto& [name, values] : read_metrics(run->metrics())) {
+    if (name.rfind(validation, 0) == 0) curves[name.substr(validation.size())] = values;
+  }
+  return curves;
+}
+
+AblationTrial trial_of(const SweepFolder& sweep, const StoredTrial& stored, const TrialHistory& history) {
+  AblationTrial trial;
+  trial.id = stored.id;
+  trial.folder = sweep.run(stored.id).string();
+  trial.values = stored.values;
+  trial.values.resize(sweep.sweep().axes.size());
+  trial.state = word(history.state);
+  if (history.state == State::kFailed) trial.error = history.error;
+  trial.seconds = history.seconds;
+  trial.curves = curves_of(sweep, stored.id);
+  for (const auto& [unused, values] : trial.curves)
+    trial.epochs = std::max(trial.epochs, static_cast<std::int64_t>(values.size()));
+  if (history.state == State::kFinished) {
+    trial.epochs = history.result.epochs;
+    trial.best_epoch = history.result.best_epoch;
+  }
+  return trial;
+}
+
+void add_paper(Ablation& ablation, const PaperOptions& paper) {
+  std::map<std::string, std::vector<std::string>> axes;
+  for (const auto& axis : ablation.axes) axes[axis] = ablation.values(axis);
+  ablation.paper = paper.source;
+  for (const PaperVariant& variant : read_paper(paper, axes))
+    ablation.paper_figures.push_back({variant.values, variant.figures});
+}
+
+Ablation read_sweep(const SweepFolder& sweep) {
+  const StoredSweep& stored = sweep.sweep();
+  const Journal journal(sweep.journal());
+  Ablation ablation;
+  ablation.name = stored.name;
+  ablation.axes = stored.axes;
+  if (stored.trials.empty()) throw DataError(sweep.path(), "the sweep has no trials");
+  const RunConfig first = TrainingPlan::load(sweep.config(stored.trials.front().id)).stages.back().config;
+  ablation.judged_by = first.evaluation.select_by;
+  const std::string list = fs::path(first.data.val_list).filename().string();
+  for (const StoredTrial& trial : stored.trials)
+    ablation.trials.push_back(trial_of(sweep, trial, journal.of(trial.id)));
+  for (std::size_t i = 0; i < stored.trials.size(); ++i) {
+    const TrialHistory history = journal.of(stored.trials[i].id);
+    if (history.state != State::kFinished) continue;
+    const TrialResult& result = history.result;
+    ablation.add(i, {true, result.protocol, "", list, result.list_sha256, result.images, result.figures});
+  }
+  add_paper(ablation, stored.paper);
+  return ablation;
+}
+
+// --- Evaluations ---------------------------------------------------------------------------------------------------
+
+/// Which trial some weights are of.
+class TrialWeights {
+ public:
+  TrialWeights(const SweepFolder& sweep, const Ablation& ablation) {
+    for (std::size_t i = 0; i < ablation.trials.size(); ++i) {
+      const std::string& id = ablation.trials[i].id;
+      ids_[id] = i;
+      const auto run = run_of(sweep, id);
+      if (!run) continue;
+      for (const fs::path& file : {run->best(), run->best_ema()}) {
+        if (!fs::exists(file)) continue;
+        hashes_[sha256(read_file(file))] = i;
+        known_.insert(i);
+      }
+    }
+  }
+
+  /// By the file's hash; by its path where the trial's weights are no longer there, or the result has no hash.
+  /// @throws DataError if the trial has other weights now.
+  std::optional<std::size_t> trial_of(const EvaluationResult& result) const {
+    const auto same = hashes_.find(result.weights_sha256);
+    if (same != hashes_.end()) return same->second;
+    for (const auto& part : fs::path(result.weights)) {
+      const auto named = ids_.find(part.string());
+      if (named == ids_.end()) continue;
+      if (!result.weights_sha256.empty() && known_.count(named->second) > 0)
+        throw DataError(result.folder, "measured other weights of the trial " + named->first +
+                                           " than its best ones; evaluate it again");
+      return named->second;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::map<std::string, std::size_t> ids_, hashes_;
+  std::set<std::size_t> known_;  ///< trials whose weights are there
+};
+
+/// The folder itself, or those in it of several networks and lists.
+std::vector<fs::path> evaluations_in(const fs::path& folder) {
+  constexpr int kDeepest = 1;
+  if (fs::exists(folder / "metrics.json")) return {folder};
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(folder, error);
+       entry != fs::recursive_directory_iterator(); ++entry) {
+    if (!entry->is_directory()) continue;
+    const bool complete = fs::exists(entry->path() / "metrics.json");
+    if (complete) found.push_back(entry->path());
+    if (complete || entry.depth() >= kDeepest) entry.disable_recursion_pending();
+  }
+  if (found.empty())
+    throw DataError(folder, "holds no metrics.json: it is no folder that `evaluate --output` wrote");
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void add_evaluations(Ablation& ablation, const SweepFolder& sweep, const std::vector<std::string>& folders) {
+  if (folders.empty()) return;
+  const TrialWeights weights(sweep, ablation);
+  for (const auto& given : folders) {
+    std::size_t added = 0, foreign = 0, early = 0;
+    for (const fs::path& folder : evaluations_in(given)) {
+      for (const auto& protocol : evaluated_protocols(folder)) {
+        const EvaluationResult result = read_evaluation(folder, protocol);
+        const auto trial = weights.trial_of(result);
+        if (!trial) {
+          ++foreign;
+        } else if (ablation.trials[*trial].state != word(State::kFinished)) {
+          ++early;
+        } else {
+          ++added;
+          ablation.add(*trial, {false,
+                                result.protocol,
+                                result.protocol_hash,
+                                fs::path(result.list).filename().string(),
+                                result.list_sha256,
+                                static_cast<std::int64_t>(result.ids.size()),
+                                {result.figures.begin(), result.figures.end()}});
+        }
+      }
+    }
+    if (added + early == 0) throw DataError(given, "holds no result of a trial of this sweep");
+    if (foreign > 0) say(fmt::format("left out: {} results in {} are of no trial", foreign, given));
+    if (early > 0) say(fmt::format("left out: {} results in {} are of unfinished trials", early, given));
+  }
+}
+
+// --- The report ----------------------------------------------------------------------------------------------------
+
+AblationOptions options_of(const ReportArguments& arguments) {
+  AblationOptions options;
+  options.by = arguments.by;
+  options.figures = arguments.figures;
+  for (const auto& text : arguments.bases) {
+    const auto equal = text.find('=');
+    if (equal == std::string::npos || equal == 0)
+      throw UserError("--base: expected AXIS=VALUE, found '" + text + "'");
+    const std::string axis = text.substr(0, equal);
+    if (!options.base.emplace(axis, text.substr(equal + 1)).second)
+      throw UserError("--base: " + axis + " is given twice");
+  }
+  return options;
+}
+
+/// Only an older report gives way. @throws DataError
+void check_output(const fs::path& folder) {
+  check_output_place(folder);
+  if (!fs::exists(folder)) return;
+  if (!fs::is_directory(folder)) throw DataError(folder, "is no folder; choose another --output");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (kFiles.count(entry.path().filename().string()) == 0)
+      throw DataError(folder, "holds something else than a report of a sweep; choose another --output");
+  }
+}
+
+int report_command(const ReportArguments& arguments) {
+  const AblationOptions options = options_of(arguments);
+  const SweepFolder sweep = SweepFolder::open(arguments.run);
+  const fs::path output = arguments.output.empty() ? sweep.path() / "report" : fs::path(arguments.output);
+  check_output(output);
+  Ablation ablation = read_sweep(sweep);
+  add_evaluations(ablation, sweep, arguments.evaluations);
+  const std::vector<FigureTables> tables = ablation_tables(ablation, options);
+  const std::string plan = read_file(sweep.path() / "sweep.yaml");
+  make_folder(output);
+  write_file(output / "tables.csv", ablation_csv(ablation, tables));
+  write_file(output / "tables.md", ablation_markdown(ablation, tables));
+  write_file(output / "tables.tex", ablation_tex(ablation, tables));
+  write_file(output / "report.html", ablation_page(ablation, tables, plan));
+  const std::string json = ablation_json(ablation, tables);
+  if (arguments.json == "-") {
+    std::fputs(json.c_str(), stdout);
+    return 0;
+  }
+  if (!arguments.json.empty()) write_file(arguments.json, json);
+  std::fputs(ablation_text(ablation, tables).c_str(), stdout);
+  std::printf("%s\n", (output / "report.html").c_str());
+  return 0;
+}
+
+}  // namespace
+
+CLI::App* add_sweep_report(CLI::App& sweep, Action& action) {
+  auto arguments = std::make_shared<ReportArguments>();
+  CLI::App* command = sweep.add_subcommand(
+      "report", "Says what a sweep shows, finished or not: tables, what differences are worth, a page");
+  command->add_option("--run", arguments->run, "folder of the sweep")->required();
+  command
+      ->add_option("--by", arguments->by,
+                   "axes to be compared; default: all but seeds, which are averaged over")
+      ->delimiter(',');
+  command
+      ->add_option(
+          "--figure", arguments->figures,
+          "figures as results.csv names them behind val_; default: the one that judged the trials, miou "
+          "and those of the boundary")
+      ->delimiter(',');
+  command->add_option("--base", arguments->bases,
+                      "AXIS=VALUE: the value that the others are compared with; default: an axis's first");
+  command->add_option("--evaluation", arguments->evaluations,
+                      "folders that `evaluate --output` wrote of trials: their figures, too");
+  command->add_option(
+      "--output", arguments->output,
+      "folder for report.html, tables.csv, tables.md and tables.tex; default: report in that of "
+      "the sweep");
+  add_json_option(*command, arguments->json, "the tables");
+  command->callback([&action, arguments] { action = [arguments] { return report_command(*arguments); }; });
+  return command;
+}
+
+}  // namespace portraitseg
