@@ -146,20 +146,10 @@ class TrialWeights {
 
 /// The folder itself, or those in it of several networks and lists.
 std::vector<fs::path> evaluations_in(const fs::path& folder) {
-  constexpr int kDeepest = 1;
   if (fs::exists(folder / "metrics.json")) return {folder};
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (auto entry = fs::recursive_directory_iterator(folder, error);
-       entry != fs::recursive_directory_iterator(); ++entry) {
-    if (!entry->is_directory()) continue;
-    const bool complete = fs::exists(entry->path() / "metrics.json");
-    if (complete) found.push_back(entry->path());
-    if (complete || entry.depth() >= kDeepest) entry.disable_recursion_pending();
-  }
+  const std::vector<fs::path> found = results_below(folder);
   if (found.empty())
     throw DataError(folder, "holds no metrics.json: it is no folder that `evaluate --output` wrote");
-  std::sort(found.begin(), found.end());
   return found;
 }
 
