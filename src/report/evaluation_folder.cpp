@@ -75,7 +75,7 @@ std::string EvaluationFolder::results() const {
   return read_file(path_ / kMetrics);
 }
 
-void EvaluationFolder::require(const std::vector<Evaluation>& planned) const {
+std::vector<ResultSummary> EvaluationFolder::require(const std::vector<Evaluation>& planned) const {
   const fs::path file = path_ / kMetrics;
   std::string difference;
   try {
@@ -93,11 +93,11 @@ void EvaluationFolder::require(const std::vector<Evaluation>& planned) const {
         if (a.at(name) != value) difference = name;
       }
     }
+    if (difference.empty()) return stored_summaries(results(), planned);
   } catch (const nlohmann::json::exception&) {
     throw DataError(file, "is no evaluation; choose another --output");
   }
-  if (!difference.empty())
-    throw DataError(file, "is of another evaluation (another " + difference + "); choose another --output");
+  throw DataError(file, "is of another evaluation (another " + difference + "); choose another --output");
 }
 
 void EvaluationFolder::begin() {

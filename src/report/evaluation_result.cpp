@@ -239,7 +239,8 @@ std::vector<fs::path> results_below(const fs::path& folder) {
   std::error_code error;
   const fs::recursive_directory_iterator all(folder, fs::directory_options::skip_permission_denied, error);
   for (auto entry = begin(all); entry != end(all); entry.increment(error)) {
-    if (entry.depth() > 1) entry.disable_recursion_pending();
+    if (entry.depth() > 1 || entry->path().filename() == kPartialEvaluation)
+      entry.disable_recursion_pending();
     if (entry->path().filename() == "metrics.json" && entry.depth() > 0)
       found.push_back(entry->path().parent_path());
   }

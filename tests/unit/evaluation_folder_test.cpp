@@ -1,5 +1,7 @@
 #include "portraitseg/report/evaluation_folder.h"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -156,6 +158,34 @@ TEST_F(AnEvaluationFolder, IsTheSameOnlyIfEverythingIs) {
   expect_other(with([](Evaluation& e) { e.list_sha256 = "x"; }), "list");
   expect_other(with([](Evaluation& e) { e.metrics = chosen_metrics({"boundary_f1"}, e.protocol, 2); }),
                "choice of metrics");
+}
+
+TEST_F(AnEvaluationFolder, SaysWhatItHoldsOfThePlannedOnes) {
+  write({measured("clova"), measured("native")});
+  const auto all = EvaluationFolder(path()).require({measured("native"), measured("clova")});
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].protocol, "native");
+  const Evaluation expected = measured("native");
+  ASSERT_FALSE(all[0].figures.empty());
+  for (const FigureValue& figure : all[0].figures) {
+    if (!std::isnan(figure.value)) {
+      EXPECT_DOUBLE_EQ(figure.value, expected.figure(figure.name)) << figure.name;
+    }
+  }
+
+  std::string damaged = read_file(path() / "metrics.json");  // every key but this one is there
+  for (std::size_t at = damaged.find("\"n\""); at != std::string::npos; at = damaged.find("\"n\""))
+    damaged[at + 1] = 'm';
+  write_file(path() / "metrics.json", damaged);
+  EXPECT_THROW(EvaluationFolder(path()).require({measured("clova"), measured("native")}), DataError);
+}
+
+TEST_F(AnEvaluationFolder, ThatIsNotCompleteIsNoResult) {
+  write({measured()});
+  const fs::path half = path() / kPartialEvaluation;
+  fs::create_directories(half);
+  fs::copy_file(path() / "metrics.json", half / "metrics.json");
+  EXPECT_EQ(results_below(path().parent_path()), std::vector<fs::path>{path()});
 }
 
 TEST_F(AnEvaluationFolder, OfSomethingElseIsRefused) {

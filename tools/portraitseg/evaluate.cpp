@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include <spdlog/fmt/fmt.h>
@@ -187,9 +188,9 @@ class ListEvaluation {
   }
 
   /// Whether the subject's folder is complete. @throws DataError if it is, but not with this evaluation.
-  bool is_done(std::size_t s) const {
+  bool is_done(std::size_t s) {
     if (folders_.empty() || !folders_[s].complete()) return false;
-    folders_[s].require(planned(subjects_[s]));
+    done_[s] = folders_[s].require(planned(subjects_[s]));
     say("left out: " + folders_[s].path().string() + " is complete");
     return true;
   }
@@ -231,7 +232,7 @@ class ListEvaluation {
     for (std::size_t s = 0; s < subjects_.size(); ++s) {
       const auto found = std::find(pending.begin(), pending.end(), s);
       const auto own = found == pending.end()
-                           ? stored_summaries(folders_[s].results(), planned(subjects_[s]))
+                           ? done_.at(s)
                            : summaries_of(of_pending(found - pending.begin(), evaluations));
       all.insert(all.end(), own.begin(), own.end());
       names.insert(names.end(), own.size(), subjects_[s].name);
@@ -268,6 +269,7 @@ class ListEvaluation {
   const Dataset& dataset_;
   const Device& device_;
   std::deque<EvaluationFolder> folders_;
+  std::map<std::size_t, std::vector<ResultSummary>> done_;  ///< by subject, of folders that were complete
 };
 
 /// --output of one network and one list; else a folder below it for each network, and in it for each list.
@@ -350,7 +352,10 @@ int evaluate_command(const EvaluateArguments& arguments) {
   const auto datasets = open_lists(arguments, config.data);
 
   const Device device(config.device);
-  for (Subject& subject : subjects) subject.model = subject.network.build(device);
+  for (Subject& subject : subjects) {
+    subject.model = subject.network.build(device);
+    subject.network.weights = {};  // a checkpoint has twice as much again of the optimizer's
+  }
 
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < datasets.size(); ++i) {

@@ -9,6 +9,8 @@
 
 #include "portraitseg/core/folder_lock.h"
 #include "portraitseg/engine/evaluator.h"
+#include "portraitseg/report/evaluation_result.h"
+#include "portraitseg/report/results.h"
 
 namespace portraitseg {
 
@@ -37,9 +39,10 @@ class EvaluationFolder {
   std::string results() const;  ///< the text of metrics.json
 
   /// @param planned evaluations that need no images yet
+  /// @return what the folder says of them, in their order
   /// @throws DataError that says what differs, unless the complete folder holds just these: the same protocols' rules, list,
   ///         weights, model, preprocessing and figures.
-  void require(const std::vector<Evaluation>& planned) const;
+  std::vector<ResultSummary> require(const std::vector<Evaluation>& planned) const;
 
   /// Makes the folder, keeps other programs out of it for as long as this object lives, and removes what a killed one left.
   /// @throws DataError if it cannot be written, or another program evaluates into it, or has done so since it was looked at.
@@ -52,7 +55,7 @@ class EvaluationFolder {
   void finish(const std::vector<Evaluation>& evaluations, const std::string& config_yaml);
 
  private:
-  std::filesystem::path partial() const { return path_ / ".partial"; }
+  std::filesystem::path partial() const { return path_ / kPartialEvaluation; }
 
   std::filesystem::path path_;
   std::vector<std::filesystem::path> made_;  ///< the deepest first; they go if nothing comes into them

@@ -37,6 +37,9 @@ struct EvaluationResult {
 ///         folder without this protocol, or with several where none is named.
 EvaluationResult read_evaluation(const std::filesystem::path& folder, const std::string& protocol = "");
 
+/// The folder in which an evaluation lies until all of it is there.
+constexpr const char* kPartialEvaluation = ".partial";
+
 /// The folders below `folder` that hold results, one or two levels deep (of networks, of lists), by name.
 std::vector<std::filesystem::path> results_below(const std::filesystem::path& folder);
 
