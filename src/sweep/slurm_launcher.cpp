@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestArray =
     1000;  // what a cluster takes that was not told otherwise (MaxArraySize)
-constexpr std::int64_t kLooksUntilLost = 6;  // files of another machine are seen late
+constexpr std::int64_t kLooksUntilLost = 6;
 constexpr int kLooksUntilNextStart = 12;
 constexpr int kTerminated = 128 + SIGTERM, kKilled = 128 + SIGKILL;
 constexpr const char* kTakenBack = "taken back";
@@ -65,6 +65,31 @@ std::string one_line(const std::string& text) {
     if (!part.empty()) line += (line.empty() ? "" : "; ") + part;
   }
   return line.empty() ? "it printed nothing" : line;
+}
+
+/// Slurm's number of an array, or NUMBER;CLUSTER; what a site has around sbatch may print lines of its own. "": there is none.
+std::string array_number(const std::string& printed) {
+  std::string number;
+  std::istringstream in(printed);
+  for (std::string line; std::getline(in, line);) {
+    const std::string digits = line.substr(0, line.find_first_not_of("0123456789"));
+    const std::string rest = line.substr(digits.size());
+    if (!digits.empty() && (rest.find_first_not_of(" \r") == std::string::npos || rest.front() == ';'))
+      number = digits;
+  }
+  return number;
+}
+
+/// A word that belongs to no option would be taken for the script.
+void check_options(const std::vector<std::string>& words) {
+  bool value_may_follow = false;
+  for (const auto& word : words) {
+    const bool option = word.size() > 1 && word.front() == '-';
+    if (!option && !value_may_follow)
+      throw UserError("--slurm: '" + word + "' belongs to no option of sbatch");
+    const bool is_long = word.rfind("--", 0) == 0;
+    value_may_follow = option && (is_long ? word.find('=') == std::string::npos : word.size() == 2);
+  }
 }
 
 std::string case_of(std::size_t index, const Job& job) {
@@ -169,8 +194,12 @@ std::optional<JobEnd> stored_end(const fs::path& array, std::size_t index) {
 }  // namespace
 
 SlurmLauncher::SlurmLauncher(SlurmOptions options, Say say)
-    : options_(std::move(options)), say_(std::move(say)), known_(tasks_in(options_.folder)) {
+    : options_(std::move(options)),
+      say_(std::move(say)),
+      known_(tasks_in(options_.folder)),
+      largest_(kLargestArray) {
   check_programs();
+  check_options(options_.sbatch);
   std::signal(SIGCHLD, SIG_DFL);  // see LocalLauncher
 }
 
@@ -180,11 +209,33 @@ void SlurmLauncher::check_programs() {
   }
 }
 
-std::size_t SlurmLauncher::capacity(std::size_t /*workers*/) const {
-  return Clock::now() < next_start_ ? 0 : kLargestArray;
+std::size_t SlurmLauncher::capacity(std::size_t workers) const {
+  const std::size_t more = Clock::now() < next_start_ ? 0 : room(workers);
+  return more == 0 ? 0 : unended() + more;
+}
+
+std::size_t SlurmLauncher::unended() const {
+  return static_cast<std::size_t>(
+      std::count_if(tasks_.begin(), tasks_.end(), [](const auto& entry) { return !entry.second.end; }));
+}
+
+/// How many may be handed over now. Slurm holds back no more than one array's tasks: beside others go only as many as are missing.
+std::size_t SlurmLauncher::room(std::size_t workers) const {
+  const std::size_t others = unended();
+  if (others == 0) return largest_;
+  return std::min(largest_, workers - std::min(workers, others));
 }
 
 std::vector<std::optional<JobId>> SlurmLauncher::start(const std::vector<Job>& jobs) {
+  const auto workers = static_cast<std::size_t>(options_.workers);
+  const auto count = static_cast<std::ptrdiff_t>(std::min(jobs.size(), room(workers)));
+  std::vector<std::optional<JobId>> ids;
+  if (count > 0) ids = hand_over({jobs.begin(), jobs.begin() + count});
+  ids.resize(jobs.size());
+  return ids;
+}
+
+std::vector<std::optional<JobId>> SlurmLauncher::hand_over(const std::vector<Job>& jobs) {
   const fs::path array = make_array(options_.folder);
   std::string names;
   for (const Job& job : jobs) names += job.name + "\n";
@@ -197,17 +248,15 @@ std::vector<std::optional<JobId>> SlurmLauncher::start(const std::vector<Job>& j
                            fmt::format("--array=0-{}%{}", jobs.size() - 1, options_.workers),
                            "--chdir=" + array.string(), (array / "script.sh").string()});
   const ProgramEnd sbatch = run_program(call);
-  const std::string number = sbatch.out.substr(0, sbatch.out.find_first_not_of("0123456789"));
+  const std::string number = array_number(sbatch.out);
   if (sbatch.exit_code != 0 || number.empty()) {
     auto begun = not_taken(array, jobs.size());
-    if (!took_some_) throw UserError(one_line(sbatch.err));
-    next_start_ = Clock::now() + kLooksUntilNextStart * poll();
-    if (std::exchange(takes_jobs_, false))
-      say_("Slurm takes no more jobs just now, and is asked again: " + one_line(sbatch.err));
+    refused(jobs.size(), sbatch.exit_code,
+            sbatch.err.empty() ? "sbatch: " + one_line(sbatch.out) : one_line(sbatch.err));
     return begun;
   }
   write_file(array / "array", number + "\n");
-  took_some_ = takes_jobs_ = true;
+  takes_jobs_ = true;
   std::vector<std::optional<JobId>> ids;
   for (std::size_t i = 0; i < jobs.size(); ++i)
     ids.push_back(keep(number + "_" + std::to_string(i), array, i));
@@ -223,7 +272,19 @@ std::vector<std::optional<JobId>> SlurmLauncher::not_taken(const fs::path& array
   return ids;
 }
 
+/// Fewer may be taken where so many are not: MaxArraySize, MaxSubmitJobs.
+void SlurmLauncher::refused(std::size_t jobs, int exit_code, const std::string& words) {
+  const bool fewer = jobs > 1 && exit_code > 0;
+  if (fewer) largest_ = jobs / 2;
+  if (!took_some_ && fewer) return;
+  if (!took_some_) throw UserError(words);
+  next_start_ = Clock::now() + kLooksUntilNextStart * poll();
+  if (std::exchange(takes_jobs_, false))
+    say_("Slurm takes no more jobs just now, and is asked again: " + words);
+}
+
 JobId SlurmLauncher::keep(const std::string& id, const fs::path& array, std::size_t index) {
+  took_some_ = true;
   Task& task = tasks_[id];
   task = {};
   task.array = array;
@@ -267,8 +328,12 @@ void SlurmLauncher::look() {
     if (!task.begun && fs::exists(file_of(task.array, task.index, "begun"))) task.begun = Clock::now();
     task.end = stored_end(task.array, task.index);
     if (task.end || !seen) continue;
-    task.missing = seen->count(id) > 0 ? 0 : task.missing + 1;
-    if (task.missing < kLooksUntilLost) continue;
+    if (seen->count(id) > 0) {
+      task.missing = 0;
+      continue;
+    }
+    if (task.missing++ == 0) task.missing_since = Clock::now();
+    if (task.missing < kLooksUntilLost || seconds_since(task.missing_since) < options_.lost_seconds) continue;
     if (!take_back(task.array, task.index))
       say_("job " + id +
            " ended before it began; Slurm may say why: " + file_of(task.array, task.index, "txt").string());
@@ -276,25 +341,24 @@ void SlurmLauncher::look() {
   }
 }
 
+/// To `train` a second signal means to end without a checkpoint.
 void SlurmLauncher::pass_on_stops() {
-  std::vector<std::string> waiting = {"scancel", "--quiet"}, running = {"scancel", "--full", "--signal=TERM"};
-  const std::size_t words = running.size();
-  std::vector<Task*> told;
+  std::vector<std::string> waiting = {"scancel", "--quiet"};
+  const std::size_t words = waiting.size();
   for (auto& [id, task] : tasks_) {
     if (!task.stop || task.told || task.end) continue;
+    task.end = stored_end(task.array, task.index);
+    if (task.end) continue;
     if (take_back(task.array, task.index)) {
-      running.push_back(id);
-      told.push_back(&task);
+      // One at a time: of several it does not say which have got the signal. Some versions fail without a word, having sent it.
+      const ProgramEnd end = run_program({"scancel", "--full", "--signal=TERM", id}, kFilters);
+      task.told = end.exit_code == 0 || end.err.empty();
     } else {
       waiting.push_back(id);
       task.end = JobEnd{kTerminated, 0, 0};
     }
   }
-  if (waiting.size() > 2) run_program(waiting, kFilters);  // where this fails they begin, and end at once
-  if (running.size() == words) return;
-  const ProgramEnd end = run_program(running, kFilters);
-  if (end.exit_code != 0 && !end.err.empty()) return;  // some versions fail without a word, having done it
-  for (Task* task : told) task->told = true;
+  if (waiting.size() > words) run_program(waiting, kFilters);  // where this fails they begin, and end at once
 }
 
 /// Ids of all tasks that Slurm has and has not ended. std::nullopt: it does not say.

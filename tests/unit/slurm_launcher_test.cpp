@@ -1,9 +1,11 @@
 #include "portraitseg/sweep/slurm_launcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,9 +24,11 @@ namespace {
 namespace fs = std::filesystem;
 
 using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 /// A variable of the environment for as long as it lives.
@@ -50,7 +54,8 @@ class Variable {
 };
 
 /// Shell scripts in the place of Slurm's programs. They write their arguments to NAME.calls, a line a call in brackets; sbatch
-/// numbers arrays from 12; squeue prints the file `queue`; each fails with the words in NAME.fails where that is there.
+/// numbers arrays from 12 and takes no more jobs at a time than the file `most` says; squeue prints the file `queue`; each fails
+/// with the words in NAME.fails where that is there.
 class SlurmLaunchers : public ::testing::Test {
  protected:
   SlurmLaunchers() : path_("PATH", (place_ / "bin").string() + ":" + std::getenv("PATH")) {
@@ -59,7 +64,11 @@ class SlurmLaunchers : public ::testing::Test {
                               "'\n"
                               "for word; do printf '[%s]' \"$word\"; done >>$name.calls; echo >>$name.calls\n"
                               "[ -e $name.fails ] && { cat $name.fails >&2; exit 1; }\n";
-    fake("sbatch", "name=sbatch\n" + start + "echo x >>count; echo $((11 + $(wc -l <count)))\n");
+    fake("sbatch", "name=sbatch\n" + start +
+                       "last=${*#*--array=0-}\n"
+                       "[ -e most ] && [ ${last%%%*} -ge $(cat most) ] && { echo 'sbatch: error: too many' "
+                       ">&2; exit 1; }\n"
+                       "echo x >>count; echo $((11 + $(wc -l <count)))\n");
     fake("squeue", "name=squeue\n" + start +
                        "[ -n \"$SQUEUE_PARTITION\" ] && exit\n"
                        "awk '{ print $1, (NF > 1 ? $2 : \"RUNNING\") }' queue\n");
@@ -68,9 +77,10 @@ class SlurmLaunchers : public ::testing::Test {
     options_.folder = place_ / "100% of a sweep's \"$HOME\"" / "slurm";
     options_.program = place_ / "it's a program";
     options_.name = "losses";
-    options_.workers = 2;
+    options_.workers = 9;
     options_.threads = 3;
     options_.poll_seconds = 0.001;
+    options_.lost_seconds = 0;
     write_program("for word; do printf '<%s>' \"$word\"; done\n");
   }
 
@@ -106,6 +116,10 @@ class SlurmLaunchers : public ::testing::Test {
       all.back().output = place_ / ("o'clock " + std::to_string(i) + ".log");
     }
     return all;
+  }
+
+  static std::ptrdiff_t taken(const std::vector<std::optional<JobId>>& ids) {
+    return std::count_if(ids.begin(), ids.end(), [](const auto& id) { return id.has_value(); });
   }
 
   /// As a node would. @return exit code
@@ -154,10 +168,10 @@ TEST_F(SlurmLaunchers, HandAllJobsOverAsOneArray) {
               ElementsAre("[--cpus-per-task=3][--job-name=losses][--output=" +
                           (place_ / "100%% of a sweep's \"$HOME\"/slurm/1/%a.txt").string() +
                           "][--partition=gpu]"
-                          "[--comment=two words][--parsable][--no-requeue][--array=0-2%2][--chdir=" +
+                          "[--comment=two words][--parsable][--no-requeue][--array=0-2%9][--chdir=" +
                           array.string() + "][" + (array / "script.sh").string() + "]"));
   EXPECT_EQ(slurm.start(jobs(1)).front()->job, "13_0");
-  EXPECT_THAT(calls("sbatch").back(), HasSubstr("[--array=0-0%2]"));
+  EXPECT_THAT(calls("sbatch").back(), HasSubstr("[--array=0-0%9]"));
 }
 
 TEST_F(SlurmLaunchers, ATaskCallsTheProgramWithItsWordsAndSaysHowItEnded) {
@@ -221,6 +235,21 @@ TEST_F(SlurmLaunchers, AJobThatIsGoneWithoutAStatusWasKilledAndWillNotBegin) {
   EXPECT_THAT(calls("program"), IsEmpty());
 }
 
+TEST_F(SlurmLaunchers, AJobIsNotLostBeforeItsFilesMustBeSeen) {
+  options_.lost_seconds = 0.3;
+  SlurmLauncher slurm = launcher();
+  const auto ids = slurm.start(jobs(2));
+  look(slurm, *ids[0], 20);  // it is out of the queue
+  run_task(0);
+  EXPECT_EQ(end_of(slurm, *ids[0]).signal, 0);
+  const auto start = std::chrono::steady_clock::now();
+  queue_holds("12_1\n");
+  look(slurm, *ids[1], 2);
+  queue_holds("");
+  EXPECT_EQ(end_of(slurm, *ids[1]).signal, SIGKILL);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(300));
+}
+
 TEST_F(SlurmLaunchers, WhatSlurmCallsEndedHasAndAnythingElseHasNot) {
   SlurmLauncher slurm = launcher();
   const auto ids = slurm.start(jobs(2));
@@ -270,6 +299,7 @@ TEST_F(SlurmLaunchers, WhatSbatchRefusesAtFirstIsItsOwnLine) {
   fails("sbatch",
         "sbatch: error: invalid partition specified: gpux\nsbatch: error: Batch job submission failed\n");
   SlurmLauncher slurm = launcher();
+  EXPECT_EQ(taken(slurm.start(jobs(2))), 0);
   try {
     slurm.start(jobs(2));
     FAIL();
@@ -280,6 +310,97 @@ TEST_F(SlurmLaunchers, WhatSbatchRefusesAtFirstIsItsOwnLine) {
   }
 }
 
+TEST_F(SlurmLaunchers, WhereSbatchTakesFewerTheyAreHalvedAndASweepEndsAtOneAlone) {
+  write_file(place_ / "most", "4");
+  SlurmLauncher slurm = launcher();
+  EXPECT_GE(slurm.capacity(9), 20U);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(taken(slurm.start(jobs(20))), 0);
+  EXPECT_EQ(slurm.capacity(9), 5U);
+  EXPECT_EQ(taken(slurm.start(jobs(20))), 0);
+  const auto ids = slurm.start(jobs(20));
+  ASSERT_THAT(ids, SizeIs(20));
+  EXPECT_EQ(ids[0]->job, "12_0");
+  EXPECT_EQ(ids[1]->job, "12_1");
+  EXPECT_EQ(taken(ids), 2);
+  EXPECT_THAT(said_, IsEmpty());
+
+  write_file(place_ / "most", "0");
+  SlurmLauncher next = launcher();
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(taken(next.start(jobs(20))), 0);
+  EXPECT_THROW(next.start(jobs(20)), UserError);
+  EXPECT_THAT(calls("sbatch"), SizeIs(4 + 5));
+}
+
+TEST_F(SlurmLaunchers, BesideOthersGoOnlyAsManyAsKeepTheWorkersBusy) {
+  options_.workers = 3;
+  SlurmLauncher slurm = launcher();
+  const auto first = slurm.start(jobs(5));
+  queue_holds("12_0\n12_1\n12_2\n12_3\n12_4\n");
+  const auto end_one = [&](std::size_t i) {
+    run_task(static_cast<int>(i));
+    end_of(slurm, *first[i]);
+  };
+  for (const std::size_t i : {0, 1}) {
+    EXPECT_EQ(slurm.capacity(3), 0U);
+    EXPECT_EQ(taken(slurm.start(jobs(1))), 0);
+    end_one(i);
+  }
+  EXPECT_EQ(slurm.capacity(3), 0U) << "three are left";
+  end_one(2);
+  end_one(3);
+  EXPECT_EQ(slurm.capacity(3), 3U);
+  const auto more = slurm.start(jobs(3));
+  EXPECT_EQ(more[0]->job, "13_0");
+  EXPECT_EQ(more[1]->job, "13_1");
+  EXPECT_EQ(more[2], std::nullopt);
+  EXPECT_EQ(slurm.capacity(3), 0U);
+
+  // So it is beside those that an earlier launcher handed over.
+  SlurmLauncher next = launcher();
+  EXPECT_TRUE(next.adopt("trial1.1"));
+  EXPECT_EQ(next.capacity(3), 3U);
+  EXPECT_EQ(next.start(jobs(9))[2], std::nullopt);
+  EXPECT_THAT(calls("sbatch").back(), HasSubstr("[--array=0-1%3]"));
+}
+
+TEST_F(SlurmLaunchers, ALauncherThatHasTakenJobsOverWaitsWhereSbatchRefuses) {
+  launcher().start(jobs(1));
+  SlurmLauncher next = launcher();
+  ASSERT_TRUE(next.adopt("trial0.1"));
+  fails("sbatch", "sbatch: error: job submit limit\n");
+  EXPECT_EQ(taken(next.start(jobs(1))), 0);
+  EXPECT_THAT(said_, ElementsAre(HasSubstr("job submit limit")));
+}
+
+TEST_F(SlurmLaunchers, TheNumberIsFoundBesideWhatASitePrints) {
+  SlurmLauncher slurm = launcher();
+  fake("sbatch", "echo '3 nodes are down'; echo; echo '77;cluster '; echo Good luck\n");
+  EXPECT_EQ(slurm.start(jobs(1)).front()->job, "77_0");
+  fake("sbatch", "echo; echo 78\n");
+  EXPECT_EQ(slurm.start(jobs(1)).front()->job, "78_0");
+  fake("sbatch", "echo 'The cluster is closed'; echo '3 days'\n");
+  SlurmLauncher next = launcher();
+  try {
+    next.start(jobs(2));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "sbatch: The cluster is closed; 3 days");
+  }
+}
+
+TEST_F(SlurmLaunchers, AWordThatWouldBeTakenForTheScriptIsRefused) {
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{"-p", "gpu", "--time", "1:00", "--gres=gpu:1", "-N2", "--exclusive"}, {}}) {
+    options_.sbatch = options;
+    EXPECT_NO_THROW(launcher());
+  }
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{"gpu"}, {"--partition=gpu", "fast"}, {"-p", "gpu", "fast"}, {"-N2", ""}}) {
+    options_.sbatch = options;
+    EXPECT_THROW(launcher(), UserError) << options.back();
+  }
+}
+
 TEST_F(SlurmLaunchers, AfterTheFirstArrayARefusalIsSaidOnceAndTriedAgain) {
   options_.poll_seconds = 0.01;
   SlurmLauncher slurm = launcher();
@@ -287,11 +408,11 @@ TEST_F(SlurmLaunchers, AfterTheFirstArrayARefusalIsSaidOnceAndTriedAgain) {
   fails("sbatch", "sbatch: error: job submit limit\n");
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(slurm.start(jobs(1)).front(), std::nullopt);
-    EXPECT_EQ(slurm.capacity(1), 0U);
+    EXPECT_EQ(slurm.capacity(9), 0U);
   }
   EXPECT_THAT(said_, ElementsAre(HasSubstr("job submit limit")));
   std::this_thread::sleep_for(std::chrono::milliseconds(150));
-  EXPECT_GT(slurm.capacity(1), 100U);
+  EXPECT_EQ(slurm.capacity(9), 9U);
   works_again("sbatch");
   EXPECT_TRUE(slurm.start(jobs(1)).front());
 }
@@ -338,6 +459,26 @@ TEST_F(SlurmLaunchers, AStopTakesWaitingJobsBackAndTellsRunningOnesOnce) {
   const JobEnd end = end_of(slurm, *ids[0]);
   EXPECT_EQ(end.exit_code, 143);
   EXPECT_EQ(end.seconds, 7);
+}
+
+TEST_F(SlurmLaunchers, AStopIsToldOnceToEachThatRunsAlsoWhereOneHasEnded) {
+  SlurmLauncher slurm = launcher();
+  const auto ids = slurm.start(jobs(3));
+  queue_holds("12_0\n12_1\n12_2\n");
+  for (const char* file : {"1/0.begun", "1/1.begun", "1/2.begun"})
+    write_file(options_.folder / file, "12_" + std::string(file).substr(2, 1) + "\n");
+  write_file(options_.folder / "1/2.status", "0 7\n");  // its end is yet to be looked for
+  fake("scancel", "echo \"$*\" >>'" + (place_ / "scancel.calls").string() +
+                      "'\n"
+                      "case $* in *12_1*) echo 'scancel: error: Kill job error on job id 12_1: Invalid job "
+                      "id' >&2; exit 1;; esac\n");
+  for (const auto& id : ids) slurm.stop(*id);
+  look(slurm, *ids[0], 3);
+  const auto told = calls("scancel");
+  EXPECT_EQ(std::count(told.begin(), told.end(), "--full --signal=TERM 12_0"), 1);
+  EXPECT_GE(std::count(told.begin(), told.end(), "--full --signal=TERM 12_1"), 2);
+  EXPECT_THAT(told, Each(Not(HasSubstr("12_2"))));
+  EXPECT_EQ(end_of(slurm, *ids[2]).exit_code, 0);
 }
 
 TEST_F(SlurmLaunchers, TheNextOneTakesOverWhatGoesOn) {

@@ -23,9 +23,15 @@ struct SlurmOptions {
   std::int64_t threads = 1;         ///< processors of a task
   std::vector<std::string> sbatch;  ///< further options of it, one an element
   double poll_seconds = 5;          ///< from one look at the queue to the next
+
+  /// Before a job counts as killed that the queue has no more and that left no status: a client of NFS may keep what a folder held for
+  /// a minute.
+  double lost_seconds = 90;
 };
 
 /// Jobs of a Slurm cluster (tried with 22.05): all that are handed over together are one array, and go on where this process ends.
+/// The first array has all jobs, or as many as Slurm takes of up to 1000; while any of it are left, further ones are handed over
+/// where fewer than `workers` are, so that no more train at a time.
 ///
 /// An array has its folder FOLDER/N: `script.sh`, which sbatch gets; `names`, one a task; `array`, Slurm's number of it; and of
 /// its task I `I.begun`, `I.status` (exit code and seconds) and `I.txt` (what Slurm says). A task runs if it is the first to make
@@ -36,15 +42,17 @@ class SlurmLauncher final : public Launcher {
   using Say = std::function<void(const std::string&)>;
 
   /// @param say gets a line where Slurm does not answer, and when it does again, and of a job that ended before it began
-  /// @throws UserError if sbatch, squeue or scancel is not in PATH. @throws DataError if the folder holds something else.
+  /// @throws UserError if sbatch, squeue or scancel is not in PATH, or a word of `sbatch` belongs to no option.
+  /// @throws DataError if the folder holds something else.
   SlurmLauncher(SlurmOptions options, Say say);
 
-  /// @throws UserError as the constructor
+  /// @throws UserError if sbatch, squeue or scancel is not in PATH
   static void check_programs();
 
   std::size_t capacity(std::size_t workers) const override;
 
-  /// @throws UserError with sbatch's words if it takes none of this process's first jobs; later it is asked again.
+  /// Takes them from the front, half as many at a time as sbatch has refused before.
+  /// @throws UserError with sbatch's words if it refuses a single one and has none of this sweep's yet; else it is asked again later.
   std::vector<std::optional<JobId>> start(const std::vector<Job>& jobs) override;
   std::optional<JobId> adopt(const std::string& name) override;
   std::optional<JobEnd> end(const JobId& job) override;
@@ -56,7 +64,8 @@ class SlurmLauncher final : public Launcher {
   struct Task {
     std::filesystem::path array;  ///< its folder
     std::size_t index = 0;
-    std::int64_t missing = 0;  ///< looks in a row that did not see it in the queue
+    std::int64_t missing = 0;         ///< looks in a row that did not see it in the queue
+    Clock::time_point missing_since;  ///< where there are any
     bool stop = false, told = false;
     std::optional<Clock::time_point> begun;  ///< as first seen
     std::optional<JobEnd> end;
@@ -66,6 +75,10 @@ class SlurmLauncher final : public Launcher {
   void pass_on_stops();
   std::optional<std::set<std::string>> queue();
   std::chrono::milliseconds poll() const;
+  std::size_t unended() const;
+  std::size_t room(std::size_t workers) const;
+  std::vector<std::optional<JobId>> hand_over(const std::vector<Job>& jobs);
+  void refused(std::size_t jobs, int exit_code, const std::string& words);
   std::vector<std::optional<JobId>> not_taken(const std::filesystem::path& array, std::size_t jobs);
   JobId keep(const std::string& id, const std::filesystem::path& array, std::size_t index);
 
@@ -73,8 +86,9 @@ class SlurmLauncher final : public Launcher {
   Say say_;
   std::map<std::string, std::pair<std::filesystem::path, std::size_t>> known_;  ///< array and index by name
   std::map<std::string, Task> tasks_;                                           ///< by id
+  std::size_t largest_;                                                         ///< array that is asked for
   Clock::time_point next_look_, next_start_;
-  bool took_some_ = false;
+  bool took_some_ = false;                       ///< so what sbatch says of one job may pass
   bool queue_known_ = true, takes_jobs_ = true;  ///< as was last said
 };
 
