@@ -11,6 +11,7 @@
 
 #include <gmock/gmock.h>
 
+#include "portraitseg/core/folder_lock.h"
 #include "portraitseg/core/random.h"
 
 #include "support/command.h"
@@ -42,13 +43,14 @@ class SlurmSweeps : public Sweeps {
     return SlurmCluster::output_of("squeue --noheader --array --format=%F_%K --states=" + states);
   }
 
-  /// Kills a process that trains. @return whether there was one
+  /// Kills a process that trains, which its folder's lock names. @return whether there was one
   bool kill_a_training(const std::string& output) const {
     for (const auto& entry : fs::directory_iterator(place_ / output / "trials")) {
-      std::istringstream holder(bytes_of(entry.path() / ".lock"));
-      std::string word;
-      pid_t pid = 0;
-      if (holder >> word >> pid && is_alive(pid)) return ::kill(pid, SIGKILL) == 0;
+      const std::string holder = bytes_of(entry.path() / FolderLock::kFile), before = "process ";
+      const std::size_t found = holder.find(before);
+      if (found == std::string::npos) continue;
+      const pid_t pid = std::stoi(holder.substr(found + before.size()));
+      if (is_alive(pid)) return ::kill(pid, SIGKILL) == 0;
     }
     return false;
   }
@@ -103,6 +105,11 @@ TEST_F(SlurmSweeps, KilledThriceAndTheirJobsThreeTimesEndAsALocalSweepAndTrainNo
 
   expect_same_trials("storm", "calm", 12);
   EXPECT_THAT(bytes_of(place_ / "storm/log.txt"), HasSubstr("goes on as job"));
+  for (const auto& array : fs::directory_iterator(place_ / "storm/slurm")) {
+    const bool all = lines_of(bytes_of(array.path() / "names")).size() == 12;
+    EXPECT_FALSE(all && fs::exists(array.path() / "array"))
+        << "the cluster takes nine: this test means little";
+  }
   EXPECT_GE(count("storm", "stopped"), 1U);
   EXPECT_EQ(count("storm", "started"), 12 + count("storm", "stopped")) << "a job was handed over twice";
   std::set<std::string> jobs;
@@ -110,6 +117,27 @@ TEST_F(SlurmSweeps, KilledThriceAndTheirJobsThreeTimesEndAsALocalSweepAndTrainNo
     if (event.at("event") != "started") continue;
     EXPECT_TRUE(jobs.insert(event.at("job")).second) << event;
   }
+}
+
+TEST_F(SlurmSweeps, StopTrialsEarlyAndGoOnAfterAKillToTheBytesOfTrainingsAlone) {
+  PORTRAITSEG_NEEDS_SLURM();
+  write_halving_sweep(
+      2, "axes: {trainer.seed: [1, 2, 3, 4, 5, 6]}\nearly_stopping: {name: asha, first: 1, figure: miou}\n");
+  Process first = start("run");
+  ASSERT_TRUE(first.wait_until([&] { return count("run", "rung") >= 2; })) << first.err();
+  first.send(SIGKILL);
+  first.wait();
+  Process second = go_on("run");
+  const Ending ending = wait(second);
+  ASSERT_EQ(ending.exit_code, 0) << ending.err;
+
+  EXPECT_EQ(count("run", "rung"), 6U);
+  const std::size_t finished = expect_the_bytes_of_trainings_alone("run");
+  EXPECT_GE(finished, 2U);
+  EXPECT_EQ(expect_promotions_of_the_best("run"), finished);
+  EXPECT_EQ(count("run", "started"), 6 + finished);
+  EXPECT_THAT(last_line(ending.err), HasSubstr(std::to_string(finished) + " of 6 trials finished, " +
+                                               std::to_string(6 - finished) + " stopped early"));
 }
 
 TEST_F(SlurmSweeps, GoOnWithoutTheirSweepAndASignalStopsThem) {

@@ -30,61 +30,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 
 /// Sweeps that stop trials early.
-class HalvingSweeps : public Sweeps {
- protected:
-  /// Trials of `epochs` epochs that are stopped early.
-  void write_halving_sweep(int epochs, const std::string& axes) const {
-    write_bytes(place_ / "sweep.yaml", "base: config.yaml\nset: [trainer.epochs=" + std::to_string(epochs) +
-                                           ", 'preprocessing.size=[32, 32]']\n" + axes);
-  }
-
-  /// Whoever went on from a rung was among the best third of those that had reached it before.
-  /// @return how many went on
-  std::size_t expect_promotions_of_the_best(const std::string& output) const {
-    std::map<std::string, std::size_t> position;  // in the sweep: of equal figures the earlier one is better
-    const auto trials = plan(output).at("trials");
-    for (const auto& trial : trials) position.emplace(trial.at("id").get<std::string>(), position.size());
-    std::map<int, std::map<std::string, double>> rungs;
-    std::map<std::string, int> at;  // the epoch of the rung that a trial waits at
-    std::size_t promotions = 0;
-    for (const auto& event : journal(output)) {
-      const std::string trial = event.at("trial");
-      if (event.at("event") == "rung") {
-        at[trial] = event.at("rung").at("epoch").get<int>();
-        const auto value = event.at("rung").at("value").get<double>();
-        EXPECT_TRUE(rungs[at[trial]].emplace(trial, value).second) << "for the second time: " << event;
-      }
-      if (event.at("event") != "started" || at.count(trial) == 0) continue;
-      const auto& rung = rungs.at(at.at(trial));
-      const auto better = std::count_if(rung.begin(), rung.end(), [&](const auto& other) {
-        const double own = rung.at(trial);
-        return other.second > own || (other.second == own && position.at(other.first) < position.at(trial));
-      });
-      EXPECT_LT(static_cast<std::size_t>(better), rung.size() / 3) << event;
-      at.erase(trial);
-      ++promotions;
-    }
-    return promotions;
-  }
-
-  /// Every finished trial is what one call of `train` leaves. @return how many there are
-  std::size_t expect_the_bytes_of_trainings_alone(const std::string& output) const {
-    std::size_t finished = 0;
-    for (const auto& event : journal(output)) {
-      if (event.at("event") != "finished") continue;
-      const std::string id = event.at("trial");
-      const fs::path trials = fs::path(output) / "trials";
-      if (!fs::exists(place_ / id)) {
-        expect_ends(place_.command({"train", "--config", (trials / (id + ".yaml")).string(), "--output", id,
-                                    "--set", "device.threads=1"}),
-                    0);
-      }
-      expect_same_run(place_ / trials / id, place_ / id);
-      ++finished;
-    }
-    return finished;
-  }
-};
+class HalvingSweeps : public Sweeps {};
 
 TEST_F(Sweeps, KilledTwiceAndItsWorkersThreeTimesEndsWithTheSameBytesAndTrainsNothingTwice) {
   write_sweep(kTwelveTrials);

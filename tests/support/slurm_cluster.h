@@ -23,8 +23,8 @@
 
 namespace portraitseg::testing {
 
-/// A Slurm cluster of this machine alone, on loopback, with two processors whatever the machine has; nothing of it outlives the
-/// object. Slurm's programs that this process starts, and their children, talk to it.
+/// A Slurm cluster of this machine alone, on loopback, with two processors whatever the machine has, that takes arrays of up to nine
+/// tasks; nothing of it outlives the object. Slurm's programs that this process starts, and their children, talk to it.
 class SlurmCluster {
  public:
   SlurmCluster() {
@@ -33,6 +33,10 @@ class SlurmCluster {
         why_not_ = std::string("there is no ") + program;
         return;
       }
+    }
+    if (user().empty()) {
+      why_not_ = "the user " + std::to_string(::geteuid()) + " has no name";
+      return;
     }
     configure();
     ::setenv("SLURM_CONF", file("slurm.conf").c_str(), 1);
@@ -80,17 +84,32 @@ class SlurmCluster {
  private:
   std::string file(const std::string& name) const { return (folder_.path() / name).string(); }
 
-  static int free_port() {
-    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address = {};
-    socklen_t size = sizeof(address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (socket < 0 || ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-      throw std::runtime_error("there is no free port");
-    ::close(socket);
-    return ntohs(address.sin_port);
+  /// A port that nobody else gets as long as this lives.
+  class FreePort {
+   public:
+    FreePort() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+      sockaddr_in address = {};
+      socklen_t size = sizeof(address);
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      if (socket_ < 0 || ::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+          ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        throw std::runtime_error("there is no free port");
+      number_ = ntohs(address.sin_port);
+    }
+    ~FreePort() { ::close(socket_); }
+    FreePort(const FreePort&) = delete;
+    FreePort& operator=(const FreePort&) = delete;
+
+    std::string number() const { return std::to_string(number_); }
+
+   private:
+    int socket_, number_ = 0;
+  };
+
+  static std::string user() {
+    const passwd* entry = ::getpwuid(::geteuid());
+    return entry == nullptr ? "" : entry->pw_name;
   }
 
   void configure() const {
@@ -100,11 +119,11 @@ class SlurmCluster {
     std::array<char, 256> name = {};
     ::gethostname(name.data(), name.size() - 1);
     const std::string host = std::string(name.data()).substr(0, std::string(name.data()).find('.'));
-    const std::string user = ::getpwuid(::geteuid())->pw_name;
+    const FreePort controller, node;
     write_bytes(file("slurm.conf"),
-                "ClusterName=test\nSlurmctldHost=" + host + "(127.0.0.1)\nSlurmctldPort=" +
-                    std::to_string(free_port()) + "\nSlurmdPort=" + std::to_string(free_port()) +
-                    "\nSlurmUser=" + user + "\nSlurmdUser=" + user +
+                "ClusterName=test\nSlurmctldHost=" + host +
+                    "(127.0.0.1)\nSlurmctldPort=" + controller.number() + "\nSlurmdPort=" + node.number() +
+                    "\nSlurmUser=" + user() + "\nSlurmdUser=" + user() +
                     "\nAuthType=auth/munge\nAuthInfo=socket=" + file("munge.socket") +
                     "\nStateSaveLocation=" + file("state") + "\nSlurmdSpoolDir=" + file("spool") +
                     "\nSlurmctldPidFile=" + file("slurmctld.pid") + "\nSlurmdPidFile=" + file("slurmd.pid") +
@@ -113,7 +132,7 @@ class SlurmCluster {
                     "SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\n"
                     "SchedulerParameters=sched_interval=1,batch_sched_delay=0\n"
                     "AccountingStorageType=accounting_storage/none\nJobAcctGatherType=jobacct_gather/none\n"
-                    "ReturnToService=2\nMinJobAge=5\nKillWait=30\nMessageTimeout=5\n"
+                    "ReturnToService=2\nMaxArraySize=9\nMinJobAge=5\nKillWait=30\nMessageTimeout=5\n"
                     "NodeName=" +
                     host + " NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN\nPartitionName=main Nodes=" + host +
                     " Default=YES State=UP\n");
