@@ -276,11 +276,12 @@ std::vector<std::optional<JobId>> SlurmLauncher::not_taken(const fs::path& array
 void SlurmLauncher::refused(std::size_t jobs, int exit_code, const std::string& words) {
   const bool fewer = jobs > 1 && exit_code > 0;
   if (fewer) largest_ = jobs / 2;
-  if (!took_some_ && fewer) return;
-  if (!took_some_) throw UserError(words);
-  next_start_ = Clock::now() + kLooksUntilNextStart * poll();
-  if (std::exchange(takes_jobs_, false))
-    say_("Slurm takes no more jobs just now, and is asked again: " + words);
+  if (!took_some_ && !fewer) throw UserError(words);
+  if (took_some_) next_start_ = Clock::now() + kLooksUntilNextStart * poll();
+  if (!std::exchange(takes_jobs_, false)) return;
+  say_((took_some_ ? "Slurm takes no more jobs just now, and is asked again: "
+                   : "Slurm does not take so many jobs at a time, and is asked to take fewer: ") +
+       words);
 }
 
 JobId SlurmLauncher::keep(const std::string& id, const fs::path& array, std::size_t index) {
@@ -321,8 +322,8 @@ void SlurmLauncher::stop(const JobId& job) {
 
 /// The queue is asked first: a task that it has no more has written its status before.
 void SlurmLauncher::look() {
-  pass_on_stops();
   const auto seen = queue();
+  pass_on_stops(seen);
   for (auto& [id, task] : tasks_) {
     if (task.end) continue;
     if (!task.begun && fs::exists(file_of(task.array, task.index, "begun"))) task.begun = Clock::now();
@@ -342,7 +343,7 @@ void SlurmLauncher::look() {
 }
 
 /// To `train` a second signal means to end without a checkpoint.
-void SlurmLauncher::pass_on_stops() {
+void SlurmLauncher::pass_on_stops(const std::optional<std::set<std::string>>& seen) {
   std::vector<std::string> waiting = {"scancel", "--quiet"};
   const std::size_t words = waiting.size();
   for (auto& [id, task] : tasks_) {
@@ -350,6 +351,7 @@ void SlurmLauncher::pass_on_stops() {
     task.end = stored_end(task.array, task.index);
     if (task.end) continue;
     if (take_back(task.array, task.index)) {
+      if (!seen || seen->count(id) == 0) continue;
       // One at a time: of several it does not say which have got the signal. Some versions fail without a word, having sent it.
       const ProgramEnd end = run_program({"scancel", "--full", "--signal=TERM", id}, kFilters);
       task.told = end.exit_code == 0 || end.err.empty();

@@ -2,9 +2,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,7 +15,6 @@
 
 #include "support/command.h"
 #include "support/refusal.h"
-#include "support/runs.h"
 #include "support/sweeps.h"
 
 namespace portraitseg::testing {

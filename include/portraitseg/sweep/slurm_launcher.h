@@ -41,7 +41,7 @@ class SlurmLauncher final : public Launcher {
  public:
   using Say = std::function<void(const std::string&)>;
 
-  /// @param say gets a line where Slurm does not answer, and when it does again, and of a job that ended before it began
+  /// @param say gets a line where Slurm does not answer or take jobs, when it answers again, and of a job that ended before it began
   /// @throws UserError if sbatch, squeue or scancel is not in PATH, or a word of `sbatch` belongs to no option.
   /// @throws DataError if the folder holds something else.
   SlurmLauncher(SlurmOptions options, Say say);
@@ -72,7 +72,7 @@ class SlurmLauncher final : public Launcher {
   };
 
   void look();
-  void pass_on_stops();
+  void pass_on_stops(const std::optional<std::set<std::string>>& seen);
   std::optional<std::set<std::string>> queue();
   std::chrono::milliseconds poll() const;
   std::size_t unended() const;
