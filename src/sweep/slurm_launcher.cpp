@@ -272,15 +272,16 @@ std::vector<std::optional<JobId>> SlurmLauncher::not_taken(const fs::path& array
   return ids;
 }
 
-/// Fewer may be taken where so many are not: MaxArraySize, MaxSubmitJobs.
+/// Fewer may be taken where so many are not: MaxArraySize, MaxSubmitJobs. While others train it can wait.
 void SlurmLauncher::refused(std::size_t jobs, int exit_code, const std::string& words) {
   const bool fewer = jobs > 1 && exit_code > 0;
   if (fewer) largest_ = jobs / 2;
-  if (!took_some_ && !fewer) throw UserError(words);
-  if (took_some_) next_start_ = Clock::now() + kLooksUntilNextStart * poll();
+  if (!fewer && !took_some_) throw UserError(words);
+  const bool waits = !fewer || unended() > 0;
+  if (waits) next_start_ = Clock::now() + kLooksUntilNextStart * poll();
   if (!std::exchange(takes_jobs_, false)) return;
-  say_((took_some_ ? "Slurm takes no more jobs just now, and is asked again: "
-                   : "Slurm does not take so many jobs at a time, and is asked to take fewer: ") +
+  say_((waits ? "Slurm takes no more jobs just now, and is asked again: "
+              : "Slurm does not take so many jobs at a time, and is asked to take fewer: ") +
        words);
 }
 

@@ -236,17 +236,18 @@ TEST_F(SlurmLaunchers, AJobThatIsGoneWithoutAStatusWasKilledAndWillNotBegin) {
 }
 
 TEST_F(SlurmLaunchers, AJobIsNotLostBeforeItsFilesMustBeSeen) {
-  options_.lost_seconds = 0.3;
+  options_.lost_seconds = 3600;
   SlurmLauncher slurm = launcher();
   const auto ids = slurm.start(jobs(2));
   look(slurm, *ids[0], 20);  // it is out of the queue
   run_task(0);
   EXPECT_EQ(end_of(slurm, *ids[0]).signal, 0);
+  options_.lost_seconds = 0.3;
+  SlurmLauncher next = launcher();
   const auto start = std::chrono::steady_clock::now();
-  queue_holds("12_1\n");
-  look(slurm, *ids[1], 2);
-  queue_holds("");
-  EXPECT_EQ(end_of(slurm, *ids[1]).signal, SIGKILL);
+  const auto left = next.adopt("trial1.1");
+  ASSERT_TRUE(left);
+  EXPECT_EQ(end_of(next, *left).signal, SIGKILL);
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(300));
 }
 
@@ -324,11 +325,21 @@ TEST_F(SlurmLaunchers, WhereSbatchTakesFewerTheyAreHalvedAndASweepEndsAtOneAlone
   EXPECT_EQ(taken(ids), 2);
   EXPECT_THAT(said_, ElementsAre(HasSubstr("asked to take fewer: sbatch: error: too many")));
 
+  EXPECT_EQ(slurm.capacity(9), 2U + 2);
+  write_file(place_ / "most", "1");
+  EXPECT_EQ(taken(slurm.start(jobs(3))), 0);
+  EXPECT_EQ(slurm.capacity(9), 0U) << "while others train it is asked later";
+  for (const int i : {0, 1}) {
+    run_task(i, 4);
+    end_of(slurm, *ids[static_cast<std::size_t>(i)]);
+  }
+  EXPECT_EQ(taken(slurm.start(jobs(3))), 1);
+
   write_file(place_ / "most", "0");
   SlurmLauncher next = launcher();
   for (int i = 0; i < 4; ++i) EXPECT_EQ(taken(next.start(jobs(20))), 0);
   EXPECT_THROW(next.start(jobs(20)), UserError);
-  EXPECT_THAT(calls("sbatch"), SizeIs(4 + 5));
+  EXPECT_THAT(calls("sbatch"), SizeIs(6 + 5));
 }
 
 TEST_F(SlurmLaunchers, BesideOthersGoOnlyAsManyAsKeepTheWorkersBusy) {
