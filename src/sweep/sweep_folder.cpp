@@ -114,8 +114,8 @@ void SweepFolder::require_kept(const SweepPlan& plan, const std::map<std::string
   const Journal events(journal());
   for (const StoredTrial& trial : there.trials) {
     const TrialHistory::State state = events.of(trial.id).state;
-    const bool begun = state == TrialHistory::State::kFinished || state == TrialHistory::State::kUnfinished;
-    if (!begun || kept.count(trial.id) != 0) continue;
+    const bool may_go = state == TrialHistory::State::kNew || state == TrialHistory::State::kFailed;
+    if (may_go || kept.count(trial.id) != 0) continue;
     throw DataError(path_,
                     fmt::format("holds the {} trial {} ({}) of the sweep {}, which this one does not have; "
                                 "choose another --output, or give this sweep that trial, too",
@@ -182,6 +182,10 @@ void SweepFolder::write_results(const Journal& journal) const {
 Progress SweepFolder::progress(const std::string& trial) const {
   const RunFolder folder = RunFolder::open(run(trial));
   return stored_progress(read_safetensors(folder.last()), folder.last());
+}
+
+std::int64_t SweepFolder::epochs(const std::string& trial) const {
+  return progress(trial).epoch;
 }
 
 bool SweepFolder::is_trained(const std::string& trial) const {

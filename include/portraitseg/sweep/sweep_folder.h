@@ -99,6 +99,9 @@ class SweepFolder {
   /// What a finished trial's run folder says. @throws DataError if it has no finished epoch.
   TrialResult result(const std::string& trial) const;
 
+  /// Epochs that a trial was trained; with stages, in the last one. @throws DataError if its run folder has no checkpoint.
+  std::int64_t epochs(const std::string& trial) const;
+
   /// Whether a trial was trained to its end. @throws DataError if its run folder has no checkpoint.
   bool is_trained(const std::string& trial) const;
 
