@@ -1,9 +1,11 @@
 #include "portraitseg/sweep/sweep_folder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <limits>
 #include <set>
+#include <sstream>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -15,6 +17,8 @@
 #include "portraitseg/engine/trainer.h"
 #include "portraitseg/weights/safetensors.h"
 
+#include "axes.h"
+
 namespace portraitseg {
 namespace {
 
@@ -24,6 +28,20 @@ std::string line_of(const std::vector<std::string>& cells) {
   std::string line;
   for (const auto& cell : cells) line += (line.empty() ? "" : ",") + csv_cell(cell);
   return line + "\n";
+}
+
+/// @param key such as losses.0.weight @return nullptr: there is none
+const ConfigNode* find_key(const ConfigNode& root, const std::string& key) {
+  const ConfigNode* node = &root;
+  std::istringstream parts(key);
+  for (std::string part; node != nullptr && std::getline(parts, part, '.');) {
+    std::size_t item = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), item);
+    const bool number = error == std::errc() && end == part.data() + part.size();
+    const bool listed = node->kind == ConfigNode::Kind::kList && number && item < node->items.size();
+    node = listed ? &node->items[item] : node->find(part);
+  }
+  return node;
 }
 
 }  // namespace
@@ -138,6 +156,19 @@ void SweepFolder::set_launcher(const LauncherChoice& launcher) {
 void SweepFolder::save() const {
   StoredSweep copy = sweep_;  // a pass over fields may write; this one only reads
   write_file(list(), ConfigWriter::yaml(copy));
+}
+
+std::vector<std::string> SweepFolder::all_values(const StoredTrial& trial) const {
+  std::vector<std::string> values = trial.values;
+  values.resize(sweep_.axes.size());
+  if (std::count(values.begin(), values.end(), "") == 0) return values;
+  const Config stored = Config::load(config(trial.id));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!values[i].empty()) continue;
+    const ConfigNode* node = find_key(stored.root(), sweep_.axes[i]);
+    if (node != nullptr && node->kind == ConfigNode::Kind::kScalar) values[i] = label_of(*node);
+  }
+  return values;
 }
 
 std::vector<StoredTrial> SweepFolder::finished() const {

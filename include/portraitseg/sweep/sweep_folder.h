@@ -90,6 +90,10 @@ class SweepFolder {
   std::filesystem::path run(const std::string& trial) const { return trials() / trial; }
   std::filesystem::path output(const std::string& trial) const { return trials() / (trial + ".log"); }
 
+  /// A trial's values of all axes: of those that it was not given what its configuration has; "" where that is no single value, as
+  /// of names of several settings, and of a trial with stages.
+  std::vector<std::string> all_values(const StoredTrial& trial) const;
+
   /// The trials that are finished so far, in the order of sweep.yaml. @throws DataError for a broken journal.
   std::vector<StoredTrial> finished() const;
 
