@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kSignificant = 1 - kConfidence;
+const std::string kStoppedEarly = "stopped early";
 const std::string kAveraged = "ema_";  // before a figure of averaged weights
 
 bool contains(const std::vector<std::string>& words, const std::string& word) {
@@ -38,19 +40,20 @@ const std::string& value_of(const Ablation& ablation, std::size_t trial, std::si
 
 bool same_measure(const TrialFigures& a, const TrialFigures& b) {
   return a.protocol == b.protocol && a.protocol_hash == b.protocol_hash && a.list_sha256 == b.list_sha256 &&
-         a.images == b.images;
+         a.images == b.images && a.averaged == b.averaged;
 }
 
 /// Whether they belong together or are at odds.
 bool same_name(const TrialFigures& a, const TrialFigures& b) {
   if (a.validation || b.validation) return a.validation == b.validation;
-  return a.protocol == b.protocol && a.list_sha256 == b.list_sha256;
+  return a.protocol == b.protocol && a.list_sha256 == b.list_sha256 && a.averaged == b.averaged;
 }
 
 std::string measure_text(const TrialFigures& how) {
   const std::string hash = how.protocol_hash.empty() ? "" : fmt::format(" (hash {:.8})", how.protocol_hash);
-  return fmt::format("protocol {}{}, {}list sha256 {:.8}, n = {}", how.protocol, hash,
-                     how.list.empty() ? "" : how.list + ", ", how.list_sha256, how.images);
+  return fmt::format("protocol {}{}, {}list sha256 {:.8}, n = {}{}", how.protocol, hash,
+                     how.list.empty() ? "" : how.list + ", ", how.list_sha256, how.images,
+                     how.averaged ? ", averaged weights" : "");
 }
 
 // --- What is asked for ---------------------------------------------------------------------------------------------
@@ -162,23 +165,28 @@ Values values_of(const Measurement& measurement, const std::string& figure) {
   return values;
 }
 
-FigureSample sample_of(const std::vector<std::size_t>& trials, const Values& values) {
+FigureSample sample_of(const Ablation& ablation, const std::vector<std::size_t>& trials,
+                       const Values& values) {
   FigureSample sample;
   sample.trials = trials.size();
   for (const std::size_t trial : trials) {
+    if (ablation.trials[trial].state == kStoppedEarly) ++sample.stopped_early;
     const auto found = values.find(trial);
     if (found != values.end()) sample.values.push_back(found->second);
   }
   sample.mean = mean(sample.values);
   sample.sd = standard_deviation(sample.values);
+  sample.interval = t_interval(sample.values);
   return sample;
 }
 
-/// Of perturbed images a paper's figure is not.
+/// Of perturbed images a paper's figure is not, nor by another protocol than the one that it names.
 std::optional<double> paper_figure(const Ablation& ablation, const Measurement& measurement,
                                    const std::map<std::string, std::string>& values,
                                    const std::string& figure) {
-  if (measurement.how.protocol.find('+') != std::string::npos) return std::nullopt;
+  const std::string& protocol = measurement.how.protocol;
+  if (protocol.find('+') != std::string::npos) return std::nullopt;
+  if (!ablation.paper_protocol.empty() && ablation.paper_protocol != protocol) return std::nullopt;
   for (const PaperFigures& paper : ablation.paper_figures) {
     const auto found = paper.figures.find(figure);
     if (paper.values == values && found != paper.figures.end()) return found->second;
@@ -186,57 +194,64 @@ std::optional<double> paper_figure(const Ablation& ablation, const Measurement& 
   return std::nullopt;
 }
 
+/// A trial's values of the other axes.
+std::vector<std::string> others(const Ablation& ablation, std::size_t trial, std::size_t axis) {
+  std::vector<std::string> values = ablation.trials[trial].values;
+  values.erase(values.begin() + static_cast<std::ptrdiff_t>(axis));
+  return values;
+}
+
 MatchedDifference difference_of(const Ablation& ablation, std::size_t axis, const std::string& value,
                                 const std::string& base, const Values& figures) {
   std::map<std::vector<std::string>, double> of_base;  // by the values of the other axes
-  const auto others = [&](std::size_t trial) {
-    std::vector<std::string> values = ablation.trials[trial].values;
-    values.erase(values.begin() + static_cast<std::ptrdiff_t>(axis));
-    return values;
-  };
   for (const auto& [trial, figure] : figures) {
-    if (value_of(ablation, trial, axis) == base) of_base[others(trial)] = figure;
+    if (value_of(ablation, trial, axis) == base) of_base[others(ablation, trial, axis)] = figure;
   }
   MatchedDifference result;
   for (const auto& [trial, figure] : figures) {
     if (value_of(ablation, trial, axis) != value) continue;
-    const auto match = of_base.find(others(trial));
+    const auto match = of_base.find(others(ablation, trial, axis));
     if (match != of_base.end()) result.differences.push_back(figure - match->second);
   }
   result.mean = mean(result.differences);
-  result.interval = t_interval(result.differences);
   result.p = result.p_holm = paired_t_test(result.differences);
+  result.interval = std::isnan(result.p) ? Interval{kNone, kNone} : t_interval(result.differences);
   return result;
+}
+
+/// Whether each of more than two values occurs once, always beside others of the other axes.
+bool is_drawn(const Ablation& ablation, std::size_t axis) {
+  std::set<std::string> values;
+  std::set<std::vector<std::string>> beside;
+  for (std::size_t i = 0; i < ablation.trials.size(); ++i) {
+    if (!values.insert(value_of(ablation, i, axis)).second) return false;
+    if (!beside.insert(others(ablation, i, axis)).second) return false;
+  }
+  return values.size() > 2;
 }
 
 AxisTable axis_table(const Ablation& ablation, const Measurement& measurement, const std::string& figure,
                      const std::string& name, const std::string& base) {
   const Values figures = values_of(measurement, figure);
   const std::size_t axis = place_of(ablation, name);
-  AxisTable table{name, base, {}, false};
-  bool compared = false, repeated = false;
+  AxisTable table{name, base, {}, is_drawn(ablation, axis)};
   for (const auto& value : ablation.values(name)) {
     std::vector<std::size_t> trials;
     for (std::size_t i = 0; i < ablation.trials.size(); ++i) {
       if (value_of(ablation, i, axis) == value) trials.push_back(i);
     }
-    AxisRow row{value, sample_of(trials, figures), std::nullopt};
+    AxisRow row{value, sample_of(ablation, trials, figures), std::nullopt};
     row.sample.paper = paper_figure(ablation, measurement, {{name, value}}, figure);
-    if (value != base) {
-      row.difference = difference_of(ablation, axis, value, base, figures);
-      compared = compared || !row.difference->differences.empty();
-    }
-    repeated = repeated || trials.size() > 1;
+    if (value != base) row.difference = difference_of(ablation, axis, value, base, figures);
     table.rows.push_back(std::move(row));
   }
-  table.drawn = !compared && !repeated && table.rows.size() > 2;
   return table;
 }
 
 std::vector<VariantRow> variant_rows(const Ablation& ablation, const Measurement& measurement,
                                      const std::string& figure) {
   const std::vector<std::string> axes = ablation.variant_axes();
-  if (axes.size() < 2) return {};
+  if (axes.size() == 1) return {};
   std::vector<std::pair<std::vector<std::string>, std::vector<std::size_t>>> variants;
   for (std::size_t i = 0; i < ablation.trials.size(); ++i) {
     std::vector<std::string> values;
@@ -250,10 +265,12 @@ std::vector<VariantRow> variant_rows(const Ablation& ablation, const Measurement
   std::vector<VariantRow> rows;
   for (const auto& [values, trials] : variants) {
     std::map<std::string, std::string> by_axis;
+    const AblationTrial& first = ablation.trials[trials.front()];
     for (std::size_t a = 0; a < axes.size(); ++a) {
-      if (!values[a].empty()) by_axis[axes[a]] = values[a];
+      const bool named = first.unnamed.count(place_of(ablation, axes[a])) == 0;
+      if (named && !values[a].empty()) by_axis[axes[a]] = values[a];
     }
-    VariantRow row{values, ablation.label(trials.front(), false), sample_of(trials, figures)};
+    VariantRow row{values, ablation.label(trials.front(), false), sample_of(ablation, trials, figures)};
     row.sample.paper = paper_figure(ablation, measurement, by_axis, figure);
     rows.push_back(std::move(row));
   }
@@ -334,7 +351,7 @@ std::string Ablation::label(std::size_t trial, bool with_seeds) const {
   std::string text;
   for (std::size_t a = 0; a < axes.size(); ++a) {
     const std::string& value = trials[trial].values[a];
-    if (value.empty() || (!with_seeds && is_seed(axes[a]))) continue;
+    if (value.empty() || trials[trial].unnamed.count(a) > 0 || (!with_seeds && is_seed(axes[a]))) continue;
     text += (text.empty() ? "" : ", ") + axes[a] + "=" + value;
   }
   return text.empty() ? "the base" : text;
@@ -351,6 +368,19 @@ std::vector<std::string> Ablation::variant_axes() const {
   std::copy_if(axes.begin(), axes.end(), std::back_inserter(chosen),
                [](const std::string& axis) { return !is_seed(axis); });
   return chosen;
+}
+
+std::string Ablation::short_name(std::size_t m) const {
+  const auto name_of = [](const TrialFigures& how) {
+    const std::string list = how.validation || how.list.empty() ? "" : ", " + how.list;
+    return (how.validation ? "validation, " : "") + how.protocol + list +
+           (how.averaged ? ", averaged weights" : "");
+  };
+  const TrialFigures& how = measurements[m].how;
+  const bool alone = std::count_if(measurements.begin(), measurements.end(), [&](const Measurement& other) {
+                       return name_of(other.how) == name_of(how);
+                     }) == 1;
+  return name_of(how) + (alone ? "" : fmt::format(", list sha256 {:.8}", how.list_sha256));
 }
 
 std::optional<double> Ablation::value(std::size_t m, std::size_t trial, const std::string& figure) const {
@@ -394,7 +424,8 @@ std::string sentence(const FigureTables& tables, const AxisTable& axis, const Ax
   const MatchedDifference& difference = *row.difference;
   const std::size_t n = difference.differences.size();
   if (n == 0)
-    return fmt::format("{} and {} have no finished pair of trials that are alike in all else.", value, base);
+    return fmt::format("{} and {} have no finished pair of trials that are given the same value in all else.",
+                       value, base);
   const std::string size = number_text(std::abs(difference.mean), 2);
   if (n == 1) {
     return fmt::format(
@@ -402,6 +433,11 @@ std::string sentence(const FigureTables& tables, const AxisTable& axis, const Ax
         "seed "
         "would give.",
         tables.title, value, base, number_text(difference.mean, 2));
+  }
+  if (std::isnan(difference.p)) {
+    return fmt::format(
+        "{} of {} and {} differs by {} in each of {} pairs: without a spread there is no test.", tables.title,
+        value, base, number_text(difference.mean, 2), n);
   }
   if (difference.mean == 0 && difference.p == 1)
     return fmt::format("{} and {} do not differ in {} over {} pairs.", value, base, tables.title, n);

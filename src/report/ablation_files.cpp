@@ -52,6 +52,7 @@ std::string csv_line(const Ablation& ablation, const FigureTables& tables, const
                      const std::optional<MatchedDifference>& difference) {
   const TrialFigures& how = ablation.measurements[tables.measurement].how;
   std::vector<std::string> cells = {how.validation ? "validation" : "evaluation",
+                                    how.averaged ? "averaged" : "plain",
                                     how.protocol,
                                     how.protocol_hash,
                                     how.list,
@@ -62,6 +63,7 @@ std::string csv_line(const Ablation& ablation, const FigureTables& tables, const
                                     value,
                                     std::to_string(sample.values.size()),
                                     std::to_string(sample.trials),
+                                    std::to_string(sample.stopped_early),
                                     cell(sample.mean),
                                     cell(sample.sd),
                                     base};
@@ -97,18 +99,20 @@ std::string markdown_tables(const Ablation& ablation, const FigureTables& tables
 
 // --- JSON ----------------------------------------------------------------------------------------------------------
 
+Json json_of(const Interval& interval) {
+  return std::isnan(interval.low) ? Json() : Json{interval.low, interval.high};
+}
+
 Json json_of(const FigureSample& sample) {
   Json json = {{"trials", sample.trials},
+               {"stopped_early", sample.stopped_early},
                {"n", sample.values.size()},
                {"values", sample.values},
                {"mean", sample.mean},
-               {"sd", sample.sd}};
+               {"sd", sample.sd},
+               {"interval", json_of(sample.interval)}};
   if (sample.paper) json["paper"] = *sample.paper;
   return json;
-}
-
-Json json_of(const Interval& interval) {
-  return std::isnan(interval.low) ? Json() : Json{interval.low, interval.high};
 }
 
 Json json_of(const FigureTables& tables, const AxisTable& axis) {
@@ -141,6 +145,7 @@ Json json_of(const Ablation& ablation, const FigureTables& tables) {
   const TrialFigures& how = ablation.measurements[tables.measurement].how;
   const AblationTrial& best = ablation.trials[tables.best];
   return {{"source", how.validation ? "validation" : "evaluation"},
+          {"averaged_weights", how.averaged},
           {"protocol", how.protocol},
           {"protocol_hash", how.protocol_hash.empty() ? Json() : Json(how.protocol_hash)},
           {"list", how.list},
@@ -162,7 +167,7 @@ Json json_of(const Ablation& ablation, std::size_t i) {
   const AblationTrial& trial = ablation.trials[i];
   Json settings = Json::object();
   for (std::size_t a = 0; a < ablation.axes.size(); ++a) {
-    if (!trial.values[a].empty()) settings[ablation.axes[a]] = trial.values[a];
+    if (!trial.values[a].empty() && trial.unnamed.count(a) == 0) settings[ablation.axes[a]] = trial.values[a];
   }
   Json json = {{"id", trial.id},          {"settings", settings},   {"state", trial.state},
                {"folder", trial.folder},  {"epochs", trial.epochs}, {"best_epoch", trial.best_epoch},
@@ -187,9 +192,10 @@ std::string count_text(const FigureSample& sample) {
 
 std::string difference_text(const MatchedDifference& difference) {
   const std::string size = signed_text(difference.mean, 2);
-  if (difference.differences.empty()) return "-";
-  return size +
-         (difference.differences.size() == 1 ? " (n = 1)" : " " + interval_text(difference.interval, 2));
+  const std::size_t n = difference.differences.size();
+  if (n == 0) return "-";
+  return size + (std::isnan(difference.interval.low) ? fmt::format(" (n = {})", n)
+                                                     : " " + interval_text(difference.interval, 2));
 }
 
 TextTable axis_rows(const Ablation& ablation, const FigureTables& tables, const AxisTable& axis) {
@@ -223,10 +229,14 @@ TextTable variant_rows(const Ablation& ablation, const FigureTables& tables) {
   table.title =
       fmt::format("{} of all variants: {}", tables.title, ablation.measurements[tables.measurement].text());
   const bool paper = has_paper(tables.variants);
+  const bool repeated = std::any_of(tables.variants.begin(), tables.variants.end(),
+                                    [](const auto& row) { return !std::isnan(row.sample.interval.low); });
   table.rows = {{"variant", "n", "mean \xC2\xB1 sd"}};
+  if (repeated) table.rows[0].push_back("mean, " + percent_text(kConfidence) + " interval");
   if (paper) table.rows[0].emplace_back("paper");
   for (const VariantRow& row : tables.variants) {
     table.rows.push_back({row.label, count_text(row.sample), mean_text(row.sample)});
+    if (repeated) table.rows.back().push_back(interval_text(row.sample.interval, 2));
     if (paper) table.rows.back().push_back(paper_text(row.sample));
   }
   return table;
@@ -244,6 +254,16 @@ std::string drawn_text(const AxisTable& axis) {
                      axis.rows.size(), axis.axis);
 }
 
+std::string stopped_early_text(const Ablation& ablation) {
+  const auto states = ablation.states();
+  const auto stopped = states.find("stopped early");
+  if (stopped == states.end()) return "";
+  return fmt::format(
+      "{} of {} trials {} stopped early: means, differences and p are over those that were not, whose "
+      "figures at an early epoch were the better ones, and are biased by that choice.",
+      stopped->second, ablation.trials.size(), stopped->second == 1 ? "was" : "were");
+}
+
 std::string progress_text(const Ablation& ablation) {
   auto states = ablation.states();
   const std::size_t finished = states["finished"];
@@ -256,6 +276,8 @@ std::string progress_text(const Ablation& ablation) {
 
 std::vector<std::string> ablation_notes(const Ablation& ablation, const std::vector<FigureTables>& tables) {
   std::vector<std::string> notes;
+  const std::string stopped = stopped_early_text(ablation);
+  if (!stopped.empty()) notes.push_back(stopped);
   for (const Measurement& measurement : ablation.measurements) {
     if (measurement.how.validation)
       notes.push_back(
@@ -266,10 +288,11 @@ std::vector<std::string> ablation_notes(const Ablation& ablation, const std::vec
   }
   const auto chosen_on = std::find_if(ablation.measurements.begin(), ablation.measurements.end(),
                                       [](const Measurement& m) { return m.how.validation; });
-  for (const Measurement& measurement : ablation.measurements) {
-    if (chosen_on != ablation.measurements.end() && !measurement.how.validation &&
-        measurement.how.list_sha256 == chosen_on->how.list_sha256) {
-      notes.push_back("The same holds for the evaluation by " + measurement.how.protocol +
+  for (std::size_t m = 0; m < ablation.measurements.size(); ++m) {
+    const TrialFigures& how = ablation.measurements[m].how;
+    if (chosen_on != ablation.measurements.end() && !how.validation &&
+        how.list_sha256 == chosen_on->how.list_sha256) {
+      notes.push_back("The same holds for the evaluation by " + ablation.short_name(m) +
                       ", which is on that list, too.");
     }
   }
@@ -280,19 +303,24 @@ std::vector<std::string> ablation_notes(const Ablation& ablation, const std::vec
         "their "
         "mean, the {} t interval, p of the paired t test, corrected by Holm for all comparisons of a figure "
         "by "
-        "one protocol on one list. What other images would give is not in it.",
+        "one protocol on one list. A variant's interval is that of its mean, t. What other images would give "
+        "is not in it.",
         percent_text(kConfidence)));
   if (!tables.empty() && ablation.variant_axes().size() > 1)
     notes.emplace_back(
         "Where there are several axes, pairs of other settings count as further pairs: the interval takes "
         "them for "
         "independent, and a difference that depends on the other axes for chance.");
-  if (!ablation.paper_figures.empty()) notes.push_back("Paper: " + ablation.paper + ".");
+  const std::string by =
+      ablation.paper_protocol.empty() ? "" : ", by the protocol " + ablation.paper_protocol;
+  if (!ablation.paper_figures.empty()) notes.push_back("Paper: " + ablation.paper + by + ".");
   return notes;
 }
 
 std::string ablation_text(const Ablation& ablation, const std::vector<FigureTables>& tables) {
   std::string text = "sweep " + ablation.name + ": " + progress_text(ablation) + "\n";
+  const std::string stopped = stopped_early_text(ablation);
+  if (!stopped.empty()) text += stopped + "\n";
   for (std::size_t i = 0; i < tables.size(); ++i) {
     if (i > 0 && tables[i].measurement == tables[i - 1].measurement) continue;
     text += "\n" + tables[i].title + ", " + ablation.measurements[tables[i].measurement].text() + "\n";
@@ -304,6 +332,10 @@ std::string ablation_text(const Ablation& ablation, const std::vector<FigureTabl
         if (row.difference && !axis.drawn) text += sentence(tables[i], axis, row) + "\n";
       }
     }
+    if (tables[i].axes.empty() && !tables[i].variants.empty()) {
+      const TextTable table = variant_rows(ablation, tables[i]);
+      text += "\n" + aligned_table(table.rows, table.left);
+    }
     text += best_text(ablation, tables[i]) + "\n";
   }
   for (const AblationTrial& trial : ablation.trials) {
@@ -313,10 +345,11 @@ std::string ablation_text(const Ablation& ablation, const std::vector<FigureTabl
 }
 
 std::string ablation_csv(const Ablation& ablation, const std::vector<FigureTables>& tables) {
-  std::string text = csv_line({"source", "protocol", "protocol_hash", "list",       "list_sha256", "images",
-                               "figure", "axis",     "value",         "n",          "trials",      "mean",
-                               "sd",     "base",     "pairs",         "difference", "low",         "high",
-                               "p",      "p_holm",   "paper"});
+  std::string text =
+      csv_line({"source",        "weights", "protocol", "protocol_hash", "list",  "list_sha256",
+                "images",        "figure",  "axis",     "value",         "n",     "trials",
+                "stopped_early", "mean",    "sd",       "base",          "pairs", "difference",
+                "low",           "high",    "p",        "p_holm",        "paper"});
   for (const FigureTables& figure : tables) {
     for (const AxisTable& axis : figure.axes) {
       for (const AxisRow& row : axis.rows)
@@ -341,6 +374,7 @@ std::string ablation_markdown(const Ablation& ablation, const std::vector<Figure
 
 std::string ablation_tex(const Ablation& ablation, const std::vector<FigureTables>& tables) {
   std::string text = "% \\usepackage{booktabs}\n";
+  const std::string stopped = stopped_early_text(ablation);
   for (const auto& note : ablation_notes(ablation, tables)) text += "% " + tex_text(note) + "\n";
   for (const FigureTables& figure : tables) {
     const auto with_caption = [&](TextTable table, bool compared) {
@@ -352,6 +386,7 @@ std::string ablation_tex(const Ablation& ablation, const std::vector<FigureTable
             "comparison{}.",
             figure.comparisons, figure.comparisons == 1 ? "" : "s");
       if (table.rows[0].back() == "paper") table.title += " Paper: " + ablation.paper + ".";
+      if (!stopped.empty()) table.title += " " + stopped;
       return "\n" + tex_table(table);
     };
     for (const AxisTable& axis : figure.axes)

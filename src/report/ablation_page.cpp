@@ -19,6 +19,7 @@
 namespace portraitseg {
 namespace {
 
+constexpr const char* kGenerator = "<meta name=\"generator\" content=\"portraitseg sweep report\">";
 constexpr std::size_t kManySentences = 6;
 constexpr std::size_t kManyTrials = 8;  // whose curves are drawn one by one
 constexpr std::size_t kMostCurves = 12;
@@ -43,8 +44,8 @@ class Writer {
 
   std::string text() const {
     const std::string name = html_text(ablation_.name);
-    return kPageHead + std::string("<meta name=\"generator\" content=\"portraitseg sweep report\">\n") +
-           kPageStyle + fmt::format("<title>Sweep {0}</title>\n</head>\n<body>\n<h1>Sweep {0}</h1>\n", name) +
+    return kPageHead + std::string(kGenerator) + "\n" + kPageStyle +
+           fmt::format("<title>Sweep {0}</title>\n</head>\n<body>\n<h1>Sweep {0}</h1>\n", name) +
            introduction() + measurements() + notes() + differences() + effects() + curves() + trials() +
            plan() + "</body>\n</html>\n";
   }
@@ -64,23 +65,27 @@ class Writer {
   /// Of the first figure of every measurement; of many comparisons only those that can be told apart.
   std::vector<std::string> headline() const {
     std::vector<std::string> all, distinct;
-    for (const auto& group : by_measurement(tables_)) {
+    std::size_t tested = 0;
+    const auto groups = by_measurement(tables_);
+    for (const auto& group : groups) {
       const FigureTables& first = *group.front();
-      const std::string where = tables_.front().measurement == first.measurement
-                                    ? ""
-                                    : ablation_.measurements[first.measurement].how.protocol + ": ";
+      const std::string where = groups.size() < 2 ? "" : ablation_.short_name(first.measurement) + ": ";
       for (const AxisTable& axis : first.axes) {
         for (const AxisRow& row : axis.rows) {
           if (!row.difference || axis.drawn) continue;
           all.push_back(where + sentence(first, axis, row));
+          if (!std::isnan(row.difference->p)) ++tested;
           if (is_distinguishable(*row.difference)) distinct.push_back(all.back());
         }
       }
     }
     if (all.size() <= kManySentences) return all;
-    if (distinct.empty())
-      distinct.push_back(fmt::format("None of {} differences can be told from 0.", all.size()));
-    if (distinct.size() > kManySentences) distinct.resize(kManySentences);
+    if (tested == 0) return {"No difference has two pairs that vary, so none can be tested."};
+    if (distinct.empty()) return {fmt::format("None of {} tested differences can be told from 0.", tested)};
+    if (distinct.size() <= kManySentences) return distinct;
+    const std::size_t more = distinct.size() - kManySentences;
+    distinct.resize(kManySentences);
+    distinct.push_back(fmt::format("And {} more, see the tables.", more));
     return distinct;
   }
 
@@ -91,9 +96,11 @@ class Writer {
     for (const auto& group : by_measurement(tables_)) {
       const Measurement& measurement = ablation_.measurements[group.front()->measurement];
       const TrialFigures& how = measurement.how;
-      html += "<h2>" + std::string(how.validation ? "Validation" : "Evaluation") + " by " +
-              html_text(how.protocol) + "</h2>\n<p class=\"quiet\">" + html_text(measurement.text()) +
-              "</p>\n";
+      html +=
+          "<h2>" +
+          html_text(how.validation ? "Validation by " + how.protocol
+                                   : "Evaluation by " + ablation_.short_name(group.front()->measurement)) +
+          "</h2>\n<p class=\"quiet\">" + html_text(measurement.text()) + "</p>\n";
       for (std::size_t a = 0; a < group.front()->axes.size(); ++a) html += axis_section(group, a);
       html += variants_section(group);
       for (const FigureTables* one : group)
@@ -113,8 +120,14 @@ class Writer {
            "</td>";
   }
 
+  /// Mean and spread, with their n where the row's is another.
+  static std::string mean_cell(const FigureSample& sample, const FigureSample& first) {
+    const std::string n = count_text(sample);
+    return html_text(mean_text(sample) + (n == count_text(first) ? "" : " (n = " + n + ")"));
+  }
+
   /// Mean and spread, below them what it is to the base.
-  static std::string value_cell(const AxisRow& row) {
+  static std::string value_cell(const AxisRow& row, const FigureSample& first) {
     std::string mark, below;
     if (row.difference) {
       const MatchedDifference& difference = *row.difference;
@@ -130,7 +143,7 @@ class Writer {
     std::string lines = html_text(below);
     const auto end = lines.find('\n');
     if (end != std::string::npos) lines.replace(end, 1, "<br>");
-    return "<td class=\"figure\">" + html_text(mean_text(row.sample)) +
+    return "<td class=\"figure\">" + mean_cell(row.sample, first) +
            (mark.empty() ? "" : "<b class=\"mark\" title=\"distinguishable\">" + mark + "</b>") + "<small>" +
            lines + "</small></td>";
   }
@@ -153,8 +166,9 @@ class Writer {
               "</th><td class=\"figure\">" + count_text(first.rows[r].sample) + "</td>";
       for (std::size_t f = 0; f < group.size(); ++f) {
         const AxisRow& row = group[f]->axes[a].rows[r];
-        rows += first.drawn ? "<td class=\"figure\">" + html_text(mean_text(row.sample)) + "</td>"
-                            : value_cell(row);
+        const FigureSample& shown = first.rows[r].sample;
+        rows += first.drawn ? "<td class=\"figure\">" + mean_cell(row.sample, shown) + "</td>"
+                            : value_cell(row, shown);
         if (papers[f]) rows += paper_cell(row.sample);
       }
       rows += "</tr>\n";
@@ -168,6 +182,7 @@ class Writer {
     if (first.empty()) return "";
     std::string head, rows;
     for (const auto& axis : ablation_.variant_axes()) head += head_cell(axis, false);
+    if (first.front().values.empty()) head += head_cell("variant", false);
     head += head_cell("n");
     std::vector<bool> papers;
     for (const FigureTables* one : group) {
@@ -178,10 +193,13 @@ class Writer {
     for (std::size_t r = 0; r < first.size(); ++r) {
       rows += "<tr>";
       for (const auto& value : first[r].values) rows += "<td>" + html_text(shown_value(value)) + "</td>";
+      if (first[r].values.empty()) rows += "<td>" + html_text(first[r].label) + "</td>";
       rows += "<td class=\"figure\">" + count_text(first[r].sample) + "</td>";
       for (std::size_t f = 0; f < group.size(); ++f) {
         const FigureSample& sample = group[f]->variants[r].sample;
-        rows += "<td class=\"figure\">" + html_text(mean_text(sample)) + "</td>";
+        const std::string interval = interval_text(sample.interval, 2);
+        rows += "<td class=\"figure\">" + mean_cell(sample, first[r].sample) +
+                (interval == "-" ? "" : "<small>" + interval + "</small>") + "</td>";
         if (papers[f]) rows += paper_cell(sample);
       }
       rows += "</tr>\n";
@@ -200,7 +218,7 @@ class Writer {
     if (!tables_.empty())
       html +=
           "<p class=\"quiet\">&#9650; &#9660; higher and lower than the base, distinguishably "
-          "(Holm-corrected p &le; 0.05).</p>\n";
+          "(Holm-corrected p &le; 0.05). Below the mean of a variant its t interval.</p>\n";
     return html;
   }
 
@@ -209,9 +227,8 @@ class Writer {
   std::string differences() const {
     std::string plots;
     for (const FigureTables& one : tables_) {
-      const TrialFigures& how = ablation_.measurements[one.measurement].how;
       ForestPlot plot{one.title,
-                      "difference to the base, " + how.protocol,
+                      "difference to the base, " + ablation_.short_name(one.measurement),
                       {},
                       true,
                       "lower than the base",
@@ -245,6 +262,7 @@ class Writer {
     const bool numeric =
         std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return is_numeric(ablation_, axis); });
     if (axes.size() > 1 || numeric) lines = parallel_html(ablation_, first);
+    if (plots.empty() && lines.empty()) return "";
     const std::string note =
         lines.empty() ? "" : " Where every trial is a line, the stronger its colour the better it is.";
     return "<h2>Settings and " + html_text(first.title) + "</h2>\n<div class=\"grid2\">\n" + plots + lines +
@@ -364,6 +382,11 @@ class Writer {
 std::string ablation_page(const Ablation& ablation, const std::vector<FigureTables>& tables,
                           const std::string& plan) {
   return Writer(ablation, tables, plan).text();
+}
+
+bool is_ablation_page(const std::string& text) {
+  const std::size_t end_of_head = text.find("</head>");
+  return text.rfind(kPageHead, 0) == 0 && text.find(kGenerator) < end_of_head;
 }
 
 }  // namespace portraitseg

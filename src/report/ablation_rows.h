@@ -20,7 +20,10 @@ TextTable variant_rows(const Ablation& ablation, const FigureTables& tables);
 /// "best: 0a1b2c3d4e5f (edge=with, trainer.seed=1), foreground IoU 93.61, best epoch 41 of 60, runs/x/trials/0a1b2c3d4e5f"
 std::string best_text(const Ablation& ablation, const FigureTables& tables);
 
-/// "by model.decoder: its 20 values were drawn, no two trials can be compared"
+/// What early stopping does to the figures; "" where no trial was stopped early.
+std::string stopped_early_text(const Ablation& ablation);
+
+/// "The 20 values of optimizer.lr occur once each, so no two trials differ in it alone."
 std::string drawn_text(const AxisTable& axis);
 
 }  // namespace portraitseg

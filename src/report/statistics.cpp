@@ -180,9 +180,10 @@ Interval t_interval(const std::vector<double>& values, double confidence) {
 double paired_t_test(const std::vector<double>& differences) {
   if (differences.size() < 2) return kNone;
   const auto n = static_cast<double>(differences.size());
-  const double error = standard_deviation(differences) / std::sqrt(n);
-  if (error == 0) return mean(differences) == 0 ? 1 : 0;
-  return student_two_sided(mean(differences) / error, n - 1);
+  const double size = mean(differences), sd = standard_deviation(differences);
+  if (sd == 0 && size == 0) return 1;
+  if (sd <= kEqual * std::abs(size)) return kNone;
+  return student_two_sided(size / (sd / std::sqrt(n)), n - 1);
 }
 
 WelchComparison welch(const std::vector<double>& a, const std::vector<double>& b, double confidence) {

@@ -23,6 +23,13 @@ std::string tex_figure(const std::string& cell) {
   return tex;
 }
 
+/// Where a row begins, LaTeX takes "[" and "*" for options of the line's end before it.
+std::string tex_row_begin(const std::string& cell) {
+  const std::size_t first = cell.find_first_not_of(' ');
+  const bool option = first != std::string::npos && (cell[first] == '[' || cell[first] == '*');
+  return option ? "{}" : "";
+}
+
 }  // namespace
 
 std::string aligned_table(const std::vector<std::vector<std::string>>& rows, std::size_t left) {
@@ -60,6 +67,7 @@ std::string tex_table(const TextTable& table) {
   const std::size_t columns = table.rows.front().size();
   std::string rows;
   for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    rows += tex_row_begin(table.rows[r][0]);
     for (std::size_t c = 0; c < columns; ++c) {
       const std::string& cell = table.rows[r][c];
       rows += (c == 0 ? "" : " & ") + (c < table.left ? tex_text(cell) : tex_figure(cell));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace portraitseg {
 namespace {
@@ -51,6 +52,9 @@ void Halving::fields(Fields& f) {
   f("rungs", rungs, "epochs at which trials are compared; none: they are not");
   f("factor", factor, "one in so many goes on from a rung", {2, 1000});
   f("figure", figure, "of the validation, by which trials are compared");
+  const bool ascend = std::adjacent_find(rungs.begin(), rungs.end(), std::greater_equal<>()) == rungs.end();
+  f.check(rungs.empty() || (rungs.front() > 0 && ascend), "rungs", "expected epochs, ascending");
+  f.check(rungs.empty() || !figure.empty(), "figure", "the trials are compared by none");
 }
 
 std::vector<double> Halving::values(const TrialHistory& trial) const {

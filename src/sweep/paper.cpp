@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "portraitseg/metrics/protocol.h"
+
 #include "axes.h"
 
 namespace portraitseg {
@@ -42,7 +44,10 @@ std::string value_of(const ConfigNode::Entry& entry, const std::vector<std::stri
 }  // namespace
 
 void PaperOptions::fields(Fields& f) {
+  std::vector<std::string> known = protocols().names();
+  known.insert(known.begin(), "");
   f("source", source, "the paper, its table and what the figures are");
+  f.choice("protocol", protocol, known, "that its figures are by; empty: they stand beside those by any");
   f("figures", figures, "maps of axes and values, and of figures");
 }
 

@@ -150,6 +150,7 @@ class Runner {
     std::vector<Job> jobs;
     for (std::size_t slot = 0; slot < slots(); ++slot) {
       if (running_.count(slot) > 0) continue;
+      if (running_.size() + jobs.size() >= slots()) break;  // adopted ones may have slots beyond
       const StoredTrial* trial = take();
       if (trial == nullptr) break;
       trials.push_back(trial);
@@ -167,7 +168,10 @@ class Runner {
   }
 
   /// Which trials are promoted follows from those that have ended: no more are handed over than run.
-  std::size_t slots() const { return halving().rungs.empty() ? launcher_.capacity(workers_) : workers_; }
+  std::size_t slots() const {
+    const std::size_t most = launcher_.capacity(workers_);
+    return halving().rungs.empty() ? most : std::min(most, workers_);
+  }
 
   bool is_promoted(const StoredTrial& trial) const { return halving().waits(journal_.of(trial.id)); }
 
@@ -272,41 +276,65 @@ class Runner {
     event.exit_code = end.signal == 0 ? end.exit_code : 0;
     event.signal = end.signal;
     if (end.seconds) event.seconds = *end.seconds;
-    const bool stopped = was_stopped(end);
-    if (stopped && (stopping || restarts_[event.trial]++ < options_.restarts)) {
-      event.kind = Kind::kStopped;
-      if (!stopping) begun_.push_front({worker.trial, Clock::now()});
-    } else if (stopped) {
-      event.error = "its worker was killed " + std::to_string(options_.restarts + 1) + " times";
+    if (was_stopped(end)) {
+      stop_or_fail(event, stopping);
     } else if (end.signal != 0) {
       event.error =
           "crashed by signal " + std::to_string(end.signal) + ": " + last_words(folder_.output(event.trial));
     } else if (end.exit_code == 0) {
-      conclude(worker, event);
+      conclude(worker, event, stopping);
     } else {
       event.error = last_words(folder_.output(event.trial));
     }
     journal_.add(event);
+    if (event.kind == Kind::kStopped && !stopping) begun_.push_front({worker.trial, Clock::now()});
     if (event.kind == Kind::kFinished) folder_.write_results(journal_);
     observer_.ended(*worker.trial, event, begun_.size() + new_.size() + running_.size());
   }
 
-  /// What a worker that ended without an error has come to.
-  void conclude(const Worker& worker, TrialEvent& event) const {
+  /// To be continued, unless it was stopped too often without an epoch more.
+  void stop_or_fail(TrialEvent& event, bool stopping) {
+    Stops& stops = stops_[event.trial];
+    const std::int64_t epochs = epochs_of(event.trial);
+    if (epochs > stops.epochs) stops = {epochs, 0};
+    if (stopping || stops.count++ < options_.restarts) {
+      event.kind = Kind::kStopped;
+    } else {
+      event.error = "its worker was killed " + std::to_string(options_.restarts + 1) +
+                    " times without an epoch in between (--restarts)";
+    }
+  }
+
+  std::int64_t epochs_of(const std::string& trial) const {
     try {
-      // trainer.patience may end it before a rung.
-      if (worker.until == 0 || folder_.is_trained(event.trial)) {
+      return folder_.epochs(trial);
+    } catch (const UserError&) {
+      return 0;  // it has no checkpoint yet
+    }
+  }
+
+  /// What a worker that ended without an error has come to.
+  void conclude(const Worker& worker, TrialEvent& event, bool stopping) {
+    try {
+      const std::string& figure = halving().figure;
+      if (folder_.is_trained(event.trial)) {
         event.result = folder_.result(event.trial);
         event.kind = Kind::kFinished;
-      } else {
-        const std::string& figure = halving().figure;
+      } else if (worker.until > 0 && folder_.epochs(event.trial) >= worker.until) {
         event.rung = {worker.until, figure, folder_.figure(event.trial, worker.until, figure)};
         event.kind = Kind::kRung;
+      } else {
+        stop_or_fail(event, stopping);  // an adopted job, which was given a rung that the sweep has no more
       }
     } catch (const UserError& error) {
       event.error = error.what();
     }
   }
+
+  /// How often a trial was stopped since it had so many epochs.
+  struct Stops {
+    std::int64_t epochs = 0, count = 0;
+  };
 
   const SweepFolder& folder_;
   Launcher& launcher_;
@@ -316,7 +344,7 @@ class Runner {
   std::size_t workers_;
   std::deque<Waiting> begun_, new_;        ///< those that were interrupted or failed go first
   std::map<std::size_t, Worker> running_;  ///< by slot
-  std::map<std::string, std::int64_t> restarts_;
+  std::map<std::string, Stops> stops_;
   std::set<std::string> told_;
 };
 

@@ -1,9 +1,11 @@
 #include "portraitseg/sweep/sweep_folder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <limits>
 #include <set>
+#include <sstream>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -15,6 +17,8 @@
 #include "portraitseg/engine/trainer.h"
 #include "portraitseg/weights/safetensors.h"
 
+#include "axes.h"
+
 namespace portraitseg {
 namespace {
 
@@ -24,6 +28,20 @@ std::string line_of(const std::vector<std::string>& cells) {
   std::string line;
   for (const auto& cell : cells) line += (line.empty() ? "" : ",") + csv_cell(cell);
   return line + "\n";
+}
+
+/// @param key such as losses.0.weight @return nullptr: there is none
+const ConfigNode* find_key(const ConfigNode& root, const std::string& key) {
+  const ConfigNode* node = &root;
+  std::istringstream parts(key);
+  for (std::string part; node != nullptr && std::getline(parts, part, '.');) {
+    std::size_t item = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), item);
+    const bool number = error == std::errc() && end == part.data() + part.size();
+    const bool listed = node->kind == ConfigNode::Kind::kList && number && item < node->items.size();
+    node = listed ? &node->items[item] : node->find(part);
+  }
+  return node;
 }
 
 }  // namespace
@@ -114,8 +132,8 @@ void SweepFolder::require_kept(const SweepPlan& plan, const std::map<std::string
   const Journal events(journal());
   for (const StoredTrial& trial : there.trials) {
     const TrialHistory::State state = events.of(trial.id).state;
-    const bool begun = state == TrialHistory::State::kFinished || state == TrialHistory::State::kUnfinished;
-    if (!begun || kept.count(trial.id) != 0) continue;
+    const bool may_go = state == TrialHistory::State::kNew || state == TrialHistory::State::kFailed;
+    if (may_go || kept.count(trial.id) != 0) continue;
     throw DataError(path_,
                     fmt::format("holds the {} trial {} ({}) of the sweep {}, which this one does not have; "
                                 "choose another --output, or give this sweep that trial, too",
@@ -138,6 +156,19 @@ void SweepFolder::set_launcher(const LauncherChoice& launcher) {
 void SweepFolder::save() const {
   StoredSweep copy = sweep_;  // a pass over fields may write; this one only reads
   write_file(list(), ConfigWriter::yaml(copy));
+}
+
+std::vector<std::string> SweepFolder::all_values(const StoredTrial& trial) const {
+  std::vector<std::string> values = trial.values;
+  values.resize(sweep_.axes.size());
+  if (std::count(values.begin(), values.end(), "") == 0) return values;
+  const Config stored = Config::load(config(trial.id));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!values[i].empty()) continue;
+    const ConfigNode* node = find_key(stored.root(), sweep_.axes[i]);
+    if (node != nullptr && node->kind == ConfigNode::Kind::kScalar) values[i] = label_of(*node);
+  }
+  return values;
 }
 
 std::vector<StoredTrial> SweepFolder::finished() const {
@@ -182,6 +213,10 @@ void SweepFolder::write_results(const Journal& journal) const {
 Progress SweepFolder::progress(const std::string& trial) const {
   const RunFolder folder = RunFolder::open(run(trial));
   return stored_progress(read_safetensors(folder.last()), folder.last());
+}
+
+std::int64_t SweepFolder::epochs(const std::string& trial) const {
+  return progress(trial).epoch;
 }
 
 bool SweepFolder::is_trained(const std::string& trial) const {

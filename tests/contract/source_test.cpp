@@ -80,7 +80,9 @@ TEST(Configs, EveryShippedOneLoadsAndItsEffectiveFormReadsBackTheSame) {
 }
 
 TEST(Configs, EveryShippedSweepPlansTrialsThatAllTrain) {
-  const std::map<std::string, std::size_t> trials = {{"extremec3net_losses", 12},
+  const std::map<std::string, std::size_t> trials = {{"extremec3net_branches", 6},
+                                                     {"extremec3net_dilations", 12},
+                                                     {"extremec3net_losses", 12},
                                                      {"portraitnet_losses", 12},
                                                      {"sinet_decoders", 12},
                                                      {"sinet_losses", 6},

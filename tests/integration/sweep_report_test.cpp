@@ -27,7 +27,7 @@ class SweepReports : public ::testing::Test {
     write_bytes(
         place_ / "sweep.yaml",
         "base: config.yaml\n"
-        "set: [trainer.epochs=2, 'preprocessing.size=[32, 32]']\n"
+        "set: [trainer.epochs=2, 'preprocessing.size=[32, 32]', trainer.ema_decay=0.5]\n"
         "axes: {model.decoder: [information_blocking, none], trainer.seed: [1, 2]}\n"
         "trials: [{device.precision: fp16}]\n"
         "paper: {source: \"Somebody 2020, Table 1\", figures: [{model.decoder: none, miou: 94.5}]}\n");
@@ -121,6 +121,7 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
                      [&](const Json& e) { return e.at("trial") == open && e.at("event") == "finished"; }),
       events.end());
   write_journal(events);
+  write_bytes(place_ / "run/trials" / open / "metrics.csv", "epoch,val_miou\n1\n");
   std::vector<std::string> arguments = {"evaluate",  "--perturb", "none",     "--perturb", "rotate:45",
                                         "--workers", "0",         "--output", "out"};
   for (const std::size_t i : {0, 1, 2, 3}) {
@@ -133,6 +134,7 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
       run({"--evaluation", "out", "--figure", "miou", "--base", "model.decoder=none", "--json", "-"});
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("left out: 2 results in out are of unfinished trials"));
+  EXPECT_THAT(again.err, HasSubstr("left out: the curves of the unfinished trial " + open));
   const Json with = Json::parse(again.out);
   EXPECT_EQ(with.at("states").at("unfinished"), 1);
   ASSERT_THAT(with.at("figures"), SizeIs(3));
@@ -147,6 +149,45 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
   EXPECT_NEAR(with.at("figures")[1].at("best").at("value"), with.at("figures")[0].at("best").at("value"),
               1e-6)
       << "on the validation's own list the best checkpoint is what the journal says";
+
+  // Of another plan, whose last stage has not begun.
+  write_bytes(place_ / "run/trials" / open / "config.yaml",
+              "stages: [{name: encoder}, {name: full, init_from: encoder/best}]\n");
+  const Ending staged = run({});
+  EXPECT_EQ(staged.exit_code, 0) << staged.err;
+  EXPECT_EQ(staged.err, "");
+
+  // Averaged weights stand beside the plain ones; other weights than the best in a trial's folder are of no trial.
+  const std::string first_id = report.at("trials")[0].at("id");
+  const std::string checkpoints = "run/trials/" + first_id + "/checkpoints/";
+  fs::copy_file(place_ / "run/trials" / open / "checkpoints/best.safetensors",
+                place_ / (checkpoints + "other.safetensors"));
+  for (const auto& [name, id] : {std::pair("best_ema", first_id), std::pair("other", open)}) {
+    const Ending ending =
+        place_
+            .command({"evaluate", "--config", "run/trials/" + id + ".yaml", "--weights",
+                      checkpoints + name + ".safetensors", "--workers", "0", "--output", name})
+            .run();
+    ASSERT_EQ(ending.exit_code, 0) << ending.err;
+  }
+  const Json averaged = json({"--evaluation", "out", "--evaluation", "best_ema", "--figure", "miou"});
+  ASSERT_THAT(averaged.at("figures"), SizeIs(4));
+  EXPECT_EQ(averaged.at("figures")[1].at("averaged_weights"), false);
+  EXPECT_EQ(averaged.at("figures")[3].at("averaged_weights"), true);
+  EXPECT_EQ(averaged.at("figures")[3].at("protocol"), "clova");
+  refused({"--run", "run", "--evaluation", "other"}, {"other: holds no result of a trial"});
+
+  // What a killed run leaves, and tables beside the page, give way; another program's page does not.
+  write_bytes(place_ / "run/report/tables.csv.tmp", "half");
+  for (const char* name : {"tables.json", "tables.json", "mine.json"})
+    EXPECT_EQ(run({"--json", "run/report/" + std::string(name)}).exit_code, 0) << name;
+  refused({"--run", "run"}, {"run/report: holds something else", "mine.json"});
+  EXPECT_EQ(run({"--json", "run/report/mine.json"}).exit_code, 0);
+  fs::remove(place_ / "run/report/mine.json");
+  fs::create_directories(place_ / "foreign");
+  write_bytes(place_ / "foreign/report.html", "<!DOCTYPE html>\n");
+  refused({"--run", "run", "--output", "foreign"}, {"foreign/report.html: is there, and is no report"});
+  EXPECT_EQ(bytes_of(place_ / "foreign/report.html"), "<!DOCTYPE html>\n");
 
   refused({"--run", "run", "--by", "model.decodr"},
           {"--by: no axis is called", "did you mean 'model.decoder'?"});

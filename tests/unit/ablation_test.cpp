@@ -46,7 +46,7 @@ void add_trial(Ablation& ablation, const std::vector<std::string>& values, doubl
 }
 
 /// Two losses, three seeds: the differences are 1, 0.4 and 1.2.
-Ablation two_losses() {
+Ablation two_losses() {  // of the boundary 5, 5.1, 5
   Ablation ablation;
   ablation.name = "losses";
   ablation.axes = {"losses", "trainer.seed"};
@@ -55,7 +55,7 @@ Ablation two_losses() {
   add_trial(ablation, {"mask", "2"}, 91.5, 81);
   add_trial(ablation, {"mask", "3"}, 92.0, 82);
   add_trial(ablation, {"both", "1"}, 92.0, 85);
-  add_trial(ablation, {"both", "2"}, 91.9, 86);
+  add_trial(ablation, {"both", "2"}, 91.9, 86.1);
   add_trial(ablation, {"both", "3"}, 93.2, 87);
   return ablation;
 }
@@ -95,10 +95,10 @@ TEST(Ablation, MeansAndThePairedIntervalOfThreePairsAreThoseByHand) {
             "1.90] (95 % "
             "paired t interval), p = 0.069 (paired t).");
   const AxisTable& boundary = tables[1].axes[0];
-  EXPECT_EQ(boundary.rows[1].difference->p, 0) << "5 each time";
+  EXPECT_LT(boundary.rows[1].difference->p, 0.001) << "5, 5.1 and 5";
   EXPECT_THAT(
       sentence(tables[1], boundary, boundary.rows[1]),
-      StartsWith("Over 3 pairs boundary F1 (band 15 px) is higher for both than for mask, by 5.00 [5.00, "));
+      StartsWith("Over 3 pairs boundary F1 (band 15 px) is higher for both than for mask, by 5.03 [4.89, "));
 }
 
 TEST(Ablation, TheBaseIsTheFirstValueOrTheOneAskedFor) {
@@ -110,7 +110,7 @@ TEST(Ablation, TheBaseIsTheFirstValueOrTheOneAskedFor) {
   EXPECT_NEAR(axis.rows[0].difference->mean, -2.6 / 3, 1e-12);
   EXPECT_FALSE(axis.rows[1].difference);
   EXPECT_THAT(sentence(tables[1], tables[1].axes[0], tables[1].axes[0].rows[0]),
-              HasSubstr("is higher for both than for mask, by 5.00"));
+              HasSubstr("is higher for both than for mask, by 5.03"));
 }
 
 TEST(Ablation, OnlyTrialsThatAreEqualInAllElseMakeAPair) {
@@ -172,7 +172,7 @@ TEST(Ablation, WithoutAPairItSaysSo) {
   const auto tables = ablation_tables(ablation);
   const AxisTable& axis = tables[0].axes[0];
   EXPECT_EQ(sentence(tables[0], axis, axis.rows[1]),
-            "both and mask have no finished pair of trials that are alike in all else.");
+            "both and mask have no finished pair of trials that are given the same value in all else.");
   EXPECT_THAT(axis.rows[1].sample.mean, IsNan());
   EXPECT_THAT(axis.rows[0].sample.sd, IsNan());
   EXPECT_EQ(tables[0].comparisons, 0U);
@@ -188,6 +188,104 @@ TEST(Ablation, OfADrawnAxisNothingIsCompared) {
   ablation.axes.push_back("weight_decay");
   for (std::size_t i = 0; i < 3; ++i) ablation.trials[i].values.push_back(std::to_string(i));
   EXPECT_TRUE(ablation_tables(ablation)[0].axes[0].drawn);
+}
+
+TEST(Ablation, AGridIsNoDrawnOneHoweverLittleOfItIsMeasured) {
+  Ablation ablation;
+  ablation.axes = {"a"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"0"}, kNone);
+  add_trial(ablation, {"1"}, 91);
+  add_trial(ablation, {"2"}, kNone);
+  EXPECT_FALSE(ablation_tables(ablation)[0].axes[0].drawn);
+}
+
+TEST(Ablation, EqualDifferencesHaveNeitherPNorInterval) {
+  Ablation ablation = two_losses();
+  ablation.measurements[0].trials[4]["boundary_f1_15"] = 86;
+  const auto tables = ablation_tables(ablation);
+  const AxisTable& axis = tables[1].axes[0];
+  EXPECT_THAT(axis.rows[1].difference->p, IsNan());
+  EXPECT_THAT(axis.rows[1].difference->interval.low, IsNan());
+  EXPECT_FALSE(is_distinguishable(*axis.rows[1].difference));
+  EXPECT_EQ(tables[1].comparisons, 0U);
+  EXPECT_EQ(
+      sentence(tables[1], axis, axis.rows[1]),
+      "boundary F1 (band 15 px) of both and mask differs by 5.00 in each of 3 pairs: without a spread there "
+      "is no test.");
+  EXPECT_THAT(ablation_markdown(ablation, tables), HasSubstr("| +5.00 (n = 3) | 3 | - | - |"));
+}
+
+TEST(Ablation, OfSeedsAloneTheBaseHasMeanSpreadAndInterval) {
+  Ablation ablation;
+  ablation.axes = {"trainer.seed"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"1"}, 94.8);
+  add_trial(ablation, {"2"}, 95.0);
+  add_trial(ablation, {"3"}, 95.2);
+  const auto tables = ablation_tables(ablation);
+  EXPECT_THAT(tables[0].axes, IsEmpty());
+  ASSERT_THAT(tables[0].variants, SizeIs(1));
+  const FigureSample& sample = tables[0].variants[0].sample;
+  EXPECT_NEAR(sample.mean, 95, 1e-9);
+  EXPECT_NEAR(sample.sd, 0.2, 1e-9);
+  EXPECT_NEAR(sample.interval.low, 95 - 0.49682754, 1e-7);
+  EXPECT_THAT(ablation_markdown(ablation, tables),
+              HasSubstr("| the base | 3 | 95.00 \xC2\xB1 0.20 | \\[94.50, 95.50\\] |"));
+  EXPECT_THAT(ablation_text(ablation, tables), HasSubstr("the base  3   95.00 \xC2\xB1 0.20"));
+  const std::string page = ablation_page(ablation, tables, "");
+  EXPECT_THAT(page, HasSubstr("<td>the base</td><td class=\"figure\">3</td>"));
+  EXPECT_THAT(page, Not(HasSubstr("<h2>Settings and"))) << "there is nothing to draw";
+}
+
+TEST(Ablation, AveragedWeightsAreAMeasurementOfTheirOwn) {
+  Ablation ablation = two_losses();
+  TrialFigures test = validation(88);
+  test.validation = false;
+  test.list = "test.txt";
+  test.list_sha256 = std::string(64, 'b');
+  ablation.add(0, test);
+  test.averaged = true;
+  ablation.add(0, test);
+  ablation.add(3, test);
+  ASSERT_THAT(ablation.measurements, SizeIs(3));
+  EXPECT_THAT(ablation.measurements[2].text(), HasSubstr("n = 134, averaged weights"));
+  EXPECT_THROW(ablation.add(3, test), UserError) << "measured twice";
+  const auto tables = ablation_tables(ablation);
+  const std::string csv = ablation_csv(ablation, tables);
+  EXPECT_THAT(csv, HasSubstr("\nevaluation,plain,clova,,test.txt,"));
+  EXPECT_THAT(csv, HasSubstr("\nevaluation,averaged,clova,,test.txt,"));
+}
+
+TEST(Ablation, ShortNamesTellMeasurementsApart) {
+  Ablation ablation = two_losses();
+  TrialFigures test = validation(88);
+  test.validation = false;
+  test.list = "test.txt";
+  test.list_sha256 = std::string(64, 'b');
+  ablation.add(0, test);
+  test.averaged = true;
+  ablation.add(0, test);
+  test.protocol = "clova+rotate:45";
+  ablation.add(0, test);
+  test.list_sha256 = std::string(64, 'c');
+  ablation.add(0, test);
+  std::vector<std::string> names;
+  for (std::size_t m = 0; m < ablation.measurements.size(); ++m) names.push_back(ablation.short_name(m));
+  EXPECT_THAT(names, ElementsAre("validation, clova", "clova, test.txt", "clova, test.txt, averaged weights",
+                                 "clova+rotate:45, test.txt, averaged weights, list sha256 bbbbbbbb",
+                                 "clova+rotate:45, test.txt, averaged weights, list sha256 cccccccc"));
+}
+
+TEST(Ablation, ValuesThatATrialWasNotGivenMakePairsButNoName) {
+  Ablation ablation = two_losses();
+  add_trial(ablation, {"none", "2"}, 90.5);
+  ablation.trials[6].unnamed = {1};
+  const auto tables = ablation_tables(ablation);
+  EXPECT_THAT(tables[0].axes[0].rows[2].difference->differences, ElementsAre(-1)) << "to the seed 2";
+  EXPECT_EQ(ablation.label(6), "losses=none");
+  const auto json = nlohmann::json::parse(ablation_json(ablation, tables));
+  EXPECT_EQ(json.at("trials")[6].at("settings"), nlohmann::json({{"losses", "none"}}));
 }
 
 TEST(Ablation, WithoutAFinishedTrialThereIsNothing) {
@@ -222,6 +320,15 @@ TEST(Ablation, PaperFiguresStandBesideTheValueAndTheVariantThatTheyAreOf) {
   turned.protocol = "clova+rotate:45";
   ablation.add(0, turned);
   EXPECT_FALSE(ablation_tables(ablation)[1].variants[0].sample.paper) << "is not of rotated images";
+
+  turned.protocol = "native";
+  ablation.add(0, turned);
+  EXPECT_EQ(ablation_tables(ablation)[2].variants[0].sample.paper, 94.25) << "no protocol is named";
+  ablation.paper_protocol = "native";
+  EXPECT_FALSE(ablation_tables(ablation)[0].variants[0].sample.paper);
+  EXPECT_EQ(ablation_tables(ablation)[2].variants[0].sample.paper, 94.25);
+  EXPECT_THAT(ablation_markdown(ablation, ablation_tables(ablation)),
+              HasSubstr("Paper: Somebody 2020, Table 1, by the protocol native."));
 }
 
 TEST(Ablation, EvaluationsGetTablesOfTheirOwnAndTrialsWithoutOneAreCounted) {
@@ -235,7 +342,7 @@ TEST(Ablation, EvaluationsGetTablesOfTheirOwnAndTrialsWithoutOneAreCounted) {
   ablation.add(3, test);
   const auto tables = ablation_tables(ablation);
   ASSERT_THAT(tables, SizeIs(3));
-  const std::string too = "The same holds for the evaluation by clova, which is on that list, too.";
+  const std::string too = "The same holds for the evaluation by clova, test.txt, which is on that list, too.";
   EXPECT_THAT(ablation_notes(ablation, tables), Not(::testing::Contains(too)));
   ablation.measurements[1].how.list_sha256 = kSha;
   EXPECT_THAT(ablation_notes(ablation, tables), ::testing::Contains(too));
@@ -351,13 +458,14 @@ TEST(AblationFiles, CsvHasALineAValueWithTenDigits) {
   const Ablation ablation = two_losses();
   const std::string csv = ablation_csv(ablation, ablation_tables(ablation));
   EXPECT_THAT(
-      csv, StartsWith("source,protocol,protocol_hash,list,list_sha256,images,figure,axis,value,n,trials,mean,"
-                      "sd,base,pairs,difference,low,high,p,p_holm,paper\n"));
-  const std::string start = "validation,clova,,val.txt," + kSha + ",134,iou_foreground,losses,";
-  EXPECT_THAT(csv, HasSubstr(start + "mask,3,3,91.5,0.5,mask,,,,,,,\n"));
-  EXPECT_THAT(csv, HasSubstr(start + "both,3,3,92.36666667,0.7234178138,mask,3,0.8666666667,"));
+      csv,
+      StartsWith("source,weights,protocol,protocol_hash,list,list_sha256,images,figure,axis,value,n,trials,"
+                 "stopped_early,mean,sd,base,pairs,difference,low,high,p,p_holm,paper\n"));
+  const std::string start = "validation,plain,clova,,val.txt," + kSha + ",134,iou_foreground,losses,";
+  EXPECT_THAT(csv, HasSubstr(start + "mask,3,3,0,91.5,0.5,mask,,,,,,,\n"));
+  EXPECT_THAT(csv, HasSubstr(start + "both,3,3,0,92.36666667,0.7234178138,mask,3,0.8666666667,"));
   EXPECT_THAT(ablation_csv(wild_names(), ablation_tables(wild_names())),
-              HasSubstr("losses,\"a_b,\"\"c\"\"\",1,1,90,,"));
+              HasSubstr("losses,\"a_b,\"\"c\"\"\",1,1,0,90,,"));
 }
 
 TEST(AblationFiles, TexIsEscapedAndHasItsMarksInMathematicalMode) {
@@ -373,6 +481,86 @@ TEST(AblationFiles, TexIsEscapedAndHasItsMarksInMathematicalMode) {
   const std::string wild = ablation_tex(wild_names(), ablation_tables(wild_names()));
   EXPECT_THAT(wild, HasSubstr("$<$i$>$\\&\\{d\\}|e"));
   EXPECT_THAT(wild, HasSubstr("a\\_b,''c''"));
+}
+
+TEST(AblationFiles, NoRowOfALatexTableBeginsLikeAnOptionOfTheLineBeforeIt) {
+  Ablation ablation;
+  ablation.axes = {"preprocessing.size"};
+  ablation.judged_by = "iou_foreground";
+  add_trial(ablation, {"[32, 32]"}, 90);
+  add_trial(ablation, {"*"}, 91);
+  const std::string tex = ablation_tex(ablation, ablation_tables(ablation));
+  EXPECT_THAT(tex, HasSubstr("\\midrule\n{}[32, 32] & 1 &"));
+  EXPECT_THAT(tex, HasSubstr("\\\\\n{}* & 1 &"));
+}
+
+TEST(AblationFiles, EveryFormSaysWhatEarlyStoppingDoes) {
+  Ablation ablation = two_losses();
+  EXPECT_THAT(ablation_text(ablation, ablation_tables(ablation)), Not(HasSubstr("stopped early")));
+  add_trial(ablation, {"both", "4"}, kNone);
+  ablation.trials.back().state = "stopped early";
+  const auto tables = ablation_tables(ablation);
+  const std::string note =
+      "1 of 7 trials was stopped early: means, differences and p are over those that were not";
+  for (const std::string& text :
+       {ablation_text(ablation, tables), ablation_markdown(ablation, tables), ablation_tex(ablation, tables),
+        ablation_json(ablation, tables), ablation_page(ablation, tables, "")})
+    EXPECT_THAT(text, HasSubstr(note));
+  EXPECT_THAT(ablation_csv(ablation, tables), HasSubstr("losses,both,3,4,1,92.36666667,"));
+}
+
+/// Values, each with so many seeds; of every other value every other figure is 0.1 higher.
+Ablation many_values(int values, int seeds, double step) {
+  Ablation ablation;
+  ablation.axes = {"a", "trainer.seed"};
+  ablation.judged_by = "iou_foreground";
+  for (int v = 0; v < values; ++v) {
+    for (int s = 0; s < seeds; ++s)
+      add_trial(ablation, {"v" + std::to_string(v), std::to_string(s)}, 50 + step * v + 0.1 * (v * s % 2));
+  }
+  return ablation;
+}
+
+TEST(AblationFiles, ThePageSumsManyComparisonsUpByThoseThatCouldBeTested) {
+  const auto page = [](const Ablation& ablation) {
+    return ablation_page(ablation, ablation_tables(ablation), "");
+  };
+  EXPECT_THAT(page(many_values(9, 1, 1)),
+              HasSubstr("No difference has two pairs that vary, so none can be tested."));
+  Ablation some = many_values(9, 2, 0);
+  EXPECT_THAT(page(some), HasSubstr("None of 8 tested differences can be told from 0."));
+  some.measurements[0].trials.erase(3);
+  EXPECT_THAT(page(some), HasSubstr("None of 7 tested differences can be told from 0."));
+  const Ablation distinct = many_values(17, 8, 1);  // of them 8 vary
+  EXPECT_THAT(page(distinct), HasSubstr("<p class=\"headline\">And 2 more, see the tables.</p>"));
+}
+
+TEST(AblationFiles, ThePageNamesMeasurementsApartAndEachFiguresN) {
+  Ablation ablation = two_losses();
+  ablation.measurements[0].trials[4].erase("boundary_f1_15");
+  TrialFigures test = validation(88);
+  test.validation = false;
+  test.list = "test.txt";
+  test.list_sha256 = std::string(64, 'b');
+  ablation.add(0, test);
+  ablation.add(3, test);
+  const std::string page = ablation_page(ablation, ablation_tables(ablation), "");
+  for (const char* part :
+       {"<p class=\"headline\">validation, clova: both and mask", "<p class=\"headline\">clova, test.txt: ",
+        "difference to the base, validation, clova", "difference to the base, clova, test.txt",
+        "<h2>Evaluation by clova, test.txt</h2>", "86.00 \xC2\xB1 1.41 (n = 2 of 3)"})
+    EXPECT_THAT(page, HasSubstr(part));
+  EXPECT_THAT(page, HasSubstr("<td class=\"figure\">81.00 \xC2\xB1 1.00<small>"))
+      << "n is the first figure's";
+}
+
+TEST(AblationFiles, ThePageIsKnownByItsHead) {
+  EXPECT_TRUE(is_ablation_page(ablation_page(two_losses(), {}, "")));
+  EXPECT_FALSE(is_ablation_page("<!DOCTYPE html>\n<html></html>"));
+  EXPECT_FALSE(is_ablation_page(""));
+  std::string other = ablation_page(two_losses(), {}, "");
+  other.replace(other.find("portraitseg sweep report"), 24, "portraitseg report");
+  EXPECT_FALSE(is_ablation_page(other));
 }
 
 TEST(AblationFiles, MarkdownAndThePageAreEscaped) {

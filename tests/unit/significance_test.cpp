@@ -74,7 +74,9 @@ TEST(Student, PairedTestByHandAndOfAPublishedExample) {
   EXPECT_NEAR(paired_t_test({-1.0, -0.4, -1.2}), 1 - std::sqrt(13.0 / 15), kExact);
   EXPECT_NEAR(paired_t_test({1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4}), 0.00283289, 1e-8);
   EXPECT_EQ(paired_t_test({0, 0, 0}), 1);
-  EXPECT_EQ(paired_t_test({0.5, 0.5}), 0);
+  EXPECT_THAT(paired_t_test({0.5, 0.5}), IsNan()) << "no spread to judge it by";
+  EXPECT_THAT(paired_t_test({0.1 + 0.2, 0.3, 0.3}), IsNan()) << "equal but for their last digit";
+  EXPECT_EQ(paired_t_test({-1, 1}), 1);
   EXPECT_THAT(paired_t_test({0.5}), IsNan());
   EXPECT_THAT(paired_t_test({}), IsNan());
 }

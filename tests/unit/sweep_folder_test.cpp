@@ -1,5 +1,6 @@
 #include "portraitseg/sweep/sweep_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -70,6 +71,26 @@ TEST_F(SweepFolders, HoldTheRungsOfEarlyStoppingUntilItIsTakenOutOfTheSweep) {
   EXPECT_EQ(halving.figure, "miou");
   SweepFolder::write(path(), plan("[1, 2, 3]"), 1, 1);
   EXPECT_THAT(SweepFolder::open(path()).sweep().early_stopping.rungs, ElementsAre());
+}
+
+TEST_F(SweepFolders, KnowTheValuesThatATrialWasNotGiven) {
+  plan("[1]");
+  write_file(folder_.path() / "base.yaml", "losses: [{name: cross_entropy, weight: 1}]\n");
+  write_file(folder_.path() / "sweep.yaml", read_file(folder_.path() / "sweep.yaml") +
+                                                "trials: [{trainer.seed: 7, losses.0.weight: 5e-1, "
+                                                "preprocessing.size: [32, 32]}]\n");
+  const SweepFolder sweep = SweepFolder::write(path(), SweepPlan::load(folder_.path() / "sweep.yaml"), 1, 1);
+  const StoredTrial &first = sweep.sweep().trials.front(), &last = sweep.sweep().trials.back();
+  const auto& axes = sweep.sweep().axes;
+  const auto of = [&](const StoredTrial& trial, const std::string& axis) {
+    return sweep.all_values(trial).at(
+        static_cast<std::size_t>(std::find(axes.begin(), axes.end(), axis) - axes.begin()));
+  };
+  EXPECT_EQ(of(last, "losses.0.weight"), "0.5");
+  EXPECT_EQ(of(first, "losses.0.weight"), "1") << "the configuration's";
+  EXPECT_EQ(of(last, "trainer.seed"), "7");
+  EXPECT_EQ(of(first, "preprocessing.size"), "") << "no single value";
+  EXPECT_EQ(of(last, "model.decoder"), "information_blocking");
 }
 
 TEST_F(SweepFolders, KeepAPapersFiguresAndOpenWithoutThem) {

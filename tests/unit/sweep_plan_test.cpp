@@ -245,6 +245,8 @@ TEST_F(SweepPlans, APapersFiguresAreOfValuesThatThereAre) {
   EXPECT_THAT(refusal(axes + "paper: {figures: [{model.decoder: gau, miou: 1}]}\n"),
               HasSubstr("need their source"));
   EXPECT_THAT(refusal(axes + "paper: {sorce: x}\n"), HasSubstr("did you mean 'source'?"));
+  EXPECT_EQ(load(axes + "paper: {protocol: native}\n").paper.protocol, "native");
+  EXPECT_THAT(refusal(axes + "paper: {protocol: clovva}\n"), HasSubstr("did you mean 'clova'?"));
 }
 
 TEST_F(SweepPlans, ABaseThatIsMissingOrWrongIsRefused) {

@@ -82,6 +82,9 @@ LauncherChoice launcher_choice(const SweepArguments& arguments, const std::optio
     if (arguments.launcher == word) choice.kind = kind;
   }
   if (choice.kind == LauncherKind::kSlurm) SlurmLauncher::check_programs();
+  if (choice.kind == LauncherKind::kSlurm && !there && arguments.threads == 0)
+    throw UserError(
+        "--launcher slurm needs --threads: the processors of each task; this machine's are not the nodes'");
   if (!arguments.slurm) return choice;
   if (choice.kind != LauncherKind::kSlurm) throw UserError("--slurm is for --launcher slurm");
   choice.slurm = words_of(*arguments.slurm);
@@ -485,8 +488,9 @@ void add_sweep(CLI::App& app, Action& action) {
   command->add_option("--resume", arguments->resume, "folder of a sweep to continue");
   command->add_flag("--retry-failed", arguments->runner.retry_failed, "try trials that failed once more");
   command
-      ->add_option("--restarts", arguments->runner.restarts,
-                   "of a trial whose worker was killed, before it counts as failed")
+      ->add_option(
+          "--restarts", arguments->runner.restarts,
+          "of a trial whose worker was killed, without an epoch in between, before it counts as failed")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   command

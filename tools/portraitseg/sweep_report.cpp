@@ -12,6 +12,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/run_folder.h"
+#include "portraitseg/engine/stage.h"
 #include "portraitseg/report/ablation.h"
 #include "portraitseg/report/ablation_files.h"
 #include "portraitseg/report/csv.h"
@@ -27,7 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 using State = TrialHistory::State;
 
-const std::set<std::string> kFiles = {"report.html", "tables.csv", "tables.md", "tables.tex"};
+// tables.json: as --json may call it
+const std::set<std::string> kFiles = {"report.html", "tables.csv", "tables.json", "tables.md", "tables.tex"};
 
 struct ReportArguments {
   std::string run;
@@ -39,8 +41,11 @@ struct ReportArguments {
 
 /// The run folder of a trial, of one with stages that of the last; none before it has begun.
 std::optional<RunFolder> run_of(const SweepFolder& sweep, const std::string& trial) {
-  if (!fs::exists(sweep.run(trial) / "config.yaml")) return std::nullopt;
-  return RunFolder::open(sweep.run(trial));
+  const fs::path run = sweep.run(trial);
+  if (!fs::exists(run / "config.yaml")) return std::nullopt;
+  const TrainingPlan plan = RunFolder::plan(run);
+  const bool begun = !plan.staged() || fs::exists(run / plan.stages.back().name / "config.yaml");
+  return begun ? std::optional(RunFolder::open(run)) : std::nullopt;
 }
 
 /// The validation's figures by epoch, as far as the trial has come.
@@ -55,16 +60,31 @@ std::map<std::string, std::vector<double>> curves_of(const SweepFolder& sweep, c
   return curves;
 }
 
+/// Where they cannot be read of a trial that is not finished, which may be at work, there are none.
+std::map<std::string, std::vector<double>> known_curves(const SweepFolder& sweep, const std::string& trial,
+                                                        State state) {
+  try {
+    return curves_of(sweep, trial);
+  } catch (const UserError& error) {
+    if (state == State::kFinished) throw;
+    say(fmt::format("left out: the curves of the {} trial {}: {}", word(state), trial, error.what()));
+    return {};
+  }
+}
+
 AblationTrial trial_of(const SweepFolder& sweep, const StoredTrial& stored, const TrialHistory& history) {
   AblationTrial trial;
   trial.id = stored.id;
   trial.folder = sweep.run(stored.id).string();
-  trial.values = stored.values;
-  trial.values.resize(sweep.sweep().axes.size());
+  trial.values = sweep.all_values(stored);
+  for (std::size_t a = 0; a < trial.values.size(); ++a) {
+    const bool named = a < stored.values.size() && !stored.values[a].empty();
+    if (!named && !trial.values[a].empty()) trial.unnamed.insert(a);
+  }
   trial.state = word(history.state);
   if (history.state == State::kFailed) trial.error = history.error;
   trial.seconds = history.seconds;
-  trial.curves = curves_of(sweep, stored.id);
+  trial.curves = known_curves(sweep, stored.id, history.state);
   for (const auto& [unused, values] : trial.curves)
     trial.epochs = std::max(trial.epochs, static_cast<std::int64_t>(values.size()));
   if (history.state == State::kFinished) {
@@ -78,6 +98,7 @@ void add_paper(Ablation& ablation, const PaperOptions& paper) {
   std::map<std::string, std::vector<std::string>> axes;
   for (const auto& axis : ablation.axes) axes[axis] = ablation.values(axis);
   ablation.paper = paper.source;
+  ablation.paper_protocol = paper.protocol;
   for (const PaperVariant& variant : read_paper(paper, axes))
     ablation.paper_figures.push_back({variant.values, variant.figures});
 }
@@ -109,39 +130,51 @@ Ablation read_sweep(const SweepFolder& sweep) {
 /// Which trial some weights are of.
 class TrialWeights {
  public:
+  struct Owner {
+    std::size_t trial = 0;
+    bool averaged = false;
+  };
+
   TrialWeights(const SweepFolder& sweep, const Ablation& ablation) {
     for (std::size_t i = 0; i < ablation.trials.size(); ++i) {
-      const std::string& id = ablation.trials[i].id;
-      ids_[id] = i;
-      const auto run = run_of(sweep, id);
+      const AblationTrial& trial = ablation.trials[i];
+      ids_[trial.id] = i;
+      if (trial.state != word(State::kFinished)) continue;  // its weights may change while they are read
+      const auto run = run_of(sweep, trial.id);
       if (!run) continue;
-      for (const fs::path& file : {run->best(), run->best_ema()}) {
+      for (const bool averaged : {false, true}) {
+        const fs::path file = averaged ? run->best_ema() : run->best();
         if (!fs::exists(file)) continue;
-        hashes_[sha256(read_file(file))] = i;
-        known_.insert(i);
+        hashes_[sha256(read_file(file))] = {i, averaged};
+        known_.insert({i, averaged});
       }
     }
   }
 
-  /// By the file's hash; by its path where the trial's weights are no longer there, or the result has no hash.
+  /// By the file's hash; by the path of a best checkpoint where the trial's weights are no longer there, or the result has no hash.
   /// @throws DataError if the trial has other weights now.
-  std::optional<std::size_t> trial_of(const EvaluationResult& result) const {
+  std::optional<Owner> of(const EvaluationResult& result) const {
     const auto same = hashes_.find(result.weights_sha256);
     if (same != hashes_.end()) return same->second;
-    for (const auto& part : fs::path(result.weights)) {
+    const fs::path weights = result.weights;
+    const bool averaged = weights.filename() == "best_ema.safetensors";
+    const bool best = averaged || weights.filename() == "best.safetensors";
+    if (!best || weights.parent_path().filename() != "checkpoints") return std::nullopt;
+    for (const auto& part : weights) {
       const auto named = ids_.find(part.string());
       if (named == ids_.end()) continue;
-      if (!result.weights_sha256.empty() && known_.count(named->second) > 0)
+      if (!result.weights_sha256.empty() && known_.count({named->second, averaged}) > 0)
         throw DataError(result.folder, "measured other weights of the trial " + named->first +
                                            " than its best ones; evaluate it again");
-      return named->second;
+      return Owner{named->second, averaged};
     }
     return std::nullopt;
   }
 
  private:
-  std::map<std::string, std::size_t> ids_, hashes_;
-  std::set<std::size_t> known_;  ///< trials whose weights are there
+  std::map<std::string, std::size_t> ids_;
+  std::map<std::string, Owner> hashes_;
+  std::set<std::pair<std::size_t, bool>> known_;  ///< trials, and whether averaged, whose weights are there
 };
 
 /// The folder itself, or those in it of several networks and lists.
@@ -161,25 +194,27 @@ void add_evaluations(Ablation& ablation, const SweepFolder& sweep, const std::ve
     for (const fs::path& folder : evaluations_in(given)) {
       for (const auto& protocol : evaluated_protocols(folder)) {
         const EvaluationResult result = read_evaluation(folder, protocol);
-        const auto trial = weights.trial_of(result);
-        if (!trial) {
+        const auto owner = weights.of(result);
+        if (!owner) {
           ++foreign;
-        } else if (ablation.trials[*trial].state != word(State::kFinished)) {
+        } else if (ablation.trials[owner->trial].state != word(State::kFinished)) {
           ++early;
         } else {
           ++added;
-          ablation.add(*trial, {false,
-                                result.protocol,
-                                result.protocol_hash,
-                                fs::path(result.list).filename().string(),
-                                result.list_sha256,
-                                static_cast<std::int64_t>(result.ids.size()),
-                                {result.figures.begin(), result.figures.end()}});
+          ablation.add(owner->trial, {false,
+                                      result.protocol,
+                                      result.protocol_hash,
+                                      fs::path(result.list).filename().string(),
+                                      result.list_sha256,
+                                      static_cast<std::int64_t>(result.ids.size()),
+                                      {result.figures.begin(), result.figures.end()},
+                                      owner->averaged});
         }
       }
     }
     if (added + early == 0) throw DataError(given, "holds no result of a trial of this sweep");
-    if (foreign > 0) say(fmt::format("left out: {} results in {} are of no trial", foreign, given));
+    if (foreign > 0)
+      say(fmt::format("left out: {} results in {} are not of a trial's best weights", foreign, given));
     if (early > 0) say(fmt::format("left out: {} results in {} are of unfinished trials", early, given));
   }
 }
@@ -201,22 +236,31 @@ AblationOptions options_of(const ReportArguments& arguments) {
   return options;
 }
 
-/// Only an older report gives way. @throws DataError
-void check_output(const fs::path& folder) {
+/// Only an older report gives way, with what a killed run left of it. @param json "": none @throws DataError
+void check_output(const fs::path& folder, const std::string& json) {
   check_output_place(folder);
   if (!fs::exists(folder)) return;
   if (!fs::is_directory(folder)) throw DataError(folder, "is no folder; choose another --output");
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (kFiles.count(entry.path().filename().string()) == 0)
-      throw DataError(folder, "holds something else than a report of a sweep; choose another --output");
+  std::set<std::string> names = kFiles;
+  if (!json.empty()) {
+    const fs::path tables = fs::weakly_canonical(fs::absolute(json));
+    if (tables.parent_path() == fs::weakly_canonical(folder)) names.insert(tables.filename().string());
   }
+  for (const auto& name : std::set<std::string>(names)) names.insert(name + ".tmp");
+  const std::string other = entry_besides(folder, names);
+  if (!other.empty())
+    throw DataError(folder,
+                    "holds something else than a report of a sweep (" + other + "); choose another --output");
+  const fs::path page = folder / "report.html";
+  if (fs::is_regular_file(page) && !is_ablation_page(read_file(page)))
+    throw DataError(page, "is there, and is no report of a sweep; choose another --output");
 }
 
 int report_command(const ReportArguments& arguments) {
   const AblationOptions options = options_of(arguments);
   const SweepFolder sweep = SweepFolder::open(arguments.run);
   const fs::path output = arguments.output.empty() ? sweep.path() / "report" : fs::path(arguments.output);
-  check_output(output);
+  check_output(output, arguments.json);
   Ablation ablation = read_sweep(sweep);
   add_evaluations(ablation, sweep, arguments.evaluations);
   const std::vector<FigureTables> tables = ablation_tables(ablation, options);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct AblationTrial {
   std::string id;
   std::string folder;               ///< its run folder, as a reader is to find it
   std::vector<std::string> values;  ///< of the sweep's axes, in short; "": as the base has it
-  std::string state;                ///< "finished", "failed", "unfinished", "new"
+  std::set<std::size_t> unnamed;    ///< places in `values` of those that the trial was not given: the base's
+  std::string state;                ///< "finished", "failed", "unfinished", "stopped early", "new"
   std::string error;                ///< of one that failed
   std::int64_t epochs = 0, best_epoch = 0;
   double seconds = 0;                                 ///< that it was trained, as far as they are known
@@ -32,6 +34,7 @@ struct TrialFigures {
   std::string list, list_sha256;
   std::int64_t images = 0;
   std::map<std::string, double> figures;  ///< percent, unless a name says otherwise
+  bool averaged = false;                  ///< of the averaged weights, not the plain ones
 };
 
 /// The trials that were measured in the same way.
@@ -55,10 +58,12 @@ struct Ablation {
   std::vector<AblationTrial> trials;
   std::string judged_by;  ///< the figure that chose the trials' best epochs
   std::vector<Measurement> measurements;
-  std::string paper;  ///< its source; "": none
+  std::string paper;           ///< its source; "": none
+  std::string paper_protocol;  ///< that its figures are by; "": they stand beside those by any
   std::vector<PaperFigures> paper_figures;
 
   /// Adds what a trial was measured to be to those that were measured alike.
+  /// Figures of averaged weights stand apart from those of plain ones.
   /// @throws UserError naming two trials whose validations differ in protocol or list, or whose evaluations by the same protocol
   ///         on the same list differ in rules or number of images; or a trial that is measured twice.
   void add(std::size_t trial, const TrialFigures& figures);
@@ -67,6 +72,7 @@ struct Ablation {
   std::string label(std::size_t trial, bool with_seeds = true) const;  ///< "edge=with, trainer.seed=1"
   std::map<std::string, std::size_t> states() const;                   ///< how many trials there are of each
   std::vector<std::string> variant_axes() const;                       ///< those that are no seeds
+  std::string short_name(std::size_t m) const;  ///< that no other measurement has: "clova, val.txt"
   std::optional<double> value(std::size_t m, std::size_t trial, const std::string& figure) const;
 };
 
@@ -85,9 +91,11 @@ struct AblationOptions {
 
 /// A figure over trials that are alike.
 struct FigureSample {
-  std::size_t trials = 0;      ///< that there are, measured or not
+  std::size_t trials = 0;  ///< that there are, measured or not
+  std::size_t stopped_early = 0;
   std::vector<double> values;  ///< of those that are measured
   double mean = 0, sd = 0;     ///< not a number of none; of fewer than two
+  Interval interval;           ///< t, of the mean; not a number of fewer than two
   std::optional<double> paper;
 };
 
@@ -96,7 +104,7 @@ struct FigureSample {
 struct MatchedDifference {
   std::vector<double> differences;
   double mean = 0;    ///< not a number of none
-  Interval interval;  ///< t; not a number of fewer than two
+  Interval interval;  ///< t; not a number where p is
   double p = 0;       ///< paired_t_test()
   double p_holm = 0;  ///< corrected for all comparisons of this figure
 };
@@ -110,7 +118,7 @@ struct AxisRow {
 struct AxisTable {
   std::string axis, base;
   std::vector<AxisRow> rows;
-  bool drawn = false;  ///< no pair of its values can be compared: a random search drew them
+  bool drawn = false;  ///< no two trials differ in it alone, finished or not: a random search drew its values
 };
 
 struct VariantRow {
@@ -124,9 +132,10 @@ struct FigureTables {
   std::size_t measurement = 0;
   std::string figure, title;
   std::vector<AxisTable> axes;
-  std::vector<VariantRow> variants;  ///< every combination that there is; empty of a single axis
-  std::size_t comparisons = 0;       ///< with a p
-  std::size_t best = 0;              ///< the trial with the best figure
+  std::vector<VariantRow>
+      variants;  ///< every combination that there is; empty of a single axis, of seeds alone the base
+  std::size_t comparisons = 0;  ///< with a p
+  std::size_t best = 0;         ///< the trial with the best figure
   double best_value = 0;
 };
 

@@ -34,4 +34,7 @@ std::string ablation_json(const Ablation& ablation, const std::vector<FigureTabl
 std::string ablation_page(const Ablation& ablation, const std::vector<FigureTables>& tables,
                           const std::string& plan);
 
+/// Whether a file's text is such a page.
+bool is_ablation_page(const std::string& text);
+
 }  // namespace portraitseg

@@ -42,8 +42,8 @@ double student_quantile(double p, double degrees);
 /// mean +- t_{n-1} sd / sqrt(n). Not a number of fewer than two values; the mean itself where all are equal.
 Interval t_interval(const std::vector<double>& values, double confidence = kConfidence);
 
-/// Student's paired test: two-sided p of the mean of the differences being 0. Not a number of fewer than two differences; where
-/// all are equal 1 if they are 0, else 0.
+/// Student's paired test: two-sided p of the mean of the differences being 0. Not a number of fewer than two differences. Where all
+/// are 0 it is 1; where all are another number, to 1e-12 of it, there is no spread to judge it by and no p, as in R's t.test().
 double paired_t_test(const std::vector<double>& differences);
 
 /// The means of two independent samples whose variances may differ.

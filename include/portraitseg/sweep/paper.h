@@ -10,8 +10,9 @@ namespace portraitseg {
 
 /// What a paper has of a sweep's variants, to stand beside what the trials come to.
 struct PaperOptions {
-  std::string source;  ///< "Zhang et al. 2019, Table 1: EG1800, mean IoU in %"
+  std::string source;  ///< "Zhang et al. 2019, Table 1: EG1800, foreground IoU in %"
   ConfigNode figures;  ///< a list of maps: axes with their values, and figures by the names of their columns
+  std::string protocol;  ///< that the figures are by; "": not said
 
   void fields(Fields& f);
 };

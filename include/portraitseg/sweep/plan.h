@@ -76,8 +76,9 @@ struct Trial {
 ///     budget: {trials: 50}                                           # a plan with more is refused, never cut
 ///     early_stopping: {name: asha, first: 3, factor: 3}              # see Halving; default: none
 ///     paper:                                                         # what stands beside the trials' figures in a report
-///       source: "Park et al. 2020, Table 4: EG1800, mIoU in %"
-///       figures: [{model.decoder: none, miou: 94.74}]                # axes with values of theirs, figures by name
+///       source: "Park et al. 2020, Table 4: EG1800, foreground IoU in %"
+///       protocol: clova                                              # that they are by; default: stand beside all
+///       figures: [{model.decoder: none, iou_foreground: 94.74}]      # axes with values of theirs, figures by name
 ///
 /// A random search draws from a range without `count` evenly (by `scale`), else one of the range's `count` values.
 struct SweepPlan {

@@ -12,7 +12,8 @@
 namespace portraitseg {
 
 struct RunnerOptions {
-  std::int64_t restarts = 3;  ///< of a trial whose worker was killed, before it counts as failed
+  /// Of a trial whose worker was killed, without an epoch in between, before it counts as failed.
+  std::int64_t restarts = 3;
   bool retry_failed = false;  ///< trials that failed before are tried once more
 };
 

@@ -90,6 +90,10 @@ class SweepFolder {
   std::filesystem::path run(const std::string& trial) const { return trials() / trial; }
   std::filesystem::path output(const std::string& trial) const { return trials() / (trial + ".log"); }
 
+  /// A trial's values of all axes: of those that it was not given what its configuration has; "" where that is no single value, as
+  /// of names of several settings, and of a trial with stages.
+  std::vector<std::string> all_values(const StoredTrial& trial) const;
+
   /// The trials that are finished so far, in the order of sweep.yaml. @throws DataError for a broken journal.
   std::vector<StoredTrial> finished() const;
 
@@ -98,6 +102,9 @@ class SweepFolder {
 
   /// What a finished trial's run folder says. @throws DataError if it has no finished epoch.
   TrialResult result(const std::string& trial) const;
+
+  /// Epochs that a trial was trained; with stages, in the last one. @throws DataError if its run folder has no checkpoint.
+  std::int64_t epochs(const std::string& trial) const;
 
   /// Whether a trial was trained to its end. @throws DataError if its run folder has no checkpoint.
   bool is_trained(const std::string& trial) const;
