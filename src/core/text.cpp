@@ -41,12 +41,16 @@ std::string tex_text(const std::string& text) {
                                                        {'^', "\\textasciicircum{}"},
                                                        {'<', "$<$"},
                                                        {'>', "$>$"},
-                                                       {'\n', " "},
-                                                       {'"', "''"}};
+                                                       {'\n', " "}};
   std::string tex;
+  bool quoted = false;
   for (const char c : text) {
     const auto command = commands.find(c);
-    tex += command == commands.end() ? std::string(1, c) : command->second;
+    if (c == '"') {
+      tex += std::exchange(quoted, !quoted) ? "''" : "``";
+    } else {
+      tex += command == commands.end() ? std::string(1, c) : command->second;
+    }
   }
   const std::string plus_minus = "\xC2\xB1";
   for (std::size_t at = tex.find(plus_minus); at != std::string::npos; at = tex.find(plus_minus, at))

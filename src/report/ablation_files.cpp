@@ -321,8 +321,13 @@ std::string ablation_text(const Ablation& ablation, const std::vector<FigureTabl
   std::string text = "sweep " + ablation.name + ": " + progress_text(ablation) + "\n";
   const std::string stopped = stopped_early_text(ablation);
   if (!stopped.empty()) text += stopped + "\n";
+  std::vector<std::string> others;
   for (std::size_t i = 0; i < tables.size(); ++i) {
-    if (i > 0 && tables[i].measurement == tables[i - 1].measurement) continue;
+    if (i > 0 && tables[i].measurement == tables[i - 1].measurement) {
+      if (std::find(others.begin(), others.end(), tables[i].figure) == others.end())
+        others.push_back(tables[i].figure);
+      continue;
+    }
     text += "\n" + tables[i].title + ", " + ablation.measurements[tables[i].measurement].text() + "\n";
     for (const AxisTable& axis : tables[i].axes) {
       const TextTable table = axis_rows(ablation, tables[i], axis);
@@ -341,7 +346,9 @@ std::string ablation_text(const Ablation& ablation, const std::vector<FigureTabl
   for (const AblationTrial& trial : ablation.trials) {
     if (!trial.error.empty()) text += "\nfailed: " + trial.id + ": " + trial.error;
   }
-  return text + (text.back() == '\n' ? "" : "\n");
+  if (text.back() != '\n') text += "\n";
+  if (!others.empty()) text += fmt::format("\nreport.html has the same of {}\n", fmt::join(others, ", "));
+  return text;
 }
 
 std::string ablation_csv(const Ablation& ablation, const std::vector<FigureTables>& tables) {

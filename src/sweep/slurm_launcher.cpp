@@ -209,6 +209,12 @@ void SlurmLauncher::check_programs() {
   }
 }
 
+void SlurmLauncher::check_cluster() {
+  check_programs();
+  const ProgramEnd squeue = run_program({"squeue", "--noheader", "--states=running"}, kFilters);
+  if (squeue.exit_code != 0) throw UserError("--launcher slurm: no cluster answers: " + one_line(squeue.err));
+}
+
 std::size_t SlurmLauncher::capacity(std::size_t workers) const {
   const std::size_t more = Clock::now() < next_start_ ? 0 : room(workers);
   return more == 0 ? 0 : unended() + more;

@@ -534,6 +534,19 @@ TEST_F(SlurmLaunchers, WithoutSlurmAreRefused) {
   }
 }
 
+TEST_F(SlurmLaunchers, WithoutAClusterAreRefused) {
+  const Variable path("PATH", (place_ / "bin").string());
+  EXPECT_NO_THROW(SlurmLauncher::check_cluster());
+  fails("squeue",
+        "squeue: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\nsqueue: fatal\n");
+  try {
+    SlurmLauncher::check_cluster();
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("no cluster answers: squeue: error:"), Not(HasSubstr("\n"))));
+  }
+}
+
 TEST(WordsOf, AreThoseThatAShellWouldSee) {
   EXPECT_THAT(words_of("  --partition=gpu\t--nodelist=node[1-3] "),
               ElementsAre("--partition=gpu", "--nodelist=node[1-3]"));

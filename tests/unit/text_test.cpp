@@ -45,6 +45,7 @@ TEST(TexText, SetsEveryCharacterAsItself) {
   EXPECT_EQ(tex_text("a_b #1 50% {x} $y & ~ ^ \\"),
             "a\\_b \\#1 50\\% \\{x\\} \\$y \\& \\textasciitilde{} \\textasciicircum{} \\textbackslash{}");
   EXPECT_EQ(tex_text("92 \xC2\xB1 1, <0.001"), "92 $\\pm$ 1, $<$0.001");
+  EXPECT_EQ(tex_text("\"mIoU\" and \"IoU\""), "``mIoU'' and ``IoU''");
 }
 
 TEST(MarkdownText, KeepsACellWhole) {

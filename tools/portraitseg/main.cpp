@@ -101,8 +101,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    const std::string verbs = verbs_below(app);
     const bool extras = !app.remaining(true).empty();  // then nothing else that is missing matters
+    const bool of_a_value =
+        !extras && (error.get_name() == "ValidationError" || error.get_name() == "ConversionError");
+    const std::string verbs = of_a_value ? "" : verbs_below(app);
     return fail((extras ? unexpected(app) : std::string(error.what())) +
                     (verbs.empty() ? "" : "; known: " + verbs) + " (see " + command_of(app) + " --help)",
                 kUsersMistake);

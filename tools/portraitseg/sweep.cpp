@@ -81,12 +81,14 @@ LauncherChoice launcher_choice(const SweepArguments& arguments, const std::optio
   for (const auto& [word, kind] : kLaunchers) {
     if (arguments.launcher == word) choice.kind = kind;
   }
-  if (choice.kind == LauncherKind::kSlurm) SlurmLauncher::check_programs();
-  if (choice.kind == LauncherKind::kSlurm && !there && arguments.threads == 0)
+  const bool slurm = choice.kind == LauncherKind::kSlurm;
+  if (slurm && there) SlurmLauncher::check_programs();  // the cluster may be away for a while
+  if (slurm && !there) SlurmLauncher::check_cluster();
+  if (slurm && !there && arguments.threads == 0)
     throw UserError(
         "--launcher slurm needs --threads: the processors of each task; this machine's are not the nodes'");
   if (!arguments.slurm) return choice;
-  if (choice.kind != LauncherKind::kSlurm) throw UserError("--slurm is for --launcher slurm");
+  if (!slurm) throw UserError("--slurm is for --launcher slurm");
   choice.slurm = words_of(*arguments.slurm);
   return choice;
 }

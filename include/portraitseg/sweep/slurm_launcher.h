@@ -49,6 +49,9 @@ class SlurmLauncher final : public Launcher {
   /// @throws UserError if sbatch, squeue or scancel is not in PATH
   static void check_programs();
 
+  /// @throws UserError as above, or with squeue's words if no cluster answers
+  static void check_cluster();
+
   std::size_t capacity(std::size_t workers) const override;
 
   /// Takes them from the front, half as many at a time as sbatch has refused before.
