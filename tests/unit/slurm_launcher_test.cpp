@@ -535,7 +535,6 @@ TEST_F(SlurmLaunchers, WithoutSlurmAreRefused) {
 }
 
 TEST_F(SlurmLaunchers, WithoutAClusterAreRefused) {
-  const Variable path("PATH", (place_ / "bin").string());
   EXPECT_NO_THROW(SlurmLauncher::check_cluster());
   fails("squeue",
         "squeue: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\nsqueue: fatal\n");
