@@ -44,6 +44,7 @@ struct Measurement {
 
   /// "validation by protocol clova, eg1800_val.txt (list sha256 577cf8b8), n = 134"
   std::string text() const;
+  std::map<std::size_t, double> values(const std::string& figure) const;  ///< by trial, of those that have it
 };
 
 /// A paper's figures of the trials with these values.
@@ -68,6 +69,7 @@ struct Ablation {
   ///         on the same list differ in rules or number of images; or a trial that is measured twice.
   void add(std::size_t trial, const TrialFigures& figures);
 
+  std::size_t place(const std::string& axis) const;  ///< among the axes; their number: it is none
   std::vector<std::string> values(const std::string& axis) const;      ///< in the sweep's order
   std::string label(std::size_t trial, bool with_seeds = true) const;  ///< "edge=with, trainer.seed=1"
   std::map<std::string, std::size_t> states() const;                   ///< how many trials there are of each
