@@ -3,8 +3,7 @@
 #include <string>
 
 #include "portraitseg/report/ablation.h"
-
-#include "report/text_table.h"
+#include "portraitseg/report/text_table.h"
 
 namespace portraitseg {
 

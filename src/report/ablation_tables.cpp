@@ -61,10 +61,14 @@ std::string base_of(const Ablation& ablation, const std::string& axis, const Abl
 std::vector<std::string> axes_of(const Ablation& ablation, const AblationOptions& options) {
   for (const auto& axis : options.by) require_axis(ablation, "--by", axis);
   for (const auto& [axis, unused] : options.base) require_axis(ablation, "--base", axis);
-  if (options.by.empty()) return ablation.variant_axes();
-  std::vector<std::string> axes;
+  std::vector<std::string> axes = options.by.empty() ? ablation.variant_axes() : std::vector<std::string>();
   for (const auto& axis : options.by) {
     if (!contains(axes, axis)) axes.push_back(axis);
+  }
+  for (const auto& [axis, unused] : options.base) {
+    if (!contains(axes, axis))
+      throw UserError(fmt::format("--base: {} is not among the compared axes ({}); --by names others", axis,
+                                  fmt::join(axes, ", ")));
   }
   return axes;
 }
@@ -306,7 +310,7 @@ std::string sentence(const FigureTables& tables, const AxisTable& axis, const Ax
   const MatchedDifference& difference = *row.difference;
   const std::size_t n = difference.differences.size();
   if (n == 0)
-    return fmt::format("{} and {} have no finished pair of trials that are given the same value in all else.",
+    return fmt::format("{} and {} have no measured pair of trials that are given the same value in all else.",
                        value, base);
   const std::string size = number_text(std::abs(difference.mean), 2);
   if (n == 1) {

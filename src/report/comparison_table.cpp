@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include "portraitseg/report/text_table.h"
+
 #include "report/figure_text.h"
-#include "report/text_table.h"
 
 namespace portraitseg {
 namespace {

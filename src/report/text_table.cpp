@@ -1,4 +1,4 @@
-#include "report/text_table.h"
+#include "portraitseg/report/text_table.h"
 
 #include <algorithm>
 #include <cctype>

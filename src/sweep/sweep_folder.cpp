@@ -107,7 +107,7 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
   make_folder(folder.trials());
   append_file(folder.journal(), "");
   const auto known = known_trials(path);
-  folder.require_kept(plan, known);
+  if (is_sweep(path)) open(path).require_kept(plan, known);
   folder.sweep_ = {plan.name, workers, threads, plan.axes, {}, plan.early_stopping, plan.paper, launcher};
   for (const Trial& trial : plan.trials) {
     const auto there = known.find(trial.id);
@@ -121,23 +121,20 @@ SweepFolder SweepFolder::write(const fs::path& path, const SweepPlan& plan, std:
 }
 
 void SweepFolder::require_kept(const SweepPlan& plan, const std::map<std::string, std::string>& known) const {
-  if (!is_sweep(path_)) return;
-  StoredSweep there;
-  Config::load(list()).read(there);
   std::set<std::string> kept;
   for (const Trial& trial : plan.trials) {
     const auto named = known.find(trial.id);
     if (named != known.end()) kept.insert(named->second);
   }
   const Journal events(journal());
-  for (const StoredTrial& trial : there.trials) {
+  for (const StoredTrial& trial : sweep_.trials) {
     const TrialHistory::State state = events.of(trial.id).state;
     const bool may_go = state == TrialHistory::State::kNew || state == TrialHistory::State::kFailed;
     if (may_go || kept.count(trial.id) != 0) continue;
     throw DataError(path_,
                     fmt::format("holds the {} trial {} ({}) of the sweep {}, which this one does not have; "
                                 "choose another --output, or give this sweep that trial, too",
-                                word(state), trial.id, there.label(trial), there.name));
+                                word(state), trial.id, sweep_.label(trial), sweep_.name));
   }
 }
 

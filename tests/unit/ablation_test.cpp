@@ -172,7 +172,7 @@ TEST(Ablation, WithoutAPairItSaysSo) {
   const auto tables = ablation_tables(ablation);
   const AxisTable& axis = tables[0].axes[0];
   EXPECT_EQ(sentence(tables[0], axis, axis.rows[1]),
-            "both and mask have no finished pair of trials that are given the same value in all else.");
+            "both and mask have no measured pair of trials that are given the same value in all else.");
   EXPECT_THAT(axis.rows[1].sample.mean, IsNan());
   EXPECT_THAT(axis.rows[0].sample.sd, IsNan());
   EXPECT_EQ(tables[0].comparisons, 0U);
@@ -391,6 +391,9 @@ TEST(Ablation, WrongNamesAreRefusedWithTheKnownOnes) {
   options.base = {{"loss", "both"}};
   EXPECT_THAT(refusal(ablation, options),
               StartsWith("--base: no axis is called 'loss'; did you mean 'losses'?"));
+  options.base = {{"trainer.seed", "2"}};
+  EXPECT_EQ(refusal(ablation, options),
+            "--base: trainer.seed is not among the compared axes (losses); --by names others");
   options = {};
   options.figures = {"iou_forground"};
   EXPECT_EQ(refusal(ablation, options),

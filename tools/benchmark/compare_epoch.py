@@ -13,10 +13,8 @@ import argparse
 import importlib
 import json
 import os
-import pickle
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,26 +26,15 @@ TRAIN_LIST, VAL_LIST = "eg1800_train_minus_val.txt", "eg1800_val.txt"
 MEAN, STD = [106.670021, 114.814117, 130.361083], [62.045364, 64.139969, 68.291412]
 
 
-def read_list(path, images):
-    with open(path) as lines:
-        return [line.strip() for line in lines][:images]
-
-
 def prepare(arguments, folder):
-    """Lists, labels and the cache from which clova's loader takes its lists."""
-    import numpy as np
-    data = {"mean": np.array(MEAN, np.float32), "std": np.array(STD, np.float32),
-            "classWeights": np.array(references.CLASS_WEIGHTS, np.float32)}
+    """Lists of as many images as asked for, and what clova's loader takes."""
+    lists = {}
     for part, name in (("train", TRAIN_LIST), ("val", VAL_LIST)):
         images = arguments.images if part == "train" or arguments.images is None else max(1, arguments.images // 8)
-        names = read_list(os.path.join(arguments.data, name), images)
+        lists[part] = references.read_list(arguments.data, name)[:images]
         with open(os.path.join(folder, name), "w") as lines:
-            lines.write("".join(line + "\n" for line in names))
-        references.write_labels_of_255(arguments.data, names, folder)
-        data[part + "Im"] = [os.path.join(arguments.data, "Images", line) for line in names]
-        data[part + "Annot"] = [os.path.join(folder, os.path.splitext(line)[0] + ".png") for line in names]
-    with open(os.path.join(folder, "cache.p"), "wb") as file:
-        pickle.dump(data, file)
+            lines.write("".join(line + "\n" for line in lists[part]))
+    references.write_clova_data(arguments.data, lists, {"mean": MEAN, "std": STD, "classWeights": references.CLASS_WEIGHTS}, folder)
 
 
 def measure(arguments, folder):
@@ -58,16 +45,13 @@ def measure(arguments, folder):
     torch.manual_seed(1)
     printed, sys.stdout = sys.stdout, sys.stderr
     model = references.network("sinet", arguments)
-    with open(os.path.join(arguments.clova, "setting", "SINet.json")) as file:
-        settings = json.load(file)
-    options = {**settings["data_config"], "cash": os.path.join(folder, "cache.p"), "Enc": False, "scaleIn": 1,
-               "batch_size": settings["train_config"]["dnc_batch"]}
+    settings = references.clova_settings(arguments.clova)
     references.divide_integers_to_integers(torch)
     torch.Tensor.cuda = lambda self, *unused: self
     helpers = importlib.import_module("etc.help_function")
-    train_loader, val_loader, data = importlib.import_module("data.dataloader").get_dataloader(options)
+    train_loader, val_loader, data = references.clova_loaders(settings, folder, settings["train_config"]["dnc_batch"])
     criterion = importlib.import_module("etc.Criteria").CrossEntropyLoss2d(
-        torch.from_numpy(data["classWeights"]), ignore=options["ignore_idx"])
+        torch.from_numpy(data["classWeights"]), ignore=settings["data_config"]["ignore_idx"])
     optimizer = references.clova_optimizer(torch, model)
     start = time.perf_counter()
     helpers.train_edge(1, train_loader, model, criterion, optimizer, False, 0, 1)
@@ -80,11 +64,6 @@ def measure(arguments, folder):
     print(json.dumps({"s": end - start, "training_s": trained - start, "mib": memory}), file=printed)
 
 
-def theirs(arguments, folder):
-    return references.run_json([sys.executable, os.path.abspath(__file__), "--clova", os.path.abspath(arguments.clova),
-                                "--data", arguments.data, "--command", arguments.command, "--measure", folder])
-
-
 def ours(arguments, folder):
     with tempfile.TemporaryDirectory() as output:
         settings = ["trainer.epochs=1", f"device.threads={THREADS}", "device.name=cpu", "data.root=" + arguments.data,
@@ -93,13 +72,7 @@ def ours(arguments, folder):
         line = [arguments.command, "train", "--config", arguments.config, "--output", os.path.join(output, "run")]
         for setting in settings:
             line += ["--set", setting]
-        start = time.perf_counter()
-        process = subprocess.Popen(line, stdout=sys.stderr)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        if status != 0:
-            raise SystemExit("failed: " + " ".join(line))
-        return {"s": seconds, "mib": usage.ru_maxrss / 1024}
+        return references.run_timed(line)
 
 
 def main():
@@ -121,7 +94,7 @@ def main():
         prepare(arguments, folder)
         rounds = []
         for _ in range(arguments.rounds):
-            rounds.append({"clova": theirs(arguments, folder), "portraitseg": ours(arguments, folder)})
+            rounds.append({"clova": references.run_again(__file__, arguments, folder), "portraitseg": ours(arguments, folder)})
             print(rounds[-1], file=sys.stderr)
     seconds = {who: statistics.median(one[who]["s"] for one in rounds) for who in rounds[0]}
     memory = {who: max(one[who]["mib"] for one in rounds) for who in rounds[0]}

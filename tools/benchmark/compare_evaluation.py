@@ -13,10 +13,8 @@ import argparse
 import importlib
 import json
 import os
-import pickle
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,17 +33,9 @@ def weights_of(arguments, name):
 
 
 def prepare(arguments, folder):
-    """Labels and the cache from which clova's loader takes its lists."""
-    import numpy as np
-    with open(os.path.join(arguments.data, LIST)) as lines:
-        names = [line.strip() for line in lines]
-    references.write_labels_of_255(arguments.data, names, folder)
-    data = {"mean": np.array(MEAN, np.float32), "std": np.array(STD, np.float32)}
-    for part in ("train", "val"):
-        data[part + "Im"] = [os.path.join(arguments.data, "Images", line) for line in names]
-        data[part + "Annot"] = [os.path.join(folder, os.path.splitext(line)[0] + ".png") for line in names]
-    with open(os.path.join(folder, "cache.p"), "wb") as file:
-        pickle.dump(data, file)
+    names = references.read_list(arguments.data, LIST)
+    lists = {"train": names[:1], "val": names}  # the first is not read
+    references.write_clova_data(arguments.data, lists, {"mean": MEAN, "std": STD}, folder)
 
 
 def measure(arguments, folder):
@@ -58,11 +48,8 @@ def measure(arguments, folder):
     for name in RESULTS:
         models[name] = references.network(name, arguments).eval()
         models[name].load_state_dict(torch.load(weights_of(arguments, name), map_location="cpu"))
-    with open(os.path.join(arguments.clova, "setting", "SINet.json")) as file:
-        options = {**json.load(file)["data_config"], "cash": os.path.join(folder, "cache.p"), "Enc": False, "scaleIn": 1,
-                   "batch_size": BATCH}
     references.divide_integers_to_integers(torch)
-    _, loader, _ = importlib.import_module("data.dataloader").get_dataloader(options)
+    _, loader, _ = references.clova_loaders(references.clova_settings(arguments.clova), folder, BATCH)
     iou_binary = importlib.import_module("etc.lovasz_losses").iou_binary
     iou, start = {}, time.perf_counter()
     for name, model in models.items():
@@ -77,11 +64,6 @@ def measure(arguments, folder):
     print(json.dumps({"s": seconds, "mib": memory, "iou": iou}), file=printed)
 
 
-def theirs(arguments, folder):
-    return references.run_json([sys.executable, os.path.abspath(__file__), "--clova", os.path.abspath(arguments.clova),
-                                "--data", arguments.data, "--command", arguments.command, "--measure", folder])
-
-
 def ours(arguments, options):
     with tempfile.TemporaryDirectory() as output:
         line = [arguments.command, "evaluate", "--output", os.path.join(output, "evaluation"), "--root", arguments.data,
@@ -89,12 +71,7 @@ def ours(arguments, options):
         for name in RESULTS:
             line += ["--weights", weights_of(arguments, name), "--config",
                      os.path.join(references.ROOT, "configs", name + "_eg1800.yaml")]
-        start = time.perf_counter()
-        process = subprocess.Popen(line, stdout=sys.stderr, env={**os.environ, "OMP_WAIT_POLICY": "passive"})
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            raise SystemExit("failed: " + " ".join(line))
-        return {"s": time.perf_counter() - start, "mib": usage.ru_maxrss / 1024}
+        return references.run_timed(line)
 
 
 def main():
@@ -113,7 +90,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         prepare(arguments, folder)
         for _ in range(arguments.rounds):
-            rounds.append({"clova, IoU": theirs(arguments, folder),
+            rounds.append({"clova, IoU": references.run_again(__file__, arguments, folder),
                            "portraitseg, protocol clova": ours(arguments, ["--protocol", "clova"]),
                            "portraitseg, native, IoU": ours(arguments, ["--protocol", "native", "--metrics", "iou"]),
                            "portraitseg, native, all": ours(arguments, ["--protocol", "native", "--metrics", "all"])})

@@ -74,8 +74,7 @@ def ours(arguments, list_file):
 
 
 def run(arguments, folder):
-    with open(os.path.join(arguments.data, LIST)) as lines:
-        names = [line.strip() for line in lines][:arguments.images]
+    names = references.read_list(arguments.data, LIST)[:arguments.images]
     list_file = os.path.join(folder, LIST)
     with open(list_file, "w") as lines:
         lines.write("".join(name + "\n" for name in names))

@@ -9,9 +9,11 @@ import importlib
 import importlib.util
 import json
 import os
+import pickle
 import statistics
 import subprocess
 import sys
+import time
 import types
 import warnings
 
@@ -83,12 +85,41 @@ def clova_optimizer(torch, model, lr=5e-4):
     return torch.optim.Adam(groups, lr, (0.9, 0.999), eps=1e-8, weight_decay=decay)
 
 
+def read_list(data, name):
+    with open(os.path.join(data, name)) as lines:
+        return [line.strip() for line in lines]
+
+
 def write_labels_of_255(data, names, folder):
     """Masks as clova's data set wants them, from those of 0 and 1."""
     import cv2
     for name in names:
         label = os.path.splitext(name)[0] + ".png"
         cv2.imwrite(os.path.join(folder, label), 255 * cv2.imread(os.path.join(data, "Labels", label), 0))
+
+
+def write_clova_data(data, lists, numbers, folder):
+    """What clova's loader takes: the labels, and cache.p with the images' and labels' places by part, "train" and "val", and with
+    what it computes over the training images."""
+    import numpy as np
+    cache = {name: np.array(values, np.float32) for name, values in numbers.items()}
+    for part, names in lists.items():
+        write_labels_of_255(data, names, folder)
+        cache[part + "Im"] = [os.path.join(data, "Images", name) for name in names]
+        cache[part + "Annot"] = [os.path.join(folder, os.path.splitext(name)[0] + ".png") for name in names]
+    with open(os.path.join(folder, "cache.p"), "wb") as file:
+        pickle.dump(cache, file)
+
+
+def clova_loaders(settings, folder, batch):
+    """Its training and validation loader, and the numbers of the cache."""
+    options = {**settings["data_config"], "cash": os.path.join(folder, "cache.p"), "Enc": False, "scaleIn": 1, "batch_size": batch}
+    return importlib.import_module("data.dataloader").get_dataloader(options)
+
+
+def clova_settings(clova):
+    with open(os.path.join(clova, "setting", "SINet.json")) as file:
+        return json.load(file)
 
 
 def divide_integers_to_integers(torch):
@@ -113,6 +144,22 @@ def run_json(line):
     machine, and another program on it does not slow them down tenfold."""
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+
+
+def run_timed(line):
+    """Seconds, and the peak of memory in MiB, of a command whose output does not count."""
+    start = time.perf_counter()
+    process = subprocess.Popen(line, stdout=sys.stderr, env={**os.environ, "OMP_WAIT_POLICY": "passive"})
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit("failed: " + " ".join(line))
+    return {"s": time.perf_counter() - start, "mib": usage.ru_maxrss / 1024}
+
+
+def run_again(script, arguments, folder):
+    """The JSON that a comparison prints when it is to measure the reference, in a process of its own."""
+    return run_json([sys.executable, os.path.abspath(script), "--clova", os.path.abspath(arguments.clova), "--data", arguments.data,
+                     "--command", arguments.command, "--measure", folder])
 
 
 def ours(command, options):

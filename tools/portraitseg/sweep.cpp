@@ -3,22 +3,15 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <numeric>
 #include <optional>
-#include <set>
-#include <thread>
 
-#include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/folder_lock.h"
-#include "portraitseg/engine/plan_check.h"
 #include "portraitseg/engine/run_folder.h"
-#include "portraitseg/sweep/cost.h"
 #include "portraitseg/sweep/launcher.h"
 #include "portraitseg/sweep/runner.h"
 #include "portraitseg/sweep/slurm_launcher.h"
@@ -26,6 +19,8 @@
 
 #include "commands.h"
 #include "output_place.h"
+#include "sweep_arguments.h"
+#include "sweep_plan.h"
 #include "sweep_report.h"
 #include "terminal.h"
 
@@ -33,22 +28,8 @@ namespace portraitseg {
 namespace {
 
 namespace fs = std::filesystem;
-using State = TrialHistory::State;
 
 constexpr const char* kAtWork = "has a sweep at work, run";  // "by process 1234 on HOST"
-
-struct SweepArguments {
-  std::string config;
-  std::vector<std::string> overrides;
-  std::string output;
-  std::string resume;
-  std::int64_t workers = 0, threads = 0;  ///< 0: not given
-  std::string launcher;                   ///< "": not given
-  std::optional<std::string> slurm;
-  double poll_seconds = 5;
-  RunnerOptions runner;
-  std::string json;
-};
 
 std::atomic<int> stop_signal{0};
 
@@ -60,20 +41,6 @@ void catch_signals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
-
-/// As given, else as the sweep in the folder had them, else one worker and all cores.
-struct Workers {
-  std::int64_t workers, threads;
-
-  Workers(const SweepArguments& arguments, const std::optional<SweepFolder>& there)
-      : workers(arguments.workers), threads(arguments.threads) {
-    if (workers == 0) workers = there ? there->sweep().workers : 1;
-    if (threads == 0) threads = there ? there->sweep().threads : cores() / workers;
-    threads = std::max<std::int64_t>(threads, 1);
-  }
-
-  static std::int64_t cores() { return std::thread::hardware_concurrency(); }
-};
 
 /// As given, else as the sweep in the folder had it.
 LauncherChoice launcher_choice(const SweepArguments& arguments, const std::optional<SweepFolder>& there) {
@@ -121,30 +88,6 @@ std::unique_ptr<Launcher> make_launcher(const SweepFolder& folder, const SweepAr
                                 sweep.launcher.slurm,
                                 arguments.poll_seconds};
   return std::make_unique<SlurmLauncher>(options, say);
-}
-
-fs::path output_folder(const SweepArguments& arguments) {
-  return fs::absolute(arguments.output.empty() ? fs::path("runs") / fs::path(arguments.config).stem()
-                                               : fs::path(arguments.output))
-      .lexically_normal();
-}
-
-std::optional<SweepFolder> existing(const fs::path& folder) {
-  return SweepFolder::exists(folder) ? std::optional(SweepFolder::open(folder)) : std::nullopt;
-}
-
-/// What of the trials shows before any of them is trained.
-void check_trials(const SweepPlan& plan) {
-  ImageCounter counter;
-  std::set<std::string> checked;
-  for (const Trial& trial : plan.trials) {
-    try {
-      if (checked.insert(network_key(trial.plan)).second) check_plan(trial.plan);
-      counter.cost(trial.plan);
-    } catch (const UserError& error) {
-      throw UserError("trial " + trial.label() + ": " + error.what());
-    }
-  }
 }
 
 /// Tells a person how a sweep goes.
@@ -269,224 +212,13 @@ int sweep(const SweepArguments& arguments) {
   return run_on(arguments);
 }
 
-/// A trial in the table of a plan.
-struct Row {
-  std::string id;
-  const Trial* trial;
-  TrialHistory history;
-  TrialCost cost;
-};
-
-/// Milliseconds an image by network_key(): of finished trials in the sweep's folder, else by a benchmark.
-void add_times(std::vector<Row>& rows, std::int64_t threads) {
-  std::map<std::string, std::pair<double, double>> known;  // seconds, images
-  for (const Row& row : rows) {
-    if (row.history.state != State::kFinished) continue;
-    auto& [seconds, images] = known[network_key(row.trial->plan)];
-    const double share = static_cast<double>(row.history.result.epochs) /
-                         static_cast<double>(row.trial->plan.stages.back().config.trainer.epochs);
-    seconds += row.history.seconds;
-    images += static_cast<double>(row.cost.images) * share;
-  }
-  ProgressBar bar("timing networks");
-  std::map<std::string, double> ms;
-  std::int64_t done = 0;
-  for (Row& row : rows) {
-    const std::string key = network_key(row.trial->plan);
-    const auto measured = known.find(key);
-    if (ms.count(key) == 0) {
-      ms[key] = measured != known.end() ? 1000 * measured->second.first / measured->second.second
-                                        : measured_ms_per_image(row.trial->plan, row.cost, threads);
-    }
-    row.cost.ms_per_image = ms[key];
-    bar.show(++done, static_cast<std::int64_t>(rows.size()));
-  }
-}
-
-/// What is left to do.
-struct CostLeft {
-  std::int64_t images = 0;
-  double hours = 0;
-};
-
-/// @param image what one of a trial's costs
-/// @param trained how many trials are trained to each rung and to the end, see Halving; of more that may be, the costliest are
-/// @return the cost of each trial's way from one rung to the next
-std::vector<double> costs_left(const Halving& halving, const std::vector<std::int64_t>& trained,
-                               const std::vector<Row>& rows,
-                               const std::function<double(const TrialCost&)>& image) {
-  std::vector<double> all;
-  for (std::size_t rung = 0; rung < trained.size(); ++rung) {
-    const std::int64_t from = rung > 0 ? halving.rungs[rung - 1] : 0;
-    std::int64_t left = trained[rung];
-    std::vector<double> costs;
-    for (const Row& row : rows) {
-      if (row.history.state == State::kFinished || halving.values(row.history).size() > rung) {
-        --left;
-        continue;
-      }
-      const std::int64_t behind =
-          rung < halving.rungs.size() ? row.cost.images_after(halving.rungs[rung]) : 0;
-      costs.push_back(static_cast<double>(row.cost.images_after(from) - behind) * image(row.cost));
-    }
-    const auto most = static_cast<std::size_t>(std::max<std::int64_t>(left, 0));
-    if (costs.size() > most) {
-      std::sort(costs.rbegin(), costs.rend());
-      costs.resize(most);
-    }
-    all.insert(all.end(), costs.begin(), costs.end());
-  }
-  return all;
-}
-
-/// Whether all trials have come to an end and none that was stopped early may go on.
-bool is_over(const Halving& halving, const std::vector<Row>& rows) {
-  std::vector<TrialHistory> histories;
-  for (const Row& row : rows) {
-    if (row.history.state != State::kFinished && !halving.waits(row.history)) return false;
-    histories.push_back(row.history);
-  }
-  return !halving.promotion(histories);
-}
-
-CostLeft cost_left(const Halving& halving, const std::vector<std::int64_t>& trained,
-                   const std::vector<Row>& rows, std::int64_t workers) {
-  if (is_over(halving, rows)) return {};
-  const auto images = costs_left(halving, trained, rows, [](const TrialCost&) { return 1.0; });
-  const auto hours = costs_left(halving, trained, rows,
-                                [](const TrialCost& cost) { return cost.ms_per_image / 1000 / 3600; });
-  return {static_cast<std::int64_t>(std::accumulate(images.begin(), images.end(), 0.0)),
-          makespan(hours, workers)};
-}
-
-/// With early stopping no order of the trials' figures makes it more.
-CostLeft most_left(const Halving& halving, const std::vector<Row>& rows, std::int64_t workers) {
-  const auto trials = static_cast<std::int64_t>(rows.size());
-  return cost_left(halving, halving.most_trained(trials), rows, workers);
-}
-
-CostLeft usually_left(const Halving& halving, const std::vector<Row>& rows, std::int64_t workers) {
-  const auto trials = static_cast<std::int64_t>(rows.size());
-  return cost_left(halving, halving.usually_trained(trials), rows, workers);
-}
-
-std::string text_of_cost(const Halving& halving, const std::vector<Row>& rows, const Workers& workers) {
-  const CostLeft most = most_left(halving, rows, workers.workers);
-  const bool early = !halving.rungs.empty();
-  const std::string text = fmt::format(
-      "{} trials; left: {}{} images to train on, about {:.2f} hours with {} workers of {} threads\n",
-      rows.size(), early ? "at most " : "", most.images, most.hours, workers.workers, workers.threads);
-  if (!early) return text;
-  const CostLeft usual = usually_left(halving, rows, workers.workers);
-  return text + fmt::format("{} images, about {:.2f} hours if one in {} goes on from each rung: epochs {}\n",
-                            usual.images, usual.hours, halving.factor, fmt::join(halving.rungs, ", "));
-}
-
-std::string as_table(const SweepPlan& plan, const std::vector<Row>& rows, const Workers& workers) {
-  std::vector<std::vector<std::string>> cells = {{"id"}};
-  cells.front().insert(cells.front().end(), plan.axes.begin(), plan.axes.end());
-  cells.front().insert(cells.front().end(), {"epochs", "images", "hours", "state"});
-  for (const Row& row : rows) {
-    std::vector<std::string> line = {row.id};
-    for (const auto& axis : plan.axes) line.push_back(row.trial->value(axis));
-    line.insert(line.end(), {std::to_string(row.cost.epochs), std::to_string(row.cost.images),
-                             fmt::format("{:.2f}", row.cost.seconds() / 3600), word(row.history.state)});
-    cells.push_back(std::move(line));
-  }
-  constexpr std::size_t kWidest = 40;  // of a cell that may be a list of losses
-  std::vector<std::size_t> widths(cells.front().size(), 0);
-  for (auto& line : cells) {
-    for (std::size_t c = 0; c < line.size(); ++c) {
-      if (line[c].size() > kWidest) line[c] = line[c].substr(0, kWidest - 3) + "...";
-      widths[c] = std::max(widths[c], line[c].size());
-    }
-  }
-  std::string text;
-  for (const auto& line : cells) {
-    std::string row;
-    for (std::size_t c = 0; c < line.size(); ++c) row += fmt::format("{:<{}}  ", line[c], widths[c]);
-    text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text + text_of_cost(plan.early_stopping, rows, workers);
-}
-
-std::string as_json(const SweepPlan& plan, const std::vector<Row>& rows, const Workers& workers) {
-  const CostLeft most = most_left(plan.early_stopping, rows, workers.workers);
-  nlohmann::ordered_json json = {{"sweep", plan.name},
-                                 {"axes", plan.axes},
-                                 {"workers", workers.workers},
-                                 {"threads", workers.threads},
-                                 {"images_left", most.images},
-                                 {"hours_left", most.hours},
-                                 {"trials", nlohmann::ordered_json::array()}};
-  if (!plan.early_stopping.rungs.empty()) {  // what is left is at most so much then
-    const CostLeft usual = usually_left(plan.early_stopping, rows, workers.workers);
-    json["early_stopping"] = {{"rungs", plan.early_stopping.rungs},
-                              {"factor", plan.early_stopping.factor},
-                              {"figure", plan.early_stopping.figure},
-                              {"images_left_usually", usual.images},
-                              {"hours_left_usually", usual.hours}};
-  }
-  for (const Row& row : rows) {
-    nlohmann::ordered_json settings = nlohmann::ordered_json::object();
-    for (const auto& [axis, value] : row.trial->settings) settings[axis] = value;
-    json["trials"].push_back({{"id", row.id},
-                              {"settings", settings},
-                              {"epochs", row.cost.epochs},
-                              {"images", row.cost.images},
-                              {"ms_per_image", row.cost.ms_per_image},
-                              {"hours", row.cost.seconds() / 3600},
-                              {"state", word(row.history.state)}});
-  }
-  return json.dump(2) + "\n";
-}
-
-int plan_command(const SweepArguments& arguments) {
-  if (arguments.config.empty()) throw UserError("sweep plan needs --config FILE");
-  refuse_to_overwrite(arguments.config, arguments.json);
-  const SweepPlan plan = SweepPlan::load(arguments.config, arguments.overrides);
-  check_trials(plan);
-  const fs::path folder = output_folder(arguments);
-  const Workers workers(arguments, existing(folder));
-  const Journal journal(folder / "journal.jsonl");
-  const auto known = known_trials(folder);
-  ImageCounter counter;
-  std::vector<Row> rows;
-  for (const Trial& trial : plan.trials) {
-    const auto there = known.find(trial.id);
-    const std::string id = there == known.end() ? trial.id : there->second;
-    rows.push_back({id, &trial, journal.of(id), counter.cost(trial.plan)});
-  }
-  add_times(rows, workers.threads);
-  const std::string json = as_json(plan, rows, workers);
-  std::fputs((arguments.json == "-" ? json : as_table(plan, rows, workers)).c_str(), stdout);
-  if (!arguments.json.empty() && arguments.json != "-") write_file(arguments.json, json);
-  return 0;
-}
-
-void add_options(CLI::App& command, SweepArguments& arguments) {
-  command.add_option("--config", arguments.config, "the sweep (YAML), see configs/sweeps");
-  command
-      .add_option("--set", arguments.overrides,
-                  "overrides a value of every trial: key.sub=value; may be given again")
-      ->take_all();
-  command.add_option("--output", arguments.output,
-                     "folder of the sweep; default: runs/<name of the configuration>");
-  command.add_option("--workers", arguments.workers, "trials at a time; default: as before, else 1")
-      ->check(CLI::Range(1, 1024));
-  command
-      .add_option("--threads", arguments.threads,
-                  "of each worker, in place of device.threads; default: as before, else cores / workers")
-      ->check(CLI::Range(1, 1024));
-}
-
 }  // namespace
 
 void add_sweep(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<SweepArguments>();
   CLI::App* command =
       app.add_subcommand("sweep", "Trains many variants of a configuration, resumable, several at a time");
-  add_options(*command, *arguments);
+  add_sweep_options(*command, *arguments);
   command->add_option("--resume", arguments->resume, "folder of a sweep to continue");
   command->add_flag("--retry-failed", arguments->runner.retry_failed, "try trials that failed once more");
   command
@@ -504,13 +236,14 @@ void add_sweep(CLI::App& app, Action& action) {
   command->add_option("--poll", arguments->poll_seconds, "seconds from one look at Slurm's queue to the next")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
-  CLI::App* plan = command->add_subcommand("plan", "Prints the trials and what they will cost");
-  auto planned = std::make_shared<SweepArguments>();
-  add_options(*plan, *planned);
-  add_json_option(*plan, planned->json, "the plan");
-  const CLI::App* report = add_sweep_report(*command, action);
+  const std::vector<CLI::Option*> own = command->get_options();
+  CLI::App* plan = add_sweep_plan(*command, action);
+  CLI::App* report = add_sweep_report(*command, action);
+  for (CLI::Option* option : own) {  // they belong behind the verb, or to the sweep itself
+    plan->excludes(option);
+    report->excludes(option);
+  }
   command->require_subcommand(0, 1);
-  plan->callback([&action, planned] { action = [planned] { return plan_command(*planned); }; });
   command->callback([&action, arguments, plan, report] {
     if (!plan->parsed() && !report->parsed()) action = [arguments] { return sweep(*arguments); };
   });

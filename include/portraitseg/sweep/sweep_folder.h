@@ -71,10 +71,13 @@ class SweepFolder {
 
   /// Makes the folder's trials those of the plan. A trial that is there already keeps its folder and name, also where a later version
   /// of the program has more settings and would call it something else. Nothing of what the plan has no more is taken away.
-  /// @throws DataError if it cannot be written, or if a trial that has begun, and did not fail, is none of the plan: its result
-  ///         would vanish from results.csv.
+  /// @throws DataError if it cannot be written, and as require_kept() does.
   static SweepFolder write(const std::filesystem::path& path, const SweepPlan& plan, std::int64_t workers,
                            std::int64_t threads, const LauncherChoice& launcher = {});
+
+  /// @param known known_trials()
+  /// @throws DataError if a trial that has begun, and did not fail, is none of the plan: its result would vanish from results.csv.
+  void require_kept(const SweepPlan& plan, const std::map<std::string, std::string>& known) const;
 
   /// The same trials run by other workers from now on.
   void set_workers(std::int64_t workers, std::int64_t threads);
@@ -119,9 +122,6 @@ class SweepFolder {
   std::filesystem::path list() const { return path_ / "sweep.yaml"; }
   Progress progress(const std::string& trial) const;
   void save() const;
-
-  /// @param known known_trials()
-  void require_kept(const SweepPlan& plan, const std::map<std::string, std::string>& known) const;
 
   std::filesystem::path path_;
   StoredSweep sweep_;
