@@ -319,7 +319,8 @@ std::string did_you_mean(const std::string& wrong, const std::vector<std::string
 std::string suggestion(const std::string& wrong, const std::vector<std::string>& known) {
   std::string text = did_you_mean(wrong, known);
   text += known.empty() ? "; none known" : "; known:";
-  for (std::size_t i = 0; i < known.size(); ++i) text += (i == 0 ? " " : ", ") + (known[i].empty() ? "''" : known[i]);
+  for (std::size_t i = 0; i < known.size(); ++i)
+    text += (i == 0 ? " " : ", ") + (known[i].empty() ? "''" : known[i]);
   return text;
 }
 

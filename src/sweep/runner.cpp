@@ -307,7 +307,7 @@ class Runner {
 
   std::int64_t epochs_of(const std::string& trial) const {
     try {
-      return folder_.epochs(trial);
+      return folder_.progress(trial).epoch;
     } catch (const UserError&) {
       return 0;  // it has no checkpoint yet
     }
@@ -316,12 +316,13 @@ class Runner {
   /// What a worker that ended without an error has come to.
   void conclude(const Worker& worker, TrialEvent& event, bool stopping) {
     try {
+      const Progress progress = folder_.progress(event.trial);
       const std::string& figure = halving().figure;
-      if (folder_.is_trained(event.trial)) {
-        event.result = folder_.result(event.trial);
+      if (folder_.is_trained(event.trial, progress)) {
+        event.result = folder_.result(event.trial, progress);
         event.kind = Kind::kFinished;
-      } else if (worker.until > 0 && folder_.epochs(event.trial) >= worker.until) {
-        event.rung = {worker.until, figure, folder_.figure(event.trial, worker.until, figure)};
+      } else if (worker.until > 0 && progress.epoch >= worker.until) {
+        event.rung = {worker.until, figure, folder_.figure(event.trial, progress, worker.until, figure)};
         event.kind = Kind::kRung;
       } else {
         stop_or_fail(event, stopping);  // an adopted job, which was given a rung that the sweep has no more

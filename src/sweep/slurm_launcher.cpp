@@ -169,7 +169,7 @@ std::optional<std::string> take_back(const fs::path& array, std::size_t index) {
   return id == kTakenBack ? std::nullopt : std::optional(id);
 }
 
-/// As far as files say; std::nullopt: it has ended or will never begin.
+/// As far as files say; std::nullopt: it has ended or will never begin, which it is kept from if its array's number is not known.
 std::optional<std::string> id_of(const fs::path& array, std::size_t index) {
   if (!fs::exists(array / "array")) return take_back(array, index);
   const fs::path begun = file_of(array, index, "begun");

@@ -138,14 +138,9 @@ void SweepFolder::require_kept(const SweepPlan& plan, const std::map<std::string
   }
 }
 
-void SweepFolder::set_workers(std::int64_t workers, std::int64_t threads) {
-  if (workers == sweep_.workers && threads == sweep_.threads) return;
+void SweepFolder::set_workers(std::int64_t workers, std::int64_t threads, const LauncherChoice& launcher) {
   sweep_.workers = workers;
   sweep_.threads = threads;
-  save();
-}
-
-void SweepFolder::set_launcher(const LauncherChoice& launcher) {
   sweep_.launcher = launcher;
   save();
 }
@@ -212,16 +207,13 @@ Progress SweepFolder::progress(const std::string& trial) const {
   return stored_progress(read_safetensors(folder.last()), folder.last());
 }
 
-std::int64_t SweepFolder::epochs(const std::string& trial) const {
-  return progress(trial).epoch;
+bool SweepFolder::is_trained(const std::string& trial, const Progress& progress) const {
+  return Trainer::finished(progress, TrainingPlan::load(config(trial)).stages.back().config.trainer);
 }
 
-bool SweepFolder::is_trained(const std::string& trial) const {
-  return Trainer::finished(progress(trial), TrainingPlan::load(config(trial)).stages.back().config.trainer);
-}
-
-double SweepFolder::figure(const std::string& trial, std::int64_t epoch, const std::string& name) const {
-  for (const EpochRecord& record : progress(trial).history) {
+double SweepFolder::figure(const std::string& trial, const Progress& progress, std::int64_t epoch,
+                           const std::string& name) const {
+  for (const EpochRecord& record : progress.history) {
     if (record.epoch != epoch) continue;
     const auto figure = record.validation.find(name);
     return figure != record.validation.end() ? figure->second : std::numeric_limits<double>::quiet_NaN();
@@ -229,8 +221,7 @@ double SweepFolder::figure(const std::string& trial, std::int64_t epoch, const s
   throw DataError(run(trial), "was not trained to the end of epoch " + std::to_string(epoch));
 }
 
-TrialResult SweepFolder::result(const std::string& trial) const {
-  const Progress progress = this->progress(trial);
+TrialResult SweepFolder::result(const std::string& trial, const Progress& progress) const {
   const auto& history = progress.history;
   const auto best = std::find_if(history.begin(), history.end(), [&](const EpochRecord& record) {
     return record.epoch == progress.best.epoch;

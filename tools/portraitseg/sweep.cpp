@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -11,7 +10,6 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
 #include "portraitseg/core/folder_lock.h"
-#include "portraitseg/engine/run_folder.h"
 #include "portraitseg/sweep/launcher.h"
 #include "portraitseg/sweep/runner.h"
 #include "portraitseg/sweep/slurm_launcher.h"
@@ -48,16 +46,20 @@ LauncherChoice launcher_choice(const SweepArguments& arguments, const std::optio
   for (const auto& [word, kind] : kLaunchers) {
     if (arguments.launcher == word) choice.kind = kind;
   }
-  const bool slurm = choice.kind == LauncherKind::kSlurm;
-  if (slurm && there) SlurmLauncher::check_programs();  // the cluster may be away for a while
-  if (slurm && !there) SlurmLauncher::check_cluster();
-  if (slurm && !there && arguments.threads == 0)
-    throw UserError(
-        "--launcher slurm needs --threads: the processors of each task; this machine's are not the nodes'");
   if (!arguments.slurm) return choice;
-  if (!slurm) throw UserError("--slurm is for --launcher slurm");
+  if (choice.kind != LauncherKind::kSlurm) throw UserError("--slurm is for --launcher slurm");
   choice.slurm = words_of(*arguments.slurm);
   return choice;
+}
+
+/// Before anything is written.
+void check_launcher(const SweepArguments& arguments, const std::optional<SweepFolder>& there) {
+  if (launcher_choice(arguments, there).kind != LauncherKind::kSlurm) return;
+  if (there) return SlurmLauncher::check_programs();  // the cluster may be away for a while
+  SlurmLauncher::check_cluster();
+  if (arguments.threads == 0)
+    throw UserError(
+        "--launcher slurm needs --threads: the processors of each task; this machine's are not the nodes'");
 }
 
 /// Jobs of Slurm go on by themselves: workers of this machine must not train the same trials. The folder is locked.
@@ -178,7 +180,7 @@ int run(const SweepFolder& folder, const SweepArguments& arguments) {
 int run_planned(const SweepArguments& arguments) {
   const fs::path path = output_folder(arguments);
   check_output_place(path);
-  launcher_choice(arguments, existing(path));
+  check_launcher(arguments, existing(path));
   const SweepPlan plan = SweepPlan::load(arguments.config, arguments.overrides);
   check_trials(plan);
   make_folder(path);
@@ -196,10 +198,10 @@ int run_on(const SweepArguments& arguments) {
   const FolderLock lock(path, kAtWork);
   SweepFolder folder = SweepFolder::open(path);
   const Workers workers(arguments, folder);
+  check_launcher(arguments, folder);
   const LauncherChoice launcher = launcher_choice(arguments, folder);
   refuse_slurm_jobs(launcher, folder);
-  folder.set_launcher(launcher);
-  folder.set_workers(workers.workers, workers.threads);
+  folder.set_workers(workers.workers, workers.threads, launcher);
   return run(folder, arguments);
 }
 

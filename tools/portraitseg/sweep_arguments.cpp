@@ -8,7 +8,6 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/plan_check.h"
-#include "portraitseg/sweep/cost.h"
 
 namespace portraitseg {
 
@@ -47,17 +46,19 @@ std::optional<SweepFolder> existing(const fs::path& folder) {
   return SweepFolder::exists(folder) ? std::optional(SweepFolder::open(folder)) : std::nullopt;
 }
 
-void check_trials(const SweepPlan& plan) {
+std::vector<TrialCost> check_trials(const SweepPlan& plan) {
+  std::vector<TrialCost> costs;
   ImageCounter counter;
   std::set<std::string> checked;
   for (const Trial& trial : plan.trials) {
     try {
       if (checked.insert(network_key(trial.plan)).second) check_plan(trial.plan);
-      counter.cost(trial.plan);
+      costs.push_back(counter.cost(trial.plan));
     } catch (const UserError& error) {
       throw UserError("trial " + trial.label() + ": " + error.what());
     }
   }
+  return costs;
 }
 
 }  // namespace portraitseg

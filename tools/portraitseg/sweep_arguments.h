@@ -8,6 +8,7 @@
 
 #include <CLI/App.hpp>
 
+#include "portraitseg/sweep/cost.h"
 #include "portraitseg/sweep/plan.h"
 #include "portraitseg/sweep/runner.h"
 #include "portraitseg/sweep/sweep_folder.h"
@@ -44,6 +45,7 @@ std::filesystem::path output_folder(const SweepArguments& arguments);
 std::optional<SweepFolder> existing(const std::filesystem::path& folder);
 
 /// What of the trials shows before any of them is trained. @throws UserError naming the trial.
-void check_trials(const SweepPlan& plan);
+/// @return what each of them will cost, without the time
+std::vector<TrialCost> check_trials(const SweepPlan& plan);
 
 }  // namespace portraitseg

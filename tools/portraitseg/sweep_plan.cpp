@@ -104,6 +104,10 @@ bool is_over(const Halving& halving, const std::vector<Row>& rows) {
   return !halving.promotion(histories);
 }
 
+std::int64_t count(const std::vector<Row>& rows) {
+  return static_cast<std::int64_t>(rows.size());
+}
+
 CostLeft cost_left(const Halving& halving, const std::vector<std::int64_t>& trained,
                    const std::vector<Row>& rows, std::int64_t workers) {
   if (is_over(halving, rows)) return {};
@@ -116,13 +120,11 @@ CostLeft cost_left(const Halving& halving, const std::vector<std::int64_t>& trai
 
 /// With early stopping no order of the trials' figures makes it more.
 CostLeft most_left(const Halving& halving, const std::vector<Row>& rows, std::int64_t workers) {
-  const auto trials = static_cast<std::int64_t>(rows.size());
-  return cost_left(halving, halving.most_trained(trials), rows, workers);
+  return cost_left(halving, halving.most_trained(count(rows)), rows, workers);
 }
 
 CostLeft usually_left(const Halving& halving, const std::vector<Row>& rows, std::int64_t workers) {
-  const auto trials = static_cast<std::int64_t>(rows.size());
-  return cost_left(halving, halving.usually_trained(trials), rows, workers);
+  return cost_left(halving, halving.usually_trained(count(rows)), rows, workers);
 }
 
 std::string text_of_cost(const Halving& halving, const std::vector<Row>& rows, const Workers& workers) {
@@ -193,19 +195,19 @@ int plan_command(const SweepArguments& arguments) {
   if (arguments.config.empty()) throw UserError("sweep plan needs --config FILE");
   refuse_to_overwrite(arguments.config, arguments.json);
   const SweepPlan plan = SweepPlan::load(arguments.config, arguments.overrides);
-  check_trials(plan);
+  const std::vector<TrialCost> costs = check_trials(plan);
   const fs::path folder = output_folder(arguments);
   const std::optional<SweepFolder> there = existing(folder);
   const auto known = known_trials(folder);
   if (there) there->require_kept(plan, known);
   const Workers workers(arguments, there);
   const Journal journal(folder / "journal.jsonl");
-  ImageCounter counter;
   std::vector<Row> rows;
-  for (const Trial& trial : plan.trials) {
+  for (std::size_t i = 0; i < plan.trials.size(); ++i) {
+    const Trial& trial = plan.trials[i];
     const auto named = known.find(trial.id);
     const std::string id = named == known.end() ? trial.id : named->second;
-    rows.push_back({id, &trial, journal.of(id), counter.cost(trial.plan)});
+    rows.push_back({id, &trial, journal.of(id), costs[i]});
   }
   add_times(rows, workers.threads);
   const std::string json = as_json(plan, rows, workers);

@@ -28,8 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using State = TrialHistory::State;
 
-// tables.json: as --json may call it
-const std::set<std::string> kFiles = {"report.html", "tables.csv", "tables.json", "tables.md", "tables.tex"};
+const std::set<std::string> kFiles = {"report.html", "tables.csv", "tables.md", "tables.tex"};
 
 struct ReportArguments {
   std::string run;
@@ -181,9 +180,7 @@ class TrialWeights {
 std::vector<fs::path> evaluations_in(const fs::path& folder) {
   if (fs::exists(folder / "metrics.json")) return {folder};
   const std::vector<fs::path> found = results_below(folder);
-  if (found.empty())
-    throw DataError(folder, "holds no metrics.json: it is no folder that `evaluate --output` wrote");
-  return found;
+  return found.empty() ? std::vector<fs::path>{folder} : found;  // reading it says what is missing
 }
 
 void add_evaluations(Ablation& ablation, const SweepFolder& sweep, const std::vector<std::string>& folders) {
@@ -239,13 +236,17 @@ AblationOptions options_of(const ReportArguments& arguments) {
 /// Only an older report gives way, with what a killed run left of it. @param json "": none @throws DataError
 void check_output(const fs::path& folder, const std::string& json) {
   check_output_place(folder);
-  if (!fs::exists(folder)) return;
-  if (!fs::is_directory(folder)) throw DataError(folder, "is no folder; choose another --output");
   std::set<std::string> names = kFiles;
+  names.insert("tables.json");  // as --json may have called it
   if (!json.empty()) {
     const fs::path tables = fs::weakly_canonical(fs::absolute(json));
-    if (tables.parent_path() == fs::weakly_canonical(folder)) names.insert(tables.filename().string());
+    const std::string name = tables.filename().string();
+    const bool inside = tables.parent_path() == fs::weakly_canonical(fs::absolute(folder));
+    if (inside && kFiles.count(name) > 0)
+      throw DataError(json, "is a file of the report itself; choose another --json");
+    if (inside) names.insert(name);
   }
+  if (!fs::exists(folder)) return;
   for (const auto& name : std::set<std::string>(names)) names.insert(name + ".tmp");
   const std::string other = entry_besides(folder, names);
   if (!other.empty())
@@ -261,10 +262,12 @@ int report_command(const ReportArguments& arguments) {
   const SweepFolder sweep = SweepFolder::open(arguments.run);
   const fs::path output = arguments.output.empty() ? sweep.path() / "report" : fs::path(arguments.output);
   check_output(output, arguments.json);
+  for (const fs::path& file : {sweep.list(), sweep.journal(), sweep.results()})
+    refuse_to_overwrite(file, arguments.json);
   Ablation ablation = read_sweep(sweep);
   add_evaluations(ablation, sweep, arguments.evaluations);
   const std::vector<FigureTables> tables = ablation_tables(ablation, options);
-  const std::string plan = read_file(sweep.path() / "sweep.yaml");
+  const std::string plan = read_file(sweep.list());
   make_folder(output);
   write_file(output / "tables.csv", ablation_csv(ablation, tables));
   write_file(output / "tables.md", ablation_markdown(ablation, tables));

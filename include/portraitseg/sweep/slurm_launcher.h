@@ -95,7 +95,8 @@ class SlurmLauncher final : public Launcher {
   bool queue_known_ = true, takes_jobs_ = true;  ///< as was last said
 };
 
-/// Ids of those jobs in a SlurmLauncher's folder that, as far as its files say, have not ended.
+/// Ids of those jobs in a SlurmLauncher's folder that, as far as its files say, have not ended. Those that wait for an array whose
+/// number is not known are kept from beginning: they count as ended.
 std::vector<std::string> unended_slurm_jobs(const std::filesystem::path& folder,
                                             const std::vector<std::string>& names);
 

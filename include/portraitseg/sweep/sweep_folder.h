@@ -80,11 +80,11 @@ class SweepFolder {
   void require_kept(const SweepPlan& plan, const std::map<std::string, std::string>& known) const;
 
   /// The same trials run by other workers from now on.
-  void set_workers(std::int64_t workers, std::int64_t threads);
-  void set_launcher(const LauncherChoice& launcher);
+  void set_workers(std::int64_t workers, std::int64_t threads, const LauncherChoice& launcher);
 
   const StoredSweep& sweep() const { return sweep_; }
   const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path list() const { return path_ / "sweep.yaml"; }
   std::filesystem::path journal() const { return path_ / "journal.jsonl"; }
   std::filesystem::path results() const { return path_ / "results.csv"; }
   std::filesystem::path slurm() const { return path_ / "slurm"; }
@@ -103,24 +103,23 @@ class SweepFolder {
   /// Writes results.csv. Nothing in it depends on when or by whom a trial was trained.
   void write_results(const Journal& journal) const;
 
-  /// What a finished trial's run folder says. @throws DataError if it has no finished epoch.
-  TrialResult result(const std::string& trial) const;
+  /// How far a trial was trained; with stages, in the last one. @throws DataError if its run folder has no checkpoint.
+  Progress progress(const std::string& trial) const;
 
-  /// Epochs that a trial was trained; with stages, in the last one. @throws DataError if its run folder has no checkpoint.
-  std::int64_t epochs(const std::string& trial) const;
+  /// Whether that is to its end.
+  bool is_trained(const std::string& trial, const Progress& progress) const;
 
-  /// Whether a trial was trained to its end. @throws DataError if its run folder has no checkpoint.
-  bool is_trained(const std::string& trial) const;
+  /// What it has come to. @throws DataError if it has no finished epoch.
+  TrialResult result(const std::string& trial, const Progress& progress) const;
 
   /// A figure of the validation after an epoch; not a number if it had none.
   /// @throws DataError if the trial was not trained so far.
-  double figure(const std::string& trial, std::int64_t epoch, const std::string& name) const;
+  double figure(const std::string& trial, const Progress& progress, std::int64_t epoch,
+                const std::string& name) const;
 
  private:
   explicit SweepFolder(std::filesystem::path path) : path_(std::move(path)) {}
   std::filesystem::path trials() const { return path_ / "trials"; }
-  std::filesystem::path list() const { return path_ / "sweep.yaml"; }
-  Progress progress(const std::string& trial) const;
   void save() const;
 
   std::filesystem::path path_;
