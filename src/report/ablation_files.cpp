@@ -244,9 +244,12 @@ TextTable variant_rows(const Ablation& ablation, const FigureTables& tables) {
 
 std::string best_text(const Ablation& ablation, const FigureTables& tables) {
   const AblationTrial& trial = ablation.trials[tables.best];
-  return fmt::format("Best {}: {} in trial {} ({}), best epoch {} of {}, {}", tables.title,
-                     number_text(tables.best_value, 2), trial.id, ablation.label(tables.best),
-                     trial.best_epoch, trial.epochs, trial.folder);
+  // Averaged weights have a best epoch of their own, which a trial does not hold.
+  const bool averaged = ablation.measurements[tables.measurement].how.averaged;
+  const std::string epoch =
+      averaged ? "" : fmt::format(", best epoch {} of {}", trial.best_epoch, trial.epochs);
+  return fmt::format("Best {}: {} in trial {} ({}){}, {}", tables.title, number_text(tables.best_value, 2),
+                     trial.id, ablation.label(tables.best), epoch, trial.folder);
 }
 
 std::string drawn_text(const AxisTable& axis) {

@@ -16,7 +16,8 @@ std::string difference_text(const MatchedDifference& difference);  ///< "+0.12 [
 TextTable axis_rows(const Ablation& ablation, const FigureTables& tables, const AxisTable& axis);
 TextTable variant_rows(const Ablation& ablation, const FigureTables& tables);
 
-/// "best: 0a1b2c3d4e5f (edge=with, trainer.seed=1), foreground IoU 93.61, best epoch 41 of 60, runs/x/trials/0a1b2c3d4e5f"
+/// "Best foreground IoU: 93.61 in trial 0a1b2c3d4e5f (edge=with, trainer.seed=1), best epoch 41 of 60, runs/x/trials/0a1b2c3d4e5f";
+/// of averaged weights without the epoch.
 std::string best_text(const Ablation& ablation, const FigureTables& tables);
 
 /// What early stopping does to the figures; "" where no trial was stopped early.
