@@ -16,20 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-bool has_paper(const AxisTable& axis) {
-  for (const AxisRow& row : axis.rows) {
-    if (row.sample.paper) return true;
-  }
-  return false;
-}
-
-bool has_paper(const std::vector<VariantRow>& rows) {
-  for (const VariantRow& row : rows) {
-    if (row.sample.paper) return true;
-  }
-  return false;
-}
-
 std::string paper_text(const FigureSample& sample) {
   return sample.paper ? fmt::format("{}", *sample.paper) : "";
 }
@@ -202,7 +188,7 @@ TextTable axis_rows(const Ablation& ablation, const FigureTables& tables, const 
   TextTable table;
   table.title =
       fmt::format("{} by {}: {}", tables.title, axis.axis, ablation.measurements[tables.measurement].text());
-  const bool paper = has_paper(axis);
+  const bool paper = has_paper(axis.rows);
   table.rows = {{axis.axis, "n", "mean \xC2\xB1 sd"}};
   if (!axis.drawn)
     table.rows[0].insert(table.rows[0].end(),
@@ -387,7 +373,7 @@ std::string ablation_tex(const Ablation& ablation, const std::vector<FigureTable
   const std::string stopped = stopped_early_text(ablation);
   for (const auto& note : ablation_notes(ablation, tables)) text += "% " + tex_text(note) + "\n";
   for (const FigureTables& figure : tables) {
-    const auto with_caption = [&](TextTable table, bool compared) {
+    const auto with_caption = [&](TextTable table, const auto& rows, bool compared) {
       table.title += ".";
       if (compared && figure.comparisons > 0)
         table.title += fmt::format(
@@ -395,13 +381,14 @@ std::string ablation_tex(const Ablation& ablation, const std::vector<FigureTable
             "for {} "
             "comparison{}.",
             figure.comparisons, figure.comparisons == 1 ? "" : "s");
-      if (table.rows[0].back() == "paper") table.title += " Paper: " + ablation.paper + ".";
+      if (has_paper(rows)) table.title += " Paper: " + ablation.paper + ".";
       if (!stopped.empty()) table.title += " " + stopped;
       return "\n" + tex_table(table);
     };
     for (const AxisTable& axis : figure.axes)
-      text += with_caption(axis_rows(ablation, figure, axis), !axis.drawn);
-    if (!figure.variants.empty()) text += with_caption(variant_rows(ablation, figure), false);
+      text += with_caption(axis_rows(ablation, figure, axis), axis.rows, !axis.drawn);
+    if (!figure.variants.empty())
+      text += with_caption(variant_rows(ablation, figure), figure.variants, false);
   }
   return text;
 }

@@ -158,7 +158,7 @@ class Writer {
     std::vector<bool> papers;
     for (const FigureTables* one : group) {
       head += head_cell(one->title);
-      papers.push_back(axis_rows(ablation_, *one, one->axes[a]).rows[0].back() == "paper");
+      papers.push_back(has_paper(one->axes[a].rows));
       if (papers.back()) head += head_cell("the paper's");
     }
     for (std::size_t r = 0; r < first.rows.size(); ++r) {
@@ -187,7 +187,7 @@ class Writer {
     std::vector<bool> papers;
     for (const FigureTables* one : group) {
       head += head_cell(one->title);
-      papers.push_back(variant_rows(ablation_, *one).rows[0].back() == "paper");
+      papers.push_back(has_paper(one->variants));
       if (papers.back()) head += head_cell("the paper's");
     }
     for (std::size_t r = 0; r < first.size(); ++r) {

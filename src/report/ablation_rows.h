@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "portraitseg/report/ablation.h"
 #include "portraitseg/report/text_table.h"
@@ -12,6 +14,12 @@ namespace portraitseg {
 std::string mean_text(const FigureSample& sample);                 ///< "92.31 ± 0.12"; "-" of none
 std::string count_text(const FigureSample& sample);                ///< "3", "2 of 3"
 std::string difference_text(const MatchedDifference& difference);  ///< "+0.12 [-0.30, 0.54]", "+0.12 (n = 1)"
+
+/// Whether the paper has a figure of any of an axis's values or of the variants.
+template <class Row>
+bool has_paper(const std::vector<Row>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.sample.paper.has_value(); });
+}
 
 TextTable axis_rows(const Ablation& ablation, const FigureTables& tables, const AxisTable& axis);
 TextTable variant_rows(const Ablation& ablation, const FigureTables& tables);
