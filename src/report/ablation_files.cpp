@@ -245,7 +245,7 @@ std::string drawn_text(const AxisTable& axis) {
 
 std::string stopped_early_text(const Ablation& ablation) {
   const auto states = ablation.states();
-  const auto stopped = states.find("stopped early");
+  const auto stopped = states.find(kStoppedEarly);
   if (stopped == states.end()) return "";
   return fmt::format(
       "{} of {} trials {} stopped early: means, differences and p are over those that were not, whose "
@@ -255,8 +255,8 @@ std::string stopped_early_text(const Ablation& ablation) {
 
 std::string progress_text(const Ablation& ablation) {
   auto states = ablation.states();
-  const std::size_t finished = states["finished"];
-  states.erase("finished");
+  const std::size_t finished = states[kFinished];
+  states.erase(kFinished);
   std::string rest;
   for (const auto& [state, count] : states)
     rest += fmt::format("{}{} {}", rest.empty() ? "; " : ", ", count, state);
