@@ -156,8 +156,7 @@ std::string effect_html(const Ablation& ablation, const FigureTables& tables, co
     line += fmt::format("{}{:.1f} {:.1f}h0", line.empty() ? "M" : "L", x(value), y(row->sample.mean));
   }
   if (!line.empty()) svg += "<path class=\"curve\" style=\"stroke:var(--curve-1)\" d=\"" + line + "\"/>\n";
-  const std::size_t place = static_cast<std::size_t>(
-      std::find(ablation.axes.begin(), ablation.axes.end(), axis.axis) - ablation.axes.begin());
+  const std::size_t place = ablation.place(axis.axis);
   for (std::size_t i = 0; i < ablation.trials.size(); ++i) {
     const auto value = ablation.value(tables.measurement, i, tables.figure);
     if (value)
@@ -197,9 +196,7 @@ std::string parallel_html(const Ablation& ablation, const FigureTables& tables) 
     const double share = (value - low) / span;
     std::string path;
     for (std::size_t a = 0; a < axes.size(); ++a) {
-      const auto place = static_cast<std::size_t>(
-          std::find(ablation.axes.begin(), ablation.axes.end(), axes[a]) - ablation.axes.begin());
-      const double at = scales[a].at(ablation.trials[trial].values[place]);
+      const double at = scales[a].at(ablation.trials[trial].values[ablation.place(axes[a])]);
       path += fmt::format("{}{:.1f} {:.1f}", a == 0 ? "M" : "L", x(a), y(at + kSpread * (share - 0.5)));
     }
     path += fmt::format("L{:.1f} {:.1f}", x(axes.size()), height(value));
