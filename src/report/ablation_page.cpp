@@ -385,8 +385,7 @@ std::string ablation_page(const Ablation& ablation, const std::vector<FigureTabl
 }
 
 bool is_ablation_page(const std::string& text) {
-  const std::size_t end_of_head = text.find("</head>");
-  return text.rfind(kPageHead, 0) == 0 && text.find(kGenerator) < end_of_head;
+  return is_page_of(text, kGenerator);
 }
 
 }  // namespace portraitseg
