@@ -18,7 +18,6 @@ namespace portraitseg {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr double kSignificant = 1 - kConfidence;
 const std::string kAveraged = "ema_";  // before a figure of averaged weights
 
 bool contains(const std::vector<std::string>& words, const std::string& word) {
