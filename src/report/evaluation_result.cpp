@@ -1,7 +1,6 @@
 #include "portraitseg/report/evaluation_result.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -10,6 +9,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/core/text.h"
 
 #include "data/csv_table.h"
 
@@ -95,13 +95,12 @@ std::string place(const CsvTable& table, std::size_t row) {
 double number_of(const fs::path& path, const CsvTable& table, std::size_t row, std::size_t column) {
   const std::string& cell = table.rows()[row][column];
   if (cell.empty()) return kNone;
-  double value = 0;
-  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-  if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(value)) {
+  const auto number = finite_number(cell);
+  if (!number) {
     throw DataError(
         path, place(table, row) + "'" + cell + "' in column '" + table.header()[column] + "' is no number");
   }
-  return value;
+  return *number;
 }
 
 /// The rows in the order of their ids. @throws DataError if one has none or occurs twice.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,9 @@ std::string markdown_text(const std::string& text);
 std::string base64(std::string_view bytes);
 
 bool is_utf8(const std::string& text);
+
+/// The whole text as a number; none for any other text, "inf" and "nan" among them.
+std::optional<double> finite_number(const std::string& text);
 
 /// How many characters of `text` have to be changed, added or left out for `pattern` to fit it; 0: it fits.
 /// In a pattern `*` stands for any characters, or none, and `?` for one.
