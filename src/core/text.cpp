@@ -6,7 +6,6 @@
 #include <map>
 #include <numeric>
 #include <utility>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -17,6 +16,12 @@ std::string csv_cell(const std::string& text) {
   std::string cell = "\"";
   for (const char c : text) cell += c == '"' ? std::string("\"\"") : std::string(1, c);
   return cell + "\"";
+}
+
+std::string csv_line(const std::vector<std::string>& cells) {
+  std::string line;
+  for (const auto& cell : cells) line += (&cell == &cells.front() ? "" : ",") + csv_cell(cell);
+  return line + "\n";
 }
 
 std::string html_text(const std::string& text) {

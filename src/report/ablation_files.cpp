@@ -26,16 +26,10 @@ std::string cell(double value) {
   return std::isfinite(value) ? fmt::format("{:.10g}", value) : "";
 }
 
-std::string csv_line(const std::vector<std::string>& cells) {
-  std::string line;
-  for (const auto& text : cells) line += (&text == &cells.front() ? "" : ",") + csv_cell(text);
-  return line + "\n";
-}
-
 /// @param difference of a variant or a base value none
-std::string csv_line(const Ablation& ablation, const FigureTables& tables, const std::string& axis,
-                     const std::string& value, const FigureSample& sample, const std::string& base,
-                     const std::optional<MatchedDifference>& difference) {
+std::string sample_line(const Ablation& ablation, const FigureTables& tables, const std::string& axis,
+                        const std::string& value, const FigureSample& sample, const std::string& base,
+                        const std::optional<MatchedDifference>& difference) {
   const TrialFigures& how = ablation.measurements[tables.measurement].how;
   std::vector<std::string> cells = {how.validation ? "validation" : "evaluation",
                                     how.averaged ? "averaged" : "plain",
@@ -349,10 +343,10 @@ std::string ablation_csv(const Ablation& ablation, const std::vector<FigureTable
   for (const FigureTables& figure : tables) {
     for (const AxisTable& axis : figure.axes) {
       for (const AxisRow& row : axis.rows)
-        text += csv_line(ablation, figure, axis.axis, row.value, row.sample, axis.base, row.difference);
+        text += sample_line(ablation, figure, axis.axis, row.value, row.sample, axis.base, row.difference);
     }
     for (const VariantRow& row : figure.variants)
-      text += csv_line(ablation, figure, "variant", row.label, row.sample, "", std::nullopt);
+      text += sample_line(ablation, figure, "variant", row.label, row.sample, "", std::nullopt);
   }
   return text;
 }

@@ -38,6 +38,14 @@ TEST(PatternDistance, CountsTheCharactersThatDoNotFit) {
     EXPECT_EQ(pattern_distance(pattern, text), distance) << pattern << " " << text;
 }
 
+TEST(CsvLine, HasEveryCellAndOneCommaFewer) {
+  EXPECT_EQ(csv_line({"a", "b", "c"}), "a,b,c\n");
+  EXPECT_EQ(csv_line({"", "b", ""}), ",b,\n");
+  EXPECT_EQ(csv_line({"", "", "c"}), ",,c\n");
+  EXPECT_EQ(csv_line({"1,5", "a \"b\"", "c\nd"}), "\"1,5\",\"a \"\"b\"\"\",\"c\nd\"\n");
+  EXPECT_EQ(csv_line({}), "\n");
+}
+
 TEST(HtmlText, EndsNeitherTagNorAttribute) {
   EXPECT_EQ(html_text("a<b> & \"c\" 'd' \xc3\xa4"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39; \xc3\xa4");
 }

@@ -4,11 +4,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace portraitseg {
 
 /// The text as a cell of a CSV file: in double quotes, its own doubled, where it needs them (RFC 4180).
 std::string csv_cell(const std::string& text);
+
+/// A line of a CSV file, with its end: every text as csv_cell() has it.
+std::string csv_line(const std::vector<std::string>& cells);
 
 /// The text as it stands between HTML's tags or in an attribute in quotes.
 std::string html_text(const std::string& text);
