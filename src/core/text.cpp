@@ -1,10 +1,11 @@
 #include "portraitseg/core/text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <utility>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,12 @@ std::string csv_cell(const std::string& text) {
   std::string cell = "\"";
   for (const char c : text) cell += c == '"' ? std::string("\"\"") : std::string(1, c);
   return cell + "\"";
+}
+
+std::string csv_line(const std::vector<std::string>& cells) {
+  std::string line;
+  for (const auto& cell : cells) line += (&cell == &cells.front() ? "" : ",") + csv_cell(cell);
+  return line + "\n";
 }
 
 std::string html_text(const std::string& text) {
@@ -88,6 +95,13 @@ bool is_utf8(const std::string& text) {
   } catch (const nlohmann::json::exception&) {
     return false;
   }
+}
+
+std::optional<double> finite_number(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+  return whole ? std::optional(value) : std::nullopt;
 }
 
 std::size_t pattern_distance(const std::string& pattern, const std::string& text) {

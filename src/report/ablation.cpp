@@ -112,9 +112,12 @@ std::string Ablation::short_name(std::size_t m) const {
 }
 
 std::optional<double> Ablation::value(std::size_t m, std::size_t trial, const std::string& figure) const {
-  const auto values = measurements[m].values(figure);
-  const auto found = values.find(trial);
-  return found == values.end() ? std::nullopt : std::optional(found->second);
+  const auto& by_trial = measurements[m].trials;
+  const auto figures = by_trial.find(trial);
+  if (figures == by_trial.end()) return std::nullopt;
+  const auto found = figures->second.find(figure);
+  const bool measured = found != figures->second.end() && std::isfinite(found->second);
+  return measured ? std::optional(found->second) : std::nullopt;
 }
 
 bool is_seed(const std::string& axis) {

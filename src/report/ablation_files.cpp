@@ -16,20 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-bool has_paper(const AxisTable& axis) {
-  for (const AxisRow& row : axis.rows) {
-    if (row.sample.paper) return true;
-  }
-  return false;
-}
-
-bool has_paper(const std::vector<VariantRow>& rows) {
-  for (const VariantRow& row : rows) {
-    if (row.sample.paper) return true;
-  }
-  return false;
-}
-
 std::string paper_text(const FigureSample& sample) {
   return sample.paper ? fmt::format("{}", *sample.paper) : "";
 }
@@ -40,16 +26,10 @@ std::string cell(double value) {
   return std::isfinite(value) ? fmt::format("{:.10g}", value) : "";
 }
 
-std::string csv_line(const std::vector<std::string>& cells) {
-  std::string line;
-  for (const auto& text : cells) line += (&text == &cells.front() ? "" : ",") + csv_cell(text);
-  return line + "\n";
-}
-
 /// @param difference of a variant or a base value none
-std::string csv_line(const Ablation& ablation, const FigureTables& tables, const std::string& axis,
-                     const std::string& value, const FigureSample& sample, const std::string& base,
-                     const std::optional<MatchedDifference>& difference) {
+std::string sample_line(const Ablation& ablation, const FigureTables& tables, const std::string& axis,
+                        const std::string& value, const FigureSample& sample, const std::string& base,
+                        const std::optional<MatchedDifference>& difference) {
   const TrialFigures& how = ablation.measurements[tables.measurement].how;
   std::vector<std::string> cells = {how.validation ? "validation" : "evaluation",
                                     how.averaged ? "averaged" : "plain",
@@ -202,7 +182,7 @@ TextTable axis_rows(const Ablation& ablation, const FigureTables& tables, const 
   TextTable table;
   table.title =
       fmt::format("{} by {}: {}", tables.title, axis.axis, ablation.measurements[tables.measurement].text());
-  const bool paper = has_paper(axis);
+  const bool paper = has_paper(axis.rows);
   table.rows = {{axis.axis, "n", "mean \xC2\xB1 sd"}};
   if (!axis.drawn)
     table.rows[0].insert(table.rows[0].end(),
@@ -244,9 +224,12 @@ TextTable variant_rows(const Ablation& ablation, const FigureTables& tables) {
 
 std::string best_text(const Ablation& ablation, const FigureTables& tables) {
   const AblationTrial& trial = ablation.trials[tables.best];
-  return fmt::format("Best {}: {} in trial {} ({}), best epoch {} of {}, {}", tables.title,
-                     number_text(tables.best_value, 2), trial.id, ablation.label(tables.best),
-                     trial.best_epoch, trial.epochs, trial.folder);
+  // Averaged weights have a best epoch of their own, which a trial does not hold.
+  const bool averaged = ablation.measurements[tables.measurement].how.averaged;
+  const std::string epoch =
+      averaged ? "" : fmt::format(", best epoch {} of {}", trial.best_epoch, trial.epochs);
+  return fmt::format("Best {}: {} in trial {} ({}){}, {}", tables.title, number_text(tables.best_value, 2),
+                     trial.id, ablation.label(tables.best), epoch, trial.folder);
 }
 
 std::string drawn_text(const AxisTable& axis) {
@@ -256,7 +239,7 @@ std::string drawn_text(const AxisTable& axis) {
 
 std::string stopped_early_text(const Ablation& ablation) {
   const auto states = ablation.states();
-  const auto stopped = states.find("stopped early");
+  const auto stopped = states.find(kStoppedEarly);
   if (stopped == states.end()) return "";
   return fmt::format(
       "{} of {} trials {} stopped early: means, differences and p are over those that were not, whose "
@@ -266,8 +249,8 @@ std::string stopped_early_text(const Ablation& ablation) {
 
 std::string progress_text(const Ablation& ablation) {
   auto states = ablation.states();
-  const std::size_t finished = states["finished"];
-  states.erase("finished");
+  const std::size_t finished = states[kFinished];
+  states.erase(kFinished);
   std::string rest;
   for (const auto& [state, count] : states)
     rest += fmt::format("{}{} {}", rest.empty() ? "; " : ", ", count, state);
@@ -360,10 +343,10 @@ std::string ablation_csv(const Ablation& ablation, const std::vector<FigureTable
   for (const FigureTables& figure : tables) {
     for (const AxisTable& axis : figure.axes) {
       for (const AxisRow& row : axis.rows)
-        text += csv_line(ablation, figure, axis.axis, row.value, row.sample, axis.base, row.difference);
+        text += sample_line(ablation, figure, axis.axis, row.value, row.sample, axis.base, row.difference);
     }
     for (const VariantRow& row : figure.variants)
-      text += csv_line(ablation, figure, "variant", row.label, row.sample, "", std::nullopt);
+      text += sample_line(ablation, figure, "variant", row.label, row.sample, "", std::nullopt);
   }
   return text;
 }
@@ -384,7 +367,7 @@ std::string ablation_tex(const Ablation& ablation, const std::vector<FigureTable
   const std::string stopped = stopped_early_text(ablation);
   for (const auto& note : ablation_notes(ablation, tables)) text += "% " + tex_text(note) + "\n";
   for (const FigureTables& figure : tables) {
-    const auto with_caption = [&](TextTable table, bool compared) {
+    const auto with_caption = [&](TextTable table, const auto& rows, bool compared) {
       table.title += ".";
       if (compared && figure.comparisons > 0)
         table.title += fmt::format(
@@ -392,13 +375,14 @@ std::string ablation_tex(const Ablation& ablation, const std::vector<FigureTable
             "for {} "
             "comparison{}.",
             figure.comparisons, figure.comparisons == 1 ? "" : "s");
-      if (table.rows[0].back() == "paper") table.title += " Paper: " + ablation.paper + ".";
+      if (has_paper(rows)) table.title += " Paper: " + ablation.paper + ".";
       if (!stopped.empty()) table.title += " " + stopped;
       return "\n" + tex_table(table);
     };
     for (const AxisTable& axis : figure.axes)
-      text += with_caption(axis_rows(ablation, figure, axis), !axis.drawn);
-    if (!figure.variants.empty()) text += with_caption(variant_rows(ablation, figure), false);
+      text += with_caption(axis_rows(ablation, figure, axis), axis.rows, !axis.drawn);
+    if (!figure.variants.empty())
+      text += with_caption(variant_rows(ablation, figure), figure.variants, false);
   }
   return text;
 }

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
+#include <map>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -158,7 +158,7 @@ class Writer {
     std::vector<bool> papers;
     for (const FigureTables* one : group) {
       head += head_cell(one->title);
-      papers.push_back(axis_rows(ablation_, *one, one->axes[a]).rows[0].back() == "paper");
+      papers.push_back(has_paper(one->axes[a].rows));
       if (papers.back()) head += head_cell("the paper's");
     }
     for (std::size_t r = 0; r < first.rows.size(); ++r) {
@@ -187,7 +187,7 @@ class Writer {
     std::vector<bool> papers;
     for (const FigureTables* one : group) {
       head += head_cell(one->title);
-      papers.push_back(variant_rows(ablation_, *one).rows[0].back() == "paper");
+      papers.push_back(has_paper(one->variants));
       if (papers.back()) head += head_cell("the paper's");
     }
     for (std::size_t r = 0; r < first.size(); ++r) {
@@ -385,8 +385,7 @@ std::string ablation_page(const Ablation& ablation, const std::vector<FigureTabl
 }
 
 bool is_ablation_page(const std::string& text) {
-  const std::size_t end_of_head = text.find("</head>");
-  return text.rfind(kPageHead, 0) == 0 && text.find(kGenerator) < end_of_head;
+  return is_page_of(text, kGenerator);
 }
 
 }  // namespace portraitseg

@@ -1,10 +1,8 @@
 #include "report/ablation_plots.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
-#include <optional>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -22,28 +20,22 @@ constexpr double kParallelHeight = 300, kParallelTop = 40, kParallelBottom = 20;
 constexpr double kSpread = 0.06;  // of an axis, over which the trials of a value lie in the figure's order
 constexpr std::size_t kMostLabels = 12;  // below an axis
 
-std::optional<double> number(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
-  return whole ? std::optional(value) : std::nullopt;
-}
-
 /// Where the values of an axis stand, from 0 to 1.
 class Scale {
  public:
   Scale(const Ablation& ablation, const std::string& axis)
       : values_(ablation.values(axis)), numeric_(is_numeric(ablation, axis)) {
     if (!numeric_) return;
-    std::sort(values_.begin(), values_.end(),
-              [](const std::string& a, const std::string& b) { return *number(a) < *number(b); });
-    low_ = *number(values_.front());
-    high_ = *number(values_.back());
+    std::sort(values_.begin(), values_.end(), [](const std::string& a, const std::string& b) {
+      return *finite_number(a) < *finite_number(b);
+    });
+    low_ = *finite_number(values_.front());
+    high_ = *finite_number(values_.back());
     by_factor_ = low_ > 0 && high_ / low_ > 10;
   }
 
   double at(const std::string& value) const {
-    if (numeric_) return (level(*number(value)) - level(low_)) / (level(high_) - level(low_));
+    if (numeric_) return (level(*finite_number(value)) - level(low_)) / (level(high_) - level(low_));
     const auto place = std::find(values_.begin(), values_.end(), value) - values_.begin();
     return values_.size() < 2 ? 0.5 : static_cast<double>(place) / static_cast<double>(values_.size() - 1);
   }
@@ -112,8 +104,8 @@ std::string point(double x, double y, const std::string& tip) {
 
 bool is_numeric(const Ablation& ablation, const std::string& axis) {
   const auto values = ablation.values(axis);
-  return values.size() > 1 &&
-         std::all_of(values.begin(), values.end(), [](const auto& v) { return number(v).has_value(); });
+  return values.size() > 1 && std::all_of(values.begin(), values.end(),
+                                          [](const auto& v) { return finite_number(v).has_value(); });
 }
 
 std::string effect_html(const Ablation& ablation, const FigureTables& tables, const AxisTable& axis) {
@@ -156,8 +148,7 @@ std::string effect_html(const Ablation& ablation, const FigureTables& tables, co
     line += fmt::format("{}{:.1f} {:.1f}h0", line.empty() ? "M" : "L", x(value), y(row->sample.mean));
   }
   if (!line.empty()) svg += "<path class=\"curve\" style=\"stroke:var(--curve-1)\" d=\"" + line + "\"/>\n";
-  const std::size_t place = static_cast<std::size_t>(
-      std::find(ablation.axes.begin(), ablation.axes.end(), axis.axis) - ablation.axes.begin());
+  const std::size_t place = ablation.place(axis.axis);
   for (std::size_t i = 0; i < ablation.trials.size(); ++i) {
     const auto value = ablation.value(tables.measurement, i, tables.figure);
     if (value)
@@ -197,9 +188,7 @@ std::string parallel_html(const Ablation& ablation, const FigureTables& tables) 
     const double share = (value - low) / span;
     std::string path;
     for (std::size_t a = 0; a < axes.size(); ++a) {
-      const auto place = static_cast<std::size_t>(
-          std::find(ablation.axes.begin(), ablation.axes.end(), axes[a]) - ablation.axes.begin());
-      const double at = scales[a].at(ablation.trials[trial].values[place]);
+      const double at = scales[a].at(ablation.trials[trial].values[ablation.place(axes[a])]);
       path += fmt::format("{}{:.1f} {:.1f}", a == 0 ? "M" : "L", x(a), y(at + kSpread * (share - 0.5)));
     }
     path += fmt::format("L{:.1f} {:.1f}", x(axes.size()), height(value));

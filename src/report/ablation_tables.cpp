@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -9,6 +8,7 @@
 
 #include "portraitseg/core/config.h"
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/text.h"
 #include "portraitseg/metrics/metrics.h"
 #include "portraitseg/report/ablation.h"
 
@@ -18,8 +18,6 @@ namespace portraitseg {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr double kSignificant = 1 - kConfidence;
-const std::string kStoppedEarly = "stopped early";
 const std::string kAveraged = "ema_";  // before a figure of averaged weights
 
 bool contains(const std::vector<std::string>& words, const std::string& word) {
@@ -38,13 +36,6 @@ void require_axis(const Ablation& ablation, const char* option, const std::strin
                     suggestion(axis, ablation.axes));
 }
 
-std::optional<double> number(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole ? std::optional(value) : std::nullopt;
-}
-
 /// As written, or as the same number: 1e-2 is 0.01.
 std::string base_of(const Ablation& ablation, const std::string& axis, const AblationOptions& options) {
   const std::vector<std::string> known = ablation.values(axis);
@@ -52,7 +43,7 @@ std::string base_of(const Ablation& ablation, const std::string& axis, const Abl
   if (asked == options.base.end()) return known.empty() ? "" : known.front();
   if (contains(known, asked->second)) return asked->second;
   for (const auto& value : known) {
-    if (number(value) && number(value) == number(asked->second)) return value;
+    if (finite_number(value) && finite_number(value) == finite_number(asked->second)) return value;
   }
   throw UserError("--base: " + axis + " has no value '" + asked->second + "'" +
                   suggestion(asked->second, known));
@@ -303,8 +294,8 @@ bool is_distinguishable(const MatchedDifference& difference) {
 }
 
 std::string sentence(const FigureTables& tables, const AxisTable& axis, const AxisRow& row) {
-  const bool named =
-      tables.axes.size() > 1 || number(row.value) || number(axis.base);  // "2 and 1" says little
+  // "2 and 1" says little.
+  const bool named = tables.axes.size() > 1 || finite_number(row.value) || finite_number(axis.base);
   const std::string value = (named ? axis.axis + "=" : "") + shown_value(row.value);
   const std::string base = (named ? axis.axis + "=" : "") + shown_value(axis.base);
   const MatchedDifference& difference = *row.difference;

@@ -16,8 +16,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Row = std::vector<std::string>;
 
-constexpr double kSignificant = 1 - kConfidence;
-
 // --- Text ----------------------------------------------------------------------------------------------------------
 
 std::string forced(const Comparison& all) {

@@ -16,12 +16,6 @@
 namespace portraitseg {
 namespace {
 
-std::string join(const std::vector<std::string>& cells) {
-  std::string line;
-  for (const auto& cell : cells) line += (line.empty() ? "" : ",") + cell;
-  return line + "\n";
-}
-
 std::string number(double value) {
   return fmt::format("{:.10g}", value);
 }
@@ -72,7 +66,7 @@ std::string metrics_csv(const std::vector<EpochRecord>& history) {
   for (const auto& name : figures) header.push_back("val_" + name);
   for (const char* name : {"val_protocol", "val_list_sha256", "val_n"}) header.emplace_back(name);
 
-  std::string text = join(header);
+  std::string text = csv_line(header);
   for (const auto& record : history) {
     std::vector<std::string> cells = {std::to_string(record.epoch), number(record.lr),
                                       std::to_string(record.skipped), number(record.train_loss)};
@@ -80,7 +74,7 @@ std::string metrics_csv(const std::vector<EpochRecord>& history) {
     add_values(cells, figures, record.validation);
     cells.insert(cells.end(),
                  {record.val_protocol, record.val_list_sha256, std::to_string(record.val_images)});
-    text += join(cells);
+    text += csv_line(cells);
   }
   return text;
 }
@@ -106,8 +100,8 @@ std::map<std::string, std::vector<double>> read_metrics(const std::filesystem::p
 std::string per_image_csv(const Evaluation& evaluation) {
   const std::vector<std::string> columns = evaluation.columns();
   const std::set<std::string> attributes = attributes_of(evaluation.images);
-  const std::vector<std::string> origin = {csv_cell(evaluation.protocol.name), evaluation.protocol.hash(),
-                                           csv_cell(evaluation.list_name), evaluation.list_sha256};
+  const std::vector<std::string> origin = {evaluation.protocol.name, evaluation.protocol.hash(),
+                                           evaluation.list_name, evaluation.list_sha256};
   std::vector<std::string> header = {"id", "height", "width"};
   header.insert(header.end(), columns.begin(), columns.end());
   for (const Metric& metric : evaluation.metrics) {
@@ -116,13 +110,12 @@ std::string per_image_csv(const Evaluation& evaluation) {
     }
   }
   header.insert(header.end(), {"foreground_share", "brightness"});
-  for (const auto& name : attributes) header.push_back(csv_cell("attribute." + name));
+  for (const auto& name : attributes) header.push_back("attribute." + name);
   header.insert(header.end(), {"protocol", "protocol_hash", "list", "list_sha256"});
 
-  std::string text = join(header);
+  std::string text = csv_line(header);
   for (const ImageRow& image : evaluation.images) {
-    std::vector<std::string> cells = {csv_cell(image.id), std::to_string(image.height),
-                                      std::to_string(image.width)};
+    std::vector<std::string> cells = {image.id, std::to_string(image.height), std::to_string(image.width)};
     for (const double value : image.values) cells.push_back(std::isnan(value) ? "" : exact(value));
     for (const auto& [name, title, value] : evaluation.figures_of(image)) {
       if (!is_column(columns, name)) cells.push_back(cell_of(value));
@@ -130,10 +123,10 @@ std::string per_image_csv(const Evaluation& evaluation) {
     cells.insert(cells.end(), {cell_of(image.foreground_share), cell_of(image.brightness)});
     for (const auto& name : attributes) {
       const auto found = image.attributes.find(name);
-      cells.push_back(found == image.attributes.end() ? "" : csv_cell(found->second));
+      cells.push_back(found == image.attributes.end() ? "" : found->second);
     }
     cells.insert(cells.end(), origin.begin(), origin.end());
-    text += join(cells);
+    text += csv_line(cells);
   }
   return text;
 }

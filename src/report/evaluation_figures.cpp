@@ -13,7 +13,6 @@
 namespace portraitseg {
 namespace {
 
-constexpr double kSignificant = 1 - kConfidence;
 constexpr std::size_t kManyPairs = 6;
 
 struct MeasuredFigure {

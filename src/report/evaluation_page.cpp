@@ -55,8 +55,7 @@ std::string evaluation_page(const EvaluationPage& page) {
 }
 
 bool is_evaluation_page(const std::string& text) {
-  const std::size_t end_of_head = text.find("</head>");
-  return text.rfind(kPageHead, 0) == 0 && text.find(kGenerator) < end_of_head;
+  return is_page_of(text, kGenerator);
 }
 
 }  // namespace portraitseg

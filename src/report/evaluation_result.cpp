@@ -1,7 +1,6 @@
 #include "portraitseg/report/evaluation_result.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -10,6 +9,7 @@
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
+#include "portraitseg/core/text.h"
 
 #include "data/csv_table.h"
 
@@ -44,10 +44,9 @@ std::string text_or_none(const Json& result, const char* key) {
 }
 
 /// The list "results", of objects.
-Json results_of(const fs::path& path) {
-  if (!fs::exists(path))
-    throw DataError(path.parent_path(),
-                    "holds no metrics.json: it is no folder that `evaluate --output` wrote");
+Json results_of(const fs::path& folder) {
+  const fs::path path = folder / "metrics.json";
+  if (!fs::exists(path)) throw DataError(folder, why_no_result(folder));
   const Json json = read_json(path);
   const auto results = json.is_object() ? json.find("results") : json.end();
   if (!json.is_object() || results == json.end() || !results->is_array() || results->empty())
@@ -59,10 +58,11 @@ Json results_of(const fs::path& path) {
 }
 
 /// The protocol's entry of "results".
-Json result_of(const fs::path& path, const std::string& protocol) {
+Json result_of(const fs::path& folder, const std::string& protocol) {
+  const fs::path path = folder / "metrics.json";
   std::string known;
   std::vector<Json> fitting;
-  for (const auto& result : results_of(path)) {
+  for (const auto& result : results_of(folder)) {
     const std::string name = text_of(path, result, "protocol");
     known += (known.empty() ? "" : ", ") + name;
     if (protocol.empty() || name == protocol) fitting.push_back(result);
@@ -95,13 +95,12 @@ std::string place(const CsvTable& table, std::size_t row) {
 double number_of(const fs::path& path, const CsvTable& table, std::size_t row, std::size_t column) {
   const std::string& cell = table.rows()[row][column];
   if (cell.empty()) return kNone;
-  double value = 0;
-  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-  if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(value)) {
+  const auto number = finite_number(cell);
+  if (!number) {
     throw DataError(
         path, place(table, row) + "'" + cell + "' in column '" + table.header()[column] + "' is no number");
   }
-  return value;
+  return *number;
 }
 
 /// The rows in the order of their ids. @throws DataError if one has none or occurs twice.
@@ -168,14 +167,6 @@ bool is_mean(const std::vector<double>& values, double stated) {
   return std::abs(sum / count - stated) < kRounding;
 }
 
-/// @param folder without metrics.json
-std::string why_no_result(const fs::path& folder) {
-  std::string names;
-  for (const fs::path& result : results_below(folder)) names += (names.empty() ? "" : ", ") + result.string();
-  return names.empty() ? "holds no metrics.json: it is no folder that `evaluate --output` wrote"
-                       : "is no result, but holds some; name those: " + names;
-}
-
 template <class Value>
 void choose(std::map<std::string, std::vector<Value>>& columns, const std::vector<std::size_t>& rows) {
   for (auto& [unused, values] : columns) {
@@ -202,8 +193,7 @@ EvaluationResult EvaluationResult::of_images(const std::vector<std::string>& cho
 
 EvaluationResult read_evaluation(const fs::path& folder, const std::string& protocol) {
   const fs::path path = folder / "metrics.json";
-  if (!fs::exists(path)) throw DataError(folder, why_no_result(folder));
-  const Json json = result_of(path, protocol);
+  const Json json = result_of(folder, protocol);
   EvaluationResult result;
   result.folder = folder;
   result.protocol = text_of(path, json, "protocol");
@@ -248,10 +238,17 @@ std::vector<fs::path> results_below(const fs::path& folder) {
   return found;
 }
 
+std::string why_no_result(const fs::path& folder) {
+  std::string names;
+  for (const fs::path& result : results_below(folder)) names += (names.empty() ? "" : ", ") + result.string();
+  return names.empty() ? "holds no metrics.json: it is no folder that `evaluate --output` wrote"
+                       : "is no result, but holds some; name those: " + names;
+}
+
 std::vector<std::string> evaluated_protocols(const fs::path& folder) {
   const fs::path path = folder / "metrics.json";
   std::vector<std::string> names;
-  for (const auto& result : results_of(path)) names.push_back(text_of(path, result, "protocol"));
+  for (const auto& result : results_of(folder)) names.push_back(text_of(path, result, "protocol"));
   return names;
 }
 

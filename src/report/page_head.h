@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <string>
+
 namespace portraitseg {
 
 /// How a page begins, up to its title: what all reports look like, light or dark as the reader's system.
@@ -48,5 +51,11 @@ constexpr const char* kPageHead = R"(<!DOCTYPE html>
   pre { overflow-x: auto; font-size: 13px; }
 </style>
 )";
+
+/// Whether a file's text begins as a page does whose head holds `generator`.
+inline bool is_page_of(const std::string& text, const char* generator) {
+  const std::size_t end_of_head = text.find("</head>");
+  return text.rfind(kPageHead, 0) == 0 && text.find(generator) < end_of_head;
+}
 
 }  // namespace portraitseg

@@ -1,13 +1,13 @@
 #include "axes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
 #include "portraitseg/core/error.h"
+#include "portraitseg/core/text.h"
 
 namespace portraitseg {
 namespace {
@@ -15,13 +15,6 @@ namespace {
 using Kind = ConfigNode::Kind;
 
 const Names<Scale> kScales = {{"linear", Scale::kLinear}, {"log", Scale::kLog}};
-
-std::optional<double> number(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
-  return whole ? std::optional(value) : std::nullopt;
-}
 
 bool is_empty(const ConfigNode& node) {
   return node.kind == Kind::kNull || (node.items.empty() && node.entries.empty() && node.scalar.empty());
@@ -93,7 +86,7 @@ std::string RangeOptions::at(double position) const {
   const double value =
       scale == Scale::kLinear ? from + (to - from) * position : from * std::pow(to / from, position);
   // Six digits: what the last bits of pow() are must not decide what a trial is called.
-  return fmt::format("{}", integer ? std::round(value) : *number(fmt::format("{:.6g}", value)));
+  return fmt::format("{}", integer ? std::round(value) : *finite_number(fmt::format("{:.6g}", value)));
 }
 
 const Choice* Axis::find(const std::string& label) const {
@@ -117,8 +110,8 @@ std::vector<Axis> read_axes(const ConfigNode& axes) {
 
 std::string label_of(const ConfigNode& value) {
   if (value.kind != Kind::kScalar) return value.yaml();
-  const auto as_number = number(value.scalar);
-  return as_number ? fmt::format("{}", *as_number) : value.scalar;
+  const auto number = finite_number(value.scalar);
+  return number ? fmt::format("{}", *number) : value.scalar;
 }
 
 ConfigNode scalar_node(const std::string& text, const Place& place) {

@@ -1,9 +1,8 @@
 #include "portraitseg/sweep/paper.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
+#include "portraitseg/core/text.h"
 #include "portraitseg/metrics/protocol.h"
 
 #include "axes.h"
@@ -14,13 +13,10 @@ namespace {
 using Kind = ConfigNode::Kind;
 
 double figure_of(const ConfigNode::Entry& entry) {
-  const std::string& text = entry.value.scalar;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (entry.value.kind != Kind::kScalar || !whole || !std::isfinite(value))
+  const auto number = finite_number(entry.value.scalar);
+  if (entry.value.kind != Kind::kScalar || !number)
     fail(entry.value.place, "paper: expected a number for " + entry.key);
-  return value;
+  return *number;
 }
 
 std::string value_of(const ConfigNode::Entry& entry, const std::vector<std::string>& known) {

@@ -25,9 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string line_of(const std::vector<std::string>& cells) {
-  std::string line;
-  for (const auto& cell : cells) line += (line.empty() ? "" : ",") + csv_cell(cell);
-  return line + "\n";
+  return csv_line(cells);
 }
 
 /// @param key such as losses.0.weight @return nullptr: there is none

@@ -1,5 +1,6 @@
 #include "portraitseg/core/text.h"
 
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -37,6 +38,14 @@ TEST(PatternDistance, CountsTheCharactersThatDoNotFit) {
     EXPECT_EQ(pattern_distance(pattern, text), distance) << pattern << " " << text;
 }
 
+TEST(CsvLine, HasEveryCellAndOneCommaFewer) {
+  EXPECT_EQ(csv_line({"a", "b", "c"}), "a,b,c\n");
+  EXPECT_EQ(csv_line({"", "b", ""}), ",b,\n");
+  EXPECT_EQ(csv_line({"", "", "c"}), ",,c\n");
+  EXPECT_EQ(csv_line({"1,5", "a \"b\"", "c\nd"}), "\"1,5\",\"a \"\"b\"\"\",\"c\nd\"\n");
+  EXPECT_EQ(csv_line({}), "\n");
+}
+
 TEST(HtmlText, EndsNeitherTagNorAttribute) {
   EXPECT_EQ(html_text("a<b> & \"c\" 'd' \xc3\xa4"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39; \xc3\xa4");
 }
@@ -61,6 +70,14 @@ TEST(Base64, EqualsThePublishedVectors) {  // RFC 4648, section 10
   EXPECT_EQ(base64("fooba"), "Zm9vYmE=");
   EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
   EXPECT_EQ(base64("\xfb\xff\xbf"), "+/+/");
+}
+
+TEST(FiniteNumber, IsTheWholeText) {
+  EXPECT_EQ(finite_number("3"), 3);
+  EXPECT_EQ(finite_number("-0.5"), -0.5);
+  EXPECT_EQ(finite_number("1e-2"), 0.01);
+  for (const char* text : {"", " 3", "3 ", "3px", "+3", "0,5", "e3", "inf", "-infinity", "nan", "1e999"})
+    EXPECT_EQ(finite_number(text), std::nullopt) << text;
 }
 
 }  // namespace

@@ -14,13 +14,17 @@ namespace portraitseg {
 
 // What a sweep shows: plain tables over its trials. Whoever calls these functions reads the sweep's folder.
 
+// States of a trial that the tables tell from the others.
+constexpr const char* kFinished = "finished";
+constexpr const char* kStoppedEarly = "stopped early";
+
 /// A trial of a sweep.
 struct AblationTrial {
   std::string id;
   std::string folder;               ///< its run folder, as a reader is to find it
   std::vector<std::string> values;  ///< of the sweep's axes, in short; "": as the base has it
   std::set<std::size_t> unnamed;    ///< places in `values` of those that the trial was not given: the base's
-  std::string state;                ///< "finished", "failed", "unfinished", "stopped early", "new"
+  std::string state;                ///< kFinished, "failed", "unfinished", kStoppedEarly, "new"
   std::string error;                ///< of one that failed
   std::int64_t epochs = 0, best_epoch = 0;
   double seconds = 0;                                 ///< that it was trained, as far as they are known

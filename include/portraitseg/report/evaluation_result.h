@@ -43,6 +43,9 @@ constexpr const char* kPartialEvaluation = ".partial";
 /// The folders below `folder` that hold results, one or two levels deep (of networks, of lists), by name.
 std::vector<std::filesystem::path> results_below(const std::filesystem::path& folder);
 
+/// What to say of a folder without metrics.json, naming the results below it.
+std::string why_no_result(const std::filesystem::path& folder);
+
 /// The protocols of FOLDER/metrics.json, in its order. @throws DataError as above.
 std::vector<std::string> evaluated_protocols(const std::filesystem::path& folder);
 

@@ -17,7 +17,8 @@ struct Interval {
   bool contains(double value) const { return low <= value && value <= high; }
 };
 
-constexpr double kConfidence = 0.95;  ///< of every interval unless told
+constexpr double kConfidence = 0.95;              ///< of every interval unless told
+constexpr double kSignificant = 1 - kConfidence;  ///< the highest p that tells a difference from 0
 
 /// Not a number of none.
 double mean(const std::vector<double>& values);
