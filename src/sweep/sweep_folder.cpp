@@ -24,10 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string line_of(const std::vector<std::string>& cells) {
-  return csv_line(cells);
-}
-
 /// @param key such as losses.0.weight @return nullptr: there is none
 const ConfigNode* find_key(const ConfigNode& root, const std::string& key) {
   const ConfigNode* node = &root;
@@ -185,7 +181,7 @@ void SweepFolder::write_results(const Journal& journal) const {
   for (const auto& name : figures) header.push_back("val_" + name);
   header.insert(header.end(), {"val_protocol", "val_list_sha256", "val_n"});
 
-  std::string text = line_of(header);
+  std::string text = csv_line(header);
   for (const auto& [trial, result] : finished) {
     std::vector<std::string> cells = {trial->id};
     cells.insert(cells.end(), trial->values.begin(), trial->values.end());
@@ -195,7 +191,7 @@ void SweepFolder::write_results(const Journal& journal) const {
       cells.push_back(figure == result.figures.end() ? "" : fmt::format("{:.10g}", figure->second));
     }
     cells.insert(cells.end(), {result.protocol, result.list_sha256, std::to_string(result.images)});
-    text += line_of(cells);
+    text += csv_line(cells);
   }
   write_file(results(), text);
 }
