@@ -312,6 +312,7 @@ TEST_F(SlurmLaunchers, WhatSbatchRefusesAtFirstIsItsOwnLine) {
 }
 
 TEST_F(SlurmLaunchers, WhereSbatchTakesFewerTheyAreHalvedAndASweepEndsAtOneAlone) {
+  options_.poll_seconds = 0.1;
   write_file(place_ / "most", "4");
   SlurmLauncher slurm = launcher();
   EXPECT_GE(slurm.capacity(9), 20U);
@@ -413,7 +414,7 @@ TEST_F(SlurmLaunchers, AWordThatWouldBeTakenForTheScriptIsRefused) {
 }
 
 TEST_F(SlurmLaunchers, AfterTheFirstArrayARefusalIsSaidOnceAndTriedAgain) {
-  options_.poll_seconds = 0.01;
+  options_.poll_seconds = 0.1;
   SlurmLauncher slurm = launcher();
   slurm.start(jobs(1));
   fails("sbatch", "sbatch: error: job submit limit\n");
@@ -422,7 +423,8 @@ TEST_F(SlurmLaunchers, AfterTheFirstArrayARefusalIsSaidOnceAndTriedAgain) {
     EXPECT_EQ(slurm.capacity(9), 0U);
   }
   EXPECT_THAT(said_, ElementsAre(HasSubstr("job submit limit")));
-  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  for (int i = 0; i < 1000 && slurm.capacity(9) == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_EQ(slurm.capacity(9), 9U);
   works_again("sbatch");
   EXPECT_TRUE(slurm.start(jobs(1)).front());
