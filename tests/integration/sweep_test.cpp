@@ -192,6 +192,27 @@ TEST_F(Sweeps, AWorkerThatIsKilledTooOftenCountsAsFailed) {
   EXPECT_THAT(ending.err, HasSubstr("failed: its worker was killed"));
 }
 
+TEST_F(Sweeps, RestartsAreCountedAnewWithEachEpoch) {
+  write_sweep("axes: {trainer.seed: [1]}\n");
+  Process process = sweep("run", {"--restarts", "1", "--set", "trainer.epochs=500"}).start();
+  ASSERT_TRUE(process.wait_until([&] { return !workers("run").empty(); })) << process.err();
+  const fs::path trial = place_ / "run/trials" / journal("run").front().at("trial");
+  const auto trains_beyond = [&](std::size_t epochs) {
+    const auto running = workers("run");
+    return finished_epochs(trial) > epochs && !running.empty() && is_alive(running.front());
+  };
+  std::size_t epochs = 0;
+  for (std::size_t kills = 1; kills <= 3; ++kills) {
+    ASSERT_TRUE(process.wait_until([&] { return trains_beyond(epochs); })) << process.err();
+    ::kill(workers("run").front(), SIGKILL);
+    ASSERT_TRUE(process.wait_until([&] { return count("run", "stopped") == kills; })) << process.err();
+    epochs = finished_epochs(trial) + 1;  // of the next one the checkpoint may be there already
+  }
+  EXPECT_EQ(count("run", "failed"), 0U);
+  process.send(SIGTERM);
+  EXPECT_EQ(process.wait().exit_code, 143) << process.err();
+}
+
 TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNew) {
   write_sweep("axes: {trainer.seed: [1, 2]}\n");
   const auto before = plan("run");
