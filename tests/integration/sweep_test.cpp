@@ -213,7 +213,7 @@ TEST_F(Sweeps, RestartsAreCountedAnewWithEachEpoch) {
   EXPECT_EQ(process.wait().exit_code, 143) << process.err();
 }
 
-TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNew) {
+TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNewAndNarrowedItIsRefused) {
   write_sweep("axes: {trainer.seed: [1, 2]}\n");
   const auto before = plan("run");
   EXPECT_GT(before.at("hours_left"), 0);
@@ -239,6 +239,11 @@ TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNew) {
                 ::testing::StartsWith(between.at("trials")[i].at("id").get<std::string>() + ","));
   expect_ends(resume("run"), 0);
   EXPECT_EQ(count("run", "started"), 3U);
+
+  write_sweep("axes: {trainer.seed: [1, 2]}\n");
+  const std::vector<std::string> lost = {"run: holds the finished trial", "which this one does not have"};
+  expect_refusal(place_, {"sweep", "plan", "--config", "sweep.yaml", "--output", "run"}, lost);
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "run"}, lost);
 }
 
 TEST_F(Sweeps, ATrialThatAnotherProcessTrainsIsWaitedFor) {
