@@ -198,6 +198,10 @@ TEST_F(SweepReports, GiveWayToAnOlderReportAloneAndRefuseWrongNames) {
   refused({"--run", "run", "--output", "foreign"}, {"foreign/report.html: is there, and is no report"});
   EXPECT_EQ(bytes_of(place_ / "foreign/report.html"), "<!DOCTYPE html>\n");
 
+  // What the report is made of, and its page, do not give way to the tables of --json.
+  for (const char* file : {"run/sweep.yaml", "run/journal.jsonl", "run/report/report.html"})
+    expect_refusal(place_, place_.command({"sweep", "report", "--run", "run", "--json", file}), {file});
+
   refused({"--run", "run", "--by", "model.decodr"},
           {"--by: no axis is called", "did you mean 'model.decoder'?"});
   refused({"--run", "run", "--figure", "iou"}, {"--figure: no trial has the figure 'iou'"});
@@ -205,6 +209,8 @@ TEST_F(SweepReports, GiveWayToAnOlderReportAloneAndRefuseWrongNames) {
   refused({"--run", "run", "--evaluation", "data"}, {"data: holds no metrics.json"});
   refused({"--run", "run", "--output", "data"}, {"data: holds something else"});
   refused({"--run", "data"}, {"data: holds no sweep"});
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "report", "--run", "run"},
+                 {"report excludes --config"});
 }
 
 }  // namespace
