@@ -1,41 +1,35 @@
-#include <algorithm>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 
 #include "support/command.h"
 #include "support/refusal.h"
+#include "support/sweeps.h"
 
 namespace portraitseg::testing {
 namespace {
 
 namespace fs = std::filesystem;
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
 
 /// A sweep of two decoders and two seeds, and a trial that fails.
-class SweepReports : public ::testing::Test {
+class SweepReports : public Sweeps {
  protected:
   void SetUp() override {
-    write_bytes(
-        place_ / "sweep.yaml",
-        "base: config.yaml\n"
-        "set: [trainer.epochs=2, 'preprocessing.size=[32, 32]', trainer.ema_decay=0.5]\n"
+    write_sweep(
         "axes: {model.decoder: [information_blocking, none], trainer.seed: [1, 2]}\n"
         "trials: [{device.precision: fp16}]\n"
-        "paper: {source: \"Somebody 2020, Table 1\", figures: [{model.decoder: none, miou: 94.5}]}\n");
-    Process process = place_
-                          .command({"sweep", "--config", "sweep.yaml", "--output", "run", "--workers", "2",
-                                    "--threads", "1"})
-                          .start();
-    const Ending ending = process.wait();
+        "paper: {source: \"Somebody 2020, Table 1\", figures: [{model.decoder: none, miou: 94.5}]}\n",
+        "trainer.epochs=2, trainer.ema_decay=0.5");
+    const Ending ending = sweep("run").run();
     ASSERT_EQ(ending.exit_code, 1) << ending.err;
   }
 
@@ -56,16 +50,12 @@ class SweepReports : public ::testing::Test {
     expect_refusal(place_, arguments, words);
   }
 
-  std::vector<Json> journal() const {
-    std::vector<Json> events;
-    for (const auto& line : lines_of(bytes_of(place_ / "run/journal.jsonl")))
-      events.push_back(Json::parse(line));
-    return events;
-  }
-
-  void write_journal(const std::vector<Json>& events) const {
+  /// As the journal is while the trial goes on.
+  void take_back_the_end_of(const std::string& trial) const {
     std::string text;
-    for (const auto& event : events) text += event.dump() + "\n";
+    for (const auto& event : journal("run")) {
+      if (event.at("trial") != trial || event.at("event") != "finished") text += event.dump() + "\n";
+    }
     write_bytes(place_ / "run/journal.jsonl", text);
   }
 
@@ -75,15 +65,13 @@ class SweepReports : public ::testing::Test {
       const auto& settings = trial.at("settings");
       if (settings.value("model.decoder", "") != decoder || settings.value("trainer.seed", "") != seed)
         continue;
-      for (const auto& event : journal()) {
+      for (const auto& event : journal("run")) {
         if (event.at("event") == "finished" && event.at("trial") == trial.at("id"))
           return event.at("result").at("figures").at("iou_foreground");
       }
     }
     throw std::runtime_error("no such trial");
   }
-
-  const Workplace place_;
 };
 
 TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
@@ -113,15 +101,32 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
        {"4 of 5 trials are finished", "fp16 needs CUDA", "<h2>Training</h2>", "Somebody 2020, Table 1"})
     EXPECT_THAT(page, HasSubstr(part));
 
-  // A trial that goes on, and an evaluation that knows three of the others.
-  std::vector<Json> events = journal();
+  // A trial that goes on, whose curves cannot be read just now.
   const std::string open = report.at("trials")[3].at("id");
-  events.erase(
-      std::remove_if(events.begin(), events.end(),
-                     [&](const Json& e) { return e.at("trial") == open && e.at("event") == "finished"; }),
-      events.end());
-  write_journal(events);
+  take_back_the_end_of(open);
   write_bytes(place_ / "run/trials" / open / "metrics.csv", "epoch,val_miou\n1\n");
+  const Ending going_on = run({"--json", "-"});
+  ASSERT_EQ(going_on.exit_code, 0) << going_on.err;
+  EXPECT_THAT(going_on.err, HasSubstr("left out: the curves of the unfinished trial " + open));
+  EXPECT_EQ(Json::parse(going_on.out).at("states").at("unfinished"), 1);
+
+  // Of another plan, whose last stage has not begun.
+  write_bytes(place_ / "run/trials" / open / "config.yaml",
+              "stages: [{name: encoder}, {name: full, init_from: encoder/best}]\n");
+  const Ending staged = run({});
+  EXPECT_EQ(staged.exit_code, 0) << staged.err;
+  EXPECT_EQ(staged.err, "");
+
+  write_bytes(place_ / "run/journal.jsonl", "");
+  const Ending nothing = run({});
+  EXPECT_EQ(nothing.exit_code, 0) << nothing.err;
+  EXPECT_THAT(nothing.out, StartsWith("sweep sweep: 0 of 5 trials are finished; 5 new.\n"));
+  EXPECT_THAT(bytes_of(place_ / "run/report/report.html"), HasSubstr("Nothing is measured yet"));
+}
+
+TEST_F(SweepReports, EvaluationsStandBesideTheValidation) {
+  const Json report = json();
+  take_back_the_end_of(report.at("trials")[3].at("id"));  // its results are left out
   std::vector<std::string> arguments = {"evaluate",  "--perturb", "none",     "--perturb", "rotate:45",
                                         "--workers", "0",         "--output", "out"};
   for (const std::size_t i : {0, 1, 2, 3}) {
@@ -134,9 +139,7 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
       run({"--evaluation", "out", "--figure", "miou", "--base", "model.decoder=none", "--json", "-"});
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("left out: 2 results in out are of unfinished trials"));
-  EXPECT_THAT(again.err, HasSubstr("left out: the curves of the unfinished trial " + open));
   const Json with = Json::parse(again.out);
-  EXPECT_EQ(with.at("states").at("unfinished"), 1);
   ASSERT_THAT(with.at("figures"), SizeIs(3));
   EXPECT_EQ(with.at("figures")[1].at("protocol"), "clova");
   EXPECT_EQ(with.at("figures")[2].at("protocol"), "clova+rotate:45");
@@ -149,20 +152,17 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
   EXPECT_NEAR(with.at("figures")[1].at("best").at("value"), with.at("figures")[0].at("best").at("value"),
               1e-6)
       << "on the validation's own list the best checkpoint is what the journal says";
+}
 
-  // Of another plan, whose last stage has not begun.
-  write_bytes(place_ / "run/trials" / open / "config.yaml",
-              "stages: [{name: encoder}, {name: full, init_from: encoder/best}]\n");
-  const Ending staged = run({});
-  EXPECT_EQ(staged.exit_code, 0) << staged.err;
-  EXPECT_EQ(staged.err, "");
-
-  // Averaged weights stand beside the plain ones; other weights than the best in a trial's folder are of no trial.
-  const std::string first_id = report.at("trials")[0].at("id");
-  const std::string checkpoints = "run/trials/" + first_id + "/checkpoints/";
+TEST_F(SweepReports, AveragedWeightsStandBesideAndOtherWeightsAreRefused) {
+  const Json report = json();
+  const std::string first = report.at("trials")[0].at("id"), open = report.at("trials")[3].at("id");
+  const std::string checkpoints = "run/trials/" + first + "/checkpoints/";
   fs::copy_file(place_ / "run/trials" / open / "checkpoints/best.safetensors",
                 place_ / (checkpoints + "other.safetensors"));
-  for (const auto& [name, id] : {std::pair("best_ema", first_id), std::pair("other", open)}) {
+  take_back_the_end_of(open);  // its best weights are no trial's so far
+  for (const auto& [name, id] :
+       {std::pair("best", first), std::pair("best_ema", first), std::pair("other", open)}) {
     const Ending ending =
         place_
             .command({"evaluate", "--config", "run/trials/" + id + ".yaml", "--weights",
@@ -170,14 +170,23 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
             .run();
     ASSERT_EQ(ending.exit_code, 0) << ending.err;
   }
-  const Json averaged = json({"--evaluation", "out", "--evaluation", "best_ema", "--figure", "miou"});
-  ASSERT_THAT(averaged.at("figures"), SizeIs(4));
+  const Json averaged = json({"--evaluation", "best", "--evaluation", "best_ema", "--figure", "miou"});
+  ASSERT_THAT(averaged.at("figures"), SizeIs(3));
   EXPECT_EQ(averaged.at("figures")[1].at("averaged_weights"), false);
-  EXPECT_EQ(averaged.at("figures")[3].at("averaged_weights"), true);
-  EXPECT_EQ(averaged.at("figures")[3].at("protocol"), "clova");
+  EXPECT_EQ(averaged.at("figures")[2].at("averaged_weights"), true);
+  EXPECT_EQ(averaged.at("figures")[2].at("protocol"), "clova");
   refused({"--run", "run", "--evaluation", "other"}, {"other: holds no result of a trial"});
 
+  const std::string second = report.at("trials")[1].at("id");
+  for (const auto& name : {"config.yaml", "checkpoints/best.safetensors"})
+    fs::copy_file(place_ / "run/trials" / second / name, place_ / "run/trials" / first / name,
+                  fs::copy_options::overwrite_existing);
+  refused({"--run", "run", "--evaluation", "best"}, {"measured other weights of the trial"});
+}
+
+TEST_F(SweepReports, GiveWayToAnOlderReportAloneAndRefuseWrongNames) {
   // What a killed run leaves, and tables beside the page, give way; another program's page does not.
+  EXPECT_EQ(run({}).exit_code, 0);
   write_bytes(place_ / "run/report/tables.csv.tmp", "half");
   for (const char* name : {"tables.json", "tables.json", "mine.json"})
     EXPECT_EQ(run({"--json", "run/report/" + std::string(name)}).exit_code, 0) << name;
@@ -189,6 +198,10 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
   refused({"--run", "run", "--output", "foreign"}, {"foreign/report.html: is there, and is no report"});
   EXPECT_EQ(bytes_of(place_ / "foreign/report.html"), "<!DOCTYPE html>\n");
 
+  // What the report is made of, and its page, do not give way to the tables of --json.
+  for (const char* file : {"run/sweep.yaml", "run/journal.jsonl", "run/report/report.html"})
+    expect_refusal(place_, place_.command({"sweep", "report", "--run", "run", "--json", file}), {file});
+
   refused({"--run", "run", "--by", "model.decodr"},
           {"--by: no axis is called", "did you mean 'model.decoder'?"});
   refused({"--run", "run", "--figure", "iou"}, {"--figure: no trial has the figure 'iou'"});
@@ -196,17 +209,8 @@ TEST_F(SweepReports, ComeFromTheTrialsWhateverBecameOfThem) {
   refused({"--run", "run", "--evaluation", "data"}, {"data: holds no metrics.json"});
   refused({"--run", "run", "--output", "data"}, {"data: holds something else"});
   refused({"--run", "data"}, {"data: holds no sweep"});
-  for (const auto& name : {"config.yaml", "checkpoints/best.safetensors"})
-    fs::copy_file(place_ / "run/trials" / report.at("trials")[1].at("id").get<std::string>() / name,
-                  place_ / "run/trials" / report.at("trials")[0].at("id").get<std::string>() / name,
-                  fs::copy_options::overwrite_existing);
-  refused({"--run", "run", "--evaluation", "out"}, {"measured other weights of the trial"});
-
-  write_bytes(place_ / "run/journal.jsonl", "");
-  const Ending nothing = run({});
-  EXPECT_EQ(nothing.exit_code, 0) << nothing.err;
-  EXPECT_THAT(nothing.out, StartsWith("sweep sweep: 0 of 5 trials are finished; 5 new.\n"));
-  EXPECT_THAT(bytes_of(place_ / "run/report/report.html"), HasSubstr("Nothing is measured yet"));
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "report", "--run", "run"},
+                 {"report excludes --config"});
 }
 
 }  // namespace

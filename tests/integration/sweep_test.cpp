@@ -192,7 +192,28 @@ TEST_F(Sweeps, AWorkerThatIsKilledTooOftenCountsAsFailed) {
   EXPECT_THAT(ending.err, HasSubstr("failed: its worker was killed"));
 }
 
-TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNew) {
+TEST_F(Sweeps, RestartsAreCountedAnewWithEachEpoch) {
+  write_sweep("axes: {trainer.seed: [1]}\n");
+  Process process = sweep("run", {"--restarts", "1", "--set", "trainer.epochs=500"}).start();
+  ASSERT_TRUE(process.wait_until([&] { return !workers("run").empty(); })) << process.err();
+  const fs::path trial = place_ / "run/trials" / journal("run").front().at("trial");
+  const auto trains_beyond = [&](std::size_t epochs) {
+    const auto running = workers("run");
+    return finished_epochs(trial) > epochs && !running.empty() && is_alive(running.front());
+  };
+  std::size_t epochs = 0;
+  for (std::size_t kills = 1; kills <= 3; ++kills) {
+    ASSERT_TRUE(process.wait_until([&] { return trains_beyond(epochs); })) << process.err();
+    ::kill(workers("run").front(), SIGKILL);
+    ASSERT_TRUE(process.wait_until([&] { return count("run", "stopped") == kills; })) << process.err();
+    epochs = finished_epochs(trial) + 1;  // of the next one the checkpoint may be there already
+  }
+  EXPECT_EQ(count("run", "failed"), 0U);
+  process.send(SIGTERM);
+  EXPECT_EQ(process.wait().exit_code, 143) << process.err();
+}
+
+TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNewAndNarrowedItIsRefused) {
   write_sweep("axes: {trainer.seed: [1, 2]}\n");
   const auto before = plan("run");
   EXPECT_GT(before.at("hours_left"), 0);
@@ -218,6 +239,11 @@ TEST_F(Sweeps, WidenedItTrainsOnlyWhatIsNew) {
                 ::testing::StartsWith(between.at("trials")[i].at("id").get<std::string>() + ","));
   expect_ends(resume("run"), 0);
   EXPECT_EQ(count("run", "started"), 3U);
+
+  write_sweep("axes: {trainer.seed: [1, 2]}\n");
+  const std::vector<std::string> lost = {"run: holds the finished trial", "which this one does not have"};
+  expect_refusal(place_, {"sweep", "plan", "--config", "sweep.yaml", "--output", "run"}, lost);
+  expect_refusal(place_, {"sweep", "--config", "sweep.yaml", "--output", "run"}, lost);
 }
 
 TEST_F(Sweeps, ATrialThatAnotherProcessTrainsIsWaitedFor) {

@@ -24,11 +24,15 @@ constexpr const char* kTwelveTrials =
 /// A Workplace with sweep.yaml, whose trials train in about a second.
 class Sweeps : public ::testing::Test {
  protected:
-  void write_sweep(const std::string& axes) const {
+  void write_sweep(const std::string& axes,
+                   const std::string& settings = "trainer.epochs=2, trainer.checkpoint_every=2") const {
     write_bytes(place_ / "sweep.yaml",
-                "base: config.yaml\n"
-                "set: [trainer.epochs=2, 'preprocessing.size=[32, 32]', trainer.checkpoint_every=2]\n" +
-                    axes);
+                "base: config.yaml\nset: ['preprocessing.size=[32, 32]', " + settings + "]\n" + axes);
+  }
+
+  /// Trials of `epochs` epochs that are stopped early.
+  void write_halving_sweep(int epochs, const std::string& axes) const {
+    write_sweep(axes, "trainer.epochs=" + std::to_string(epochs));
   }
 
   /// `sweep --config sweep.yaml --output OUTPUT --workers 2 --threads 1`
@@ -97,21 +101,8 @@ class Sweeps : public ::testing::Test {
       if (event.at("event") == "finished") finished.insert(event.at("trial"));
     }
     EXPECT_EQ(finished.size(), trials);
-    for (const auto& trial : finished) {
-      for (const char* file :
-           {"config.yaml", "metrics.csv", "checkpoints/last.safetensors", "checkpoints/best.safetensors"}) {
-        const std::filesystem::path name = std::filesystem::path("trials") / trial / file;
-        ASSERT_TRUE(std::filesystem::exists(place_ / expected / name)) << name;
-        EXPECT_TRUE(bytes_of(place_ / output / name) == bytes_of(place_ / expected / name))
-            << name << " differs";
-      }
-    }
-  }
-
-  /// Trials of `epochs` epochs that are stopped early.
-  void write_halving_sweep(int epochs, const std::string& axes) const {
-    write_bytes(place_ / "sweep.yaml", "base: config.yaml\nset: [trainer.epochs=" + std::to_string(epochs) +
-                                           ", 'preprocessing.size=[32, 32]']\n" + axes);
+    for (const auto& trial : finished)
+      expect_same_run(place_ / output / "trials" / trial, place_ / expected / "trials" / trial);
   }
 
   /// Whoever went on from a rung was among the best third of those that had reached it before.

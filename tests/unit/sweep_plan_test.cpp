@@ -17,6 +17,7 @@
 namespace portraitseg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsSubsetOf;
@@ -246,7 +247,8 @@ TEST_F(SweepPlans, APapersFiguresAreOfValuesThatThereAre) {
               HasSubstr("need their source"));
   EXPECT_THAT(refusal(axes + "paper: {sorce: x}\n"), HasSubstr("did you mean 'source'?"));
   EXPECT_EQ(load(axes + "paper: {protocol: native}\n").paper.protocol, "native");
-  EXPECT_THAT(refusal(axes + "paper: {protocol: clovva}\n"), HasSubstr("did you mean 'clova'?"));
+  EXPECT_THAT(refusal(axes + "paper: {protocol: clovva}\n"),
+              AllOf(HasSubstr("did you mean 'clova'?"), HasSubstr("known: ''")));
 }
 
 TEST_F(SweepPlans, ABaseThatIsMissingOrWrongIsRefused) {
