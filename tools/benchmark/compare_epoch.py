@@ -9,7 +9,6 @@ stay where they are. Memory is the main process's peak, without the loader's pro
 and OpenCV.
 """
 
-import argparse
 import importlib
 import json
 import os
@@ -76,17 +75,11 @@ def ours(arguments, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--clova", required=True)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--command", required=True)
+    parser = references.loop_parser()
     parser.add_argument("--config", default=os.path.join(references.ROOT, "configs", "base", "sinet_eg1800.yaml"))
     parser.add_argument("--set", action="append", default=[], help="more settings for portraitseg train")
     parser.add_argument("--images", type=int, help="of the training list, an eighth of it to validate; default: all")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    arguments.data = os.path.abspath(arguments.data)
     if arguments.measure:
         measure(arguments, arguments.measure)
         return

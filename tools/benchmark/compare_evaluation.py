@@ -9,7 +9,6 @@ protocol `clova`, which does the same, and at the images' own size with every me
 Memory is the main process's peak. Needs PyTorch and OpenCV.
 """
 
-import argparse
 import importlib
 import json
 import os
@@ -75,14 +74,7 @@ def ours(arguments, options):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--clova", required=True)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--command", required=True)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    arguments.data = os.path.abspath(arguments.data)
+    arguments = references.loop_parser().parse_args()
     if arguments.measure:
         measure(arguments, arguments.measure)
         return

@@ -139,6 +139,17 @@ def parser():
     return result
 
 
+def loop_parser():
+    """With what every comparison of clova's own loop over EG1800 is told; --measure: see run_again()."""
+    result = argparse.ArgumentParser()
+    result.add_argument("--clova", required=True)
+    result.add_argument("--data", required=True, type=os.path.abspath)
+    result.add_argument("--command", required=True)
+    result.add_argument("--rounds", type=int, default=3)
+    result.add_argument("--measure", help=argparse.SUPPRESS)
+    return result
+
+
 def run_json(line):
     """What a command prints. OpenMP's threads sleep while they wait, as those of portraitseg: nothing is lost by it on a quiet
     machine, and another program on it does not slow them down tenfold."""
