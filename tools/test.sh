@@ -9,9 +9,6 @@ preset="${1:-dev}"
 
 install_packages "${BUILD_PACKAGES[@]}"
 command -v sbatch >/dev/null || install_packages "${SLURM_PACKAGES[@]}"  # a machine of a cluster keeps its own
-# With the daemons of the packages the tests of sweeps on Slurm are not left out.
-[ "$(dpkg-query -W -f='${db:Status-Status} ' slurmctld slurmd 2>/dev/null)" = "installed installed " ] &&
-  export PORTRAITSEG_SLURM=required
 echo "building build/$preset"
 mkdir -p build
 log="build/$preset.log"

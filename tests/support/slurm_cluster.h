@@ -66,10 +66,6 @@ class SlurmCluster {
 
   const std::string& why_not() const { return why_not_; }  ///< "": it works
 
-  /// PORTRAITSEG_SLURM is set, as tools/test.sh does where Slurm's packages are installed: there a cluster that does not work is a
-  /// fault.
-  static bool is_required() { return std::getenv("PORTRAITSEG_SLURM") != nullptr; }
-
   void start_controller() const { start("slurmctld"); }
   void stop_controller() const { stop("slurmctld"); }
 
