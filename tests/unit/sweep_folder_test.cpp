@@ -121,6 +121,9 @@ TEST_F(SweepFolders, OfAnEarlierVersionKeepTheNamesOfTheirTrials) {
   config.erase(config.find(line), line.size());
   std::filesystem::remove(before.config(id));
   write_file(before.config(older), config);
+  std::string list = read_file(before.list());
+  list.replace(list.find(id), id.size(), older);
+  write_file(before.list(), list);
   const SweepFolder after = SweepFolder::write(path(), plan("[2, 1]"), 1, 1);
   ASSERT_EQ(after.sweep().trials.size(), 2U);
   EXPECT_NE(after.sweep().trials[0].id, id);
