@@ -38,6 +38,7 @@ void for_each_shape(Body body) {
     }
   }
   body(1, 1, 2, 0);
+  body(2, 3, 1100, 0);  // more channels than are summed up together
 }
 
 template <class T>

@@ -10,15 +10,12 @@ namespace {
 template <class T, class Value>
 void with_channel_values(Map<const T> in, const T* values, Map<T> out, Value value) {
   const std::int64_t group = group_size<T>(in.channels, is_dense(in) && is_dense(out));
-  const ChannelValues<T> repeated(values, 0, in.channels, group);
-  for_each_block(Rows{0, in.height}, in, group, [&](std::int64_t c, auto lanes, const Block& block) {
-    const Vec<T> own = repeated.at(c, lanes);
-    const T* x = block.first(in) + c;
-    T* y = block.first(out) + c;
-    for (std::int64_t i = 0; i < block.count; ++i) {
-      lanes.store(y + i * block.step * out.pitch, value(lanes.load(x + i * block.step * in.pitch), own));
-    }
-  });
+  const ChannelValues<T> own(values, 0, in.channels, group);
+  const auto write = [&](std::int64_t pixel, std::int64_t c, auto lanes) {
+    const Vec<T> v = lanes.load(in.data + pixel * in.pitch + c);
+    lanes.store(out.data + pixel * out.pitch + c, value(v, own.at(c, lanes)));
+  };
+  for_each_vector_of_rows(Rows{0, in.height}, in, group, write);
 }
 
 template <class T>
@@ -34,29 +31,22 @@ void multiply_channels(Map<const T> in, const T* values, Map<T> out) {
 /// out[channel] = factor * sum of value(a, b) over the pixels.
 template <class T, class Value>
 void sum_over_pixels(Map<const T> a, Map<const T> b, double factor, T* out, Value value) {
-  constexpr std::int64_t kAtOnce = 256;
-  for (std::int64_t begin = 0; begin < a.channels; begin += kAtOnce) {
-    const std::int64_t left = a.channels - begin, channels = left < kAtOnce ? left : kAtOnce;
-    Map<const T> some_a = a, some_b = b;
-    some_a.data += begin;
-    some_b.data += begin;
-    some_a.channels = some_b.channels = channels;
+  for_each_slice(a.channels, [&](std::int64_t begin, std::int64_t channels) {
+    const Map<const T> some_a = slice(a, begin, channels), some_b = slice(b, begin, channels);
     const std::int64_t group = group_size<T>(channels, is_dense(some_a) && is_dense(some_b));
-    double sums[kAtOnce] = {};
-    {
-      ChannelSums<T> totals(sums, channels, group);
-      for_each_block(Rows{0, a.height}, some_a, group, [&](std::int64_t c, auto lanes, const Block& block) {
-        const T* x = block.first(some_a) + c;
-        const T* y = block.first(some_b) + c;
-        Vec<T> sum{};
-        for (std::int64_t i = 0; i < block.count; ++i) {
-          sum += value(lanes.load(x + i * block.step * a.pitch), lanes.load(y + i * block.step * b.pitch));
-        }
-        totals.add(c, sum, lanes);
+    double sums[kMostSummedChannels] = {};
+    ChannelSums<T> totals(sums, channels, group);
+    const auto add = [&](auto pixels, std::int64_t c, auto lanes) {
+      Vec<T> sum{};
+      pixels.each([&](std::int64_t pixel) {
+        const Vec<T> x = lanes.load(some_a.data + pixel * a.pitch + c);
+        sum += value(x, lanes.load(some_b.data + pixel * b.pitch + c));
       });
-    }
+      totals.add(c, sum, lanes);
+    };
+    sum_pixels(some_a, group, add, totals);
     for (std::int64_t c = 0; c < channels; ++c) out[begin + c] = static_cast<T>(factor * sums[c]);
-  }
+  });
 }
 
 template <class T>

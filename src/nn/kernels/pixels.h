@@ -1,120 +1,155 @@
 #pragma once
 
-// Loops over the pixels of maps where each channel has its own constants.
+// Loops over the pixels of maps where each channel has its own constants. Values are read and written in the order in which they
+// lie in memory, so that the processor fetches them ahead; the constants are loaded anew for each pixel, from the first-level cache.
 
 #include "nn/kernels/simd.h"
 
 namespace portraitseg::kernels::PORTRAITSEG_ISA {
 
-/// Where pixels follow each other without a gap, several are taken for one with as many channels more, so that no lane stays empty.
-constexpr std::int64_t kMostGroupedChannels = 1024;
+/// Where pixels follow each other without a gap, several are taken for one with as many channels more: no lane stays empty, and
+/// no loop over channels is short.
+constexpr std::int64_t kFewestGroupedChannels = 64, kMostGroupedChannels = 1024;
 
-/// Pixels of a group, the fewest that fill whole vectors; 1 where some map is not dense or nothing is gained.
+/// Pixels of a group; 1 where some map is not dense or nothing is gained.
 template <class T>
 std::int64_t group_size(std::int64_t channels, bool dense) {
   std::int64_t size = 1;
-  while (size * channels % kLanes<T> != 0) size *= 2;
+  while (size * channels < kFewestGroupedChannels || size * channels % kLanes<T> != 0) size *= 2;
   return dense && size * channels <= kMostGroupedChannels ? size : 1;
+}
+
+template <class T>
+bool is_dense(const Map<T>& map) {
+  return map.pitch == map.channels;
+}
+
+/// Calls body(pixel, c, lanes) for each vector of the pixels `begin` to `end`; a group counts as one pixel, its first.
+template <class T, class Body>
+inline void for_each_vector_of_pixels(std::int64_t begin, std::int64_t end, std::int64_t channels,
+                                      std::int64_t group, Body body) {
+  std::int64_t pixel = begin;
+  for (; pixel + group <= end; pixel += group) {
+    for_each_lanes<T>(0, group * channels, [&](std::int64_t c, auto lanes) { body(pixel, c, lanes); });
+  }
+  for_each_lanes<T>(0, (end - pixel) * channels,
+                    [&](std::int64_t c, auto lanes) { body(pixel, c, lanes); });  // fewer than a group
+}
+
+template <class T, class Body>
+inline void for_each_vector_of_rows(Rows rows, const Map<const T>& map, std::int64_t group, Body body) {
+  for_each_vector_of_pixels<T>(rows.begin * map.width, rows.end * map.width, map.channels, group, body);
 }
 
 /// Values of the channels, repeated for each pixel of a group; nullptr: all of them are `missing`.
 template <class T>
 class ChannelValues {
  public:
-  ChannelValues(const T* values, T missing, std::int64_t channels, std::int64_t group)
-      : values_(values), missing_(splat(missing)) {
-    if (!values || group == 1) return;
-    for (std::int64_t i = 0; i < group * channels; ++i) repeated_[i] = values[i % channels];
-    values_ = repeated_;
+  ChannelValues(const T* values, T missing, std::int64_t channels, std::int64_t group) : values_(values) {
+    if (!values) {
+      store(own_, splat(missing));
+      each_ = 0;
+    } else if (group > 1) {
+      for (std::int64_t i = 0; i < group * channels; ++i) own_[i] = values[i % channels];
+    }
+    if (!values || group > 1) values_ = own_;
   }
   ChannelValues(const ChannelValues&) = delete;
   ChannelValues& operator=(const ChannelValues&) = delete;
 
   template <class Lanes>
   Vec<T> at(std::int64_t c, Lanes lanes) const {
-    return values_ ? lanes.load(values_ + c) : missing_;
+    return lanes.load(values_ + (c & each_));
   }
 
  private:
   const T* values_;
-  Vec<T> missing_;
-  T repeated_[kMostGroupedChannels];
+  std::int64_t each_ = -1;  ///< 0: one vector serves all channels
+  T own_[kMostGroupedChannels];
 };
 
-/// Sums in double for each channel, added to `sums` [channels] when this goes.
+/// Channels that are summed up together, at most; more are summed one slice after the other.
+constexpr std::int64_t kMostSummedChannels = kMostGroupedChannels;
+
+template <class Body>
+inline void for_each_slice(std::int64_t channels, Body body) {
+  for (std::int64_t c = 0; c < channels; c += kMostSummedChannels) {
+    const std::int64_t left = channels - c;
+    body(c, left < kMostSummedChannels ? left : kMostSummedChannels);
+  }
+}
+
+template <class T>
+Map<T> slice(Map<T> map, std::int64_t first, std::int64_t channels) {
+  return {map.data + first, map.height, map.width, channels, map.pitch};
+}
+
+/// Sums for each channel: of some pixels in T, of all in double.
 template <class T>
 class ChannelSums {
  public:
+  /// @param sums [channels], to which `flush` adds
   ChannelSums(double* sums, std::int64_t channels, std::int64_t group)
-      : sums_(sums), own_(group == 1 ? sums : grouped_), channels_(channels), group_(group) {
-    for (std::int64_t i = 0; own_ == grouped_ && i < group * channels; ++i) grouped_[i] = 0;
-  }
-  ~ChannelSums() {
-    for (std::int64_t i = 0; own_ == grouped_ && i < group_ * channels_; ++i) {
-      sums_[i % channels_] += grouped_[i];
-    }
+      : sums_(sums), channels_(channels), count_(group * channels) {
+    clear();
   }
   ChannelSums(const ChannelSums&) = delete;
   ChannelSums& operator=(const ChannelSums&) = delete;
 
   template <class Lanes>
   void add(std::int64_t c, Vec<T> v, Lanes lanes) {
-    T values[kLanes<T>];
-    store(values, v);
-    for (std::int64_t i = 0; i < lanes.size(); ++i) own_[c + i] += static_cast<double>(values[i]);
+    lanes.store(some_ + c, lanes.load(some_ + c) + v);
+  }
+
+  void flush() {
+    for (std::int64_t first = 0; first < count_; first += channels_) {
+      for (std::int64_t c = 0; c < channels_; ++c) sums_[c] += static_cast<double>(some_[first + c]);
+    }
+    clear();
   }
 
  private:
+  void clear() {
+    for (std::int64_t i = 0; i < count_; ++i) some_[i] = 0;
+  }
+
   double* sums_;
-  double* own_;
-  std::int64_t channels_, group_;
-  double grouped_[kMostGroupedChannels];
+  std::int64_t channels_, count_;
+  T some_[kMostSummedChannels];
 };
 
-/// Pixels pixel + i * step, i < count.
-struct Block {
-  std::int64_t pixel, count, step;
+/// kCount neighbouring pixels, or groups of them.
+template <int kCount>
+struct Neighbours {
+  std::int64_t first, step;
 
-  template <class T>
-  T* first(const Map<T>& map) const {
-    return map.data + pixel * map.pitch;
+  template <class Body>
+  [[gnu::always_inline]] inline void each(Body body) const {
+#pragma GCC unroll 4
+    for (int i = 0; i < kCount; ++i) body(first + i * step);
   }
 };
 
-/// A function of its own, so that the loop in `body` has all registers.
-template <class Body, class Lanes>
-[[gnu::noinline]] void run_block(const Body& body, std::int64_t c, Lanes lanes, const Block& block) {
-  body(c, lanes, block);
-}
-
-/// Calls body(c, lanes, block) until the channels c ... of each block were all channels of the rows' pixels, groups being pixels
-/// of more channels. A block is some vectors wide and fits the first cache.
-template <class T, class Body>
-void for_each_block(Rows rows, const Map<const T>& map, std::int64_t group, Body body) {
-  constexpr std::int64_t kVectors = 8, kBytes = 8 << 10;
-  const std::int64_t channels = group * map.channels, end = rows.end * map.width;
-  const std::int64_t begin = rows.begin * map.width, whole_end = begin + (end - begin) / group * group;
-  for (std::int64_t c0 = 0; c0 < channels; c0 += kVectors * kLanes<T>) {
-    const std::int64_t left = channels - c0,
-                       width = left < kVectors * kLanes<T> ? left : kVectors * kLanes<T>;
-    const std::int64_t most = kBytes / (width * static_cast<std::int64_t>(sizeof(T)));
-    for (std::int64_t pixel = begin; pixel < whole_end; pixel += most * group) {
-      const std::int64_t groups = (whole_end - pixel) / group;
-      const Block block{pixel, groups < most ? groups : most, group};
-      for_each_lanes<T>(c0, c0 + width,
-                        [&](std::int64_t c, auto lanes) { run_block(body, c, lanes, block); });
+/// Calls body(neighbours, c, lanes) for each vector of a map's channels. What it adds to `sums`, once for all neighbours, is flushed
+/// before T becomes too coarse for it.
+template <class T, class Body, class... Sums>
+inline void sum_pixels(const Map<const T>& map, std::int64_t group, Body body, Sums&... sums) {
+  constexpr int kAtOnce = 4, kBetweenFlushes = 8;
+  const std::int64_t end = map.height * map.width;
+  std::int64_t pixel = 0;
+  while (pixel + kAtOnce * group <= end) {
+    for (int i = 0; i < kBetweenFlushes && pixel + kAtOnce * group <= end; ++i, pixel += kAtOnce * group) {
+      for_each_lanes<T>(0, group * map.channels, [&](std::int64_t c, auto lanes) {
+        body(Neighbours<kAtOnce>{pixel, group}, c, lanes);
+      });
     }
+    (sums.flush(), ...);
   }
-  if (whole_end < end) {  // fewer than a group
-    for_each_lanes<T>(0, (end - whole_end) * map.channels, [&](std::int64_t c, auto lanes) {
-      body(c, lanes, Block{whole_end, 1, group});
-    });
-  }
-}
-
-template <class T>
-bool is_dense(const Map<T>& map) {
-  return map.pitch == map.channels;
+  for_each_vector_of_pixels<T>(pixel, end, map.channels, group,
+                               [&](std::int64_t i, std::int64_t c, auto lanes) {
+                                 body(Neighbours<1>{i, group}, c, lanes);
+                               });
+  (sums.flush(), ...);
 }
 
 }  // namespace portraitseg::kernels::PORTRAITSEG_ISA
