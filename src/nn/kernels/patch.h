@@ -26,6 +26,15 @@ inline void join_columns(Walk& walk) {
   walk.count[1] = 1;
 }
 
+/// Rows that follow each other without a gap are one long row: no tile has to ask where one ends.
+template <class T>
+inline void join_rows(Patch<T>& patch) {
+  if (patch.in_row != patch.columns * patch.in_column || patch.out_row != patch.columns * patch.out_column)
+    return;
+  patch.columns *= patch.rows;
+  patch.rows = 1;
+}
+
 template <class T>
 Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<T> out, const Axis& y,
                     const Axis& x, const Run& rows, const Run& columns) {
@@ -50,6 +59,7 @@ Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<
   patch.out = (y.first_out + rows.first * y.out_step) * out.width + x.first_out + columns.first * x.out_step;
   patch.out_row = y.out_step * out.width;
   patch.out_column = x.out_step;
+  join_rows(patch);
   return patch;
 }
 
