@@ -38,7 +38,8 @@ void for_each_shape(Body body) {
     }
   }
   body(1, 1, 2, 0);
-  body(2, 3, 1100, 0);  // more channels than are summed up together
+  for (const std::int64_t beside : {0, 2})
+    body(3, 2, 1100, beside);  // more channels than are summed up together
 }
 
 template <class T>
@@ -77,6 +78,19 @@ TYPED_TEST(MapKernels, MomentsAreExactFarFromZero) {
   });
 }
 
+TYPED_TEST(MapKernels, MomentsOfManyPixelsAreSummedUpInDouble) {
+  using T = TypeParam;
+  const T value = static_cast<T>(100.1);
+  FeatureMap<T> in(280, 280, 8);
+  in.fill(value);
+  for_each_kernels<T>([&](const Kernels<T>& kernels) {
+    std::vector<double> mean(8), squares(8);
+    kernels.moments(in.view(), 0, mean.data(), squares.data());
+    for (const double of_channel : mean) EXPECT_NEAR(of_channel, static_cast<double>(value), 100 * kNear<T>);
+    for (const double of_channel : squares) EXPECT_NEAR(of_channel, 0, 100 * kNear<T>);
+  });
+}
+
 TYPED_TEST(MapKernels, ScaleShiftAppliesEveryPartOfTheEpilogue) {
   using T = TypeParam;
   unsigned parts = 0;
@@ -96,6 +110,25 @@ TYPED_TEST(MapKernels, ScaleShiftAppliesEveryPartOfTheEpilogue) {
         });
       });
     }
+  });
+}
+
+TYPED_TEST(MapKernels, ScaleShiftAddsAResidualInItsPlace) {
+  using T = TypeParam;
+  for_each_shape([&](auto height, auto width, auto channels, auto beside) {
+    FeatureMap<T> in(height, width, channels, beside), residual(height, width, channels, beside);
+    in.randomise(1);
+    residual.randomise(2);
+    for_each_kernels<T>([&](const Kernels<T>& kernels) {
+      FeatureMap<T> out = residual;
+      Epilogue<T> end;
+      end.residual = out.map().data;
+      end.residual_pitch = out.pitch();
+      kernels.scale_shift(in.view(), nullptr, end, out.map(), {0, height});
+      in.for_each([&](auto y, auto x, auto c) {
+        ASSERT_NEAR(at(out, y, x, c), at(in, y, x, c) + at(residual, y, x, c), kNear<T>);
+      });
+    });
   });
 }
 

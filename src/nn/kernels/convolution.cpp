@@ -87,7 +87,7 @@ template <class T>
 int64_t pixels_in_block(const Walk& walk, Map<T> out) {
   const int64_t weight_bytes =
       walk.count[0] * walk.count[1] * walk.count[2] * padded(out.channels) * int64_t{sizeof(T)};
-  return weight_bytes <= 24 * 1024 ? 6 * 14 : 15 * 14;  // whole tiles of all heights but 4
+  return weight_bytes <= 24 * 1024 ? 6 * 14 : 15 * 14;  // whole tiles of 14, 7 and 6 pixels
 }
 
 template <class T>

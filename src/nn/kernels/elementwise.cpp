@@ -44,7 +44,7 @@ void sum_over_pixels(Map<const T> a, Map<const T> b, double factor, T* out, Valu
       });
       totals.add(c, sum, lanes);
     };
-    sum_pixels(some_a, group, add, totals);
+    sum_vectors_of_pixels(some_a, group, add, totals);
     for (std::int64_t c = 0; c < channels; ++c) out[begin + c] = static_cast<T>(factor * sums[c]);
   });
 }

@@ -11,13 +11,12 @@ void add_sums(Map<const T> in, const T* shift, double* sums, Value value) {
   const ChannelValues<T> shifts(shift, 0, in.channels, group);
   ChannelSums<T> totals(sums, in.channels, group);
   const auto add = [&](auto pixels, std::int64_t c, auto lanes) {
-    const Vec<T> shift = shifts.at(c, lanes);
+    const Vec<T> s = shifts.at(c, lanes);
     Vec<T> sum{};
-    pixels.each(
-        [&](std::int64_t pixel) { sum += value(lanes.load(in.data + pixel * in.pitch + c) - shift); });
+    pixels.each([&](std::int64_t pixel) { sum += value(lanes.load(in.data + pixel * in.pitch + c) - s); });
     totals.add(c, sum, lanes);
   };
-  sum_pixels(in, group, add, totals);
+  sum_vectors_of_pixels(in, group, add, totals);
 }
 
 template <class T>
@@ -97,18 +96,19 @@ void add_normalise_sums(Map<const T> gradient, Map<const T> x, const Normalisati
     products.add(c, some_product, lanes);
     belows.add(c, some_below, lanes);
   };
-  sum_pixels(x, group, add, plains, products, belows);
+  sum_vectors_of_pixels(x, group, add, plains, products, belows);
 }
 
 template <class T>
 void normalise_sums(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
                     const T* mean, double* sums) {
   const std::int64_t channels = x.channels;
-  for_each_slice(channels, [&](std::int64_t c, std::int64_t count) {
-    const auto from = [c](const T* values) { return values ? values + c : nullptr; };
-    add_normalise_sums<T>(slice(gradient, c, count), slice(x, c, count),
+  for_each_slice(channels, [&](std::int64_t begin, std::int64_t count) {
+    const auto from = [begin](const T* values) { return values ? values + begin : nullptr; };
+    double* const plain = sums + begin;
+    add_normalise_sums<T>(slice(gradient, begin, count), slice(x, begin, count),
                           {from(normalisation.scale), from(normalisation.shift), from(normalisation.slope)},
-                          from(mean), sums + c, sums + channels + c, sums + 2 * channels + c);
+                          from(mean), plain, plain + channels, plain + 2 * channels);
   });
 }
 

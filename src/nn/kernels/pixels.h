@@ -1,7 +1,8 @@
 #pragma once
 
 // Loops over the pixels of maps where each channel has its own constants. Values are read and written in the order in which they
-// lie in memory, so that the processor fetches them ahead; the constants are loaded anew for each pixel, from the first-level cache.
+// lie in memory, so that the processor fetches them ahead; the constants are loaded anew for each pixel (in sums: for four), from the
+// first-level cache.
 
 #include "nn/kernels/simd.h"
 
@@ -11,11 +12,14 @@ namespace portraitseg::kernels::PORTRAITSEG_ISA {
 /// no loop over channels is short.
 constexpr std::int64_t kFewestGroupedChannels = 64, kMostGroupedChannels = 1024;
 
-/// Pixels of a group; 1 where some map is not dense or nothing is gained.
+/// Pixels of a group; 1 where some map is not dense, nothing is gained or the group would be too long.
 template <class T>
 std::int64_t group_size(std::int64_t channels, bool dense) {
   std::int64_t size = 1;
-  while (size * channels < kFewestGroupedChannels || size * channels % kLanes<T> != 0) size *= 2;
+  const auto is_enough = [&] {
+    return size * channels >= kFewestGroupedChannels && size * channels % kLanes<T> == 0;
+  };
+  while (!is_enough() && size < kMostGroupedChannels) size *= 2;
   return dense && size * channels <= kMostGroupedChannels ? size : 1;
 }
 
@@ -48,7 +52,7 @@ class ChannelValues {
   ChannelValues(const T* values, T missing, std::int64_t channels, std::int64_t group) : values_(values) {
     if (!values) {
       store(own_, splat(missing));
-      each_ = 0;
+      mask_ = 0;
     } else if (group > 1) {
       for (std::int64_t i = 0; i < group * channels; ++i) own_[i] = values[i % channels];
     }
@@ -59,13 +63,13 @@ class ChannelValues {
 
   template <class Lanes>
   Vec<T> at(std::int64_t c, Lanes lanes) const {
-    return lanes.load(values_ + (c & each_));
+    return lanes.load(values_ + (c & mask_));
   }
 
  private:
   const T* values_;
-  std::int64_t each_ = -1;  ///< 0: one vector serves all channels
-  T own_[kMostGroupedChannels];
+  std::int64_t mask_ = -1;  ///< -1: each channel has its own value; 0: all have those of the first vector
+  alignas(kRegisterBytes) T own_[kMostGroupedChannels];
 };
 
 /// Channels that are summed up together, at most; more are summed one slice after the other.
@@ -115,10 +119,10 @@ class ChannelSums {
 
   double* sums_;
   std::int64_t channels_, count_;
-  T some_[kMostSummedChannels];
+  alignas(kRegisterBytes) T some_[kMostSummedChannels];
 };
 
-/// kCount neighbouring pixels, or groups of them.
+/// kCount neighbouring pixels, or groups of `step` pixels.
 template <int kCount>
 struct Neighbours {
   std::int64_t first, step;
@@ -133,7 +137,7 @@ struct Neighbours {
 /// Calls body(neighbours, c, lanes) for each vector of a map's channels. What it adds to `sums`, once for all neighbours, is flushed
 /// before T becomes too coarse for it.
 template <class T, class Body, class... Sums>
-inline void sum_pixels(const Map<const T>& map, std::int64_t group, Body body, Sums&... sums) {
+inline void sum_vectors_of_pixels(const Map<const T>& map, std::int64_t group, Body body, Sums&... sums) {
   constexpr int kAtOnce = 4, kBetweenFlushes = 8;
   const std::int64_t end = map.height * map.width;
   std::int64_t pixel = 0;
