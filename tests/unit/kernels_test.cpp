@@ -86,8 +86,8 @@ TYPED_TEST(MapKernels, MomentsOfManyPixelsAreSummedUpInDouble) {
   for_each_kernels<T>([&](const Kernels<T>& kernels) {
     std::vector<double> mean(8), squares(8);
     kernels.moments(in.view(), 0, mean.data(), squares.data());
-    for (const double of_channel : mean) EXPECT_NEAR(of_channel, static_cast<double>(value), 100 * kNear<T>);
-    for (const double of_channel : squares) EXPECT_NEAR(of_channel, 0, 100 * kNear<T>);
+    for (const double of_channel : mean) EXPECT_NEAR(of_channel, static_cast<double>(value), 20 * kNear<T>);
+    for (const double of_channel : squares) EXPECT_NEAR(of_channel, 0, 20 * kNear<T>);
   });
 }
 
