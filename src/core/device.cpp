@@ -5,7 +5,10 @@
 #include <thread>
 
 #include <opencv2/core/utility.hpp>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace portraitseg {
 namespace {

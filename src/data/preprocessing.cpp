@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include <opencv2/imgproc.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/data/mask_encoding.h"
 #include "portraitseg/nn/resample.h"

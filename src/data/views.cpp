@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include <spdlog/fmt/fmt.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/parallel.h"
 #include "portraitseg/nn/resample.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/weights/safetensors.h"

@@ -1,6 +1,6 @@
 #include "portraitseg/engine/model_runner.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace portraitseg {
 namespace {

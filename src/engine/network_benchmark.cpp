@@ -9,7 +9,8 @@
 #include <ATen/record_function.h>
 #include <opencv2/imgproc.hpp>
 #include <sys/resource.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/random.h"

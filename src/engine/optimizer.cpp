@@ -7,7 +7,10 @@
 #include <tuple>
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/parallel.h"
 #include "portraitseg/core/text.h"

@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/nn/resample.h"
 

@@ -1,6 +1,6 @@
 #include "portraitseg/losses/cross_entropy.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/sample.h"

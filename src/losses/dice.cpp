@@ -1,6 +1,6 @@
 #include "portraitseg/losses/dice.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/data/sample.h"
 

@@ -1,6 +1,6 @@
 #include "portraitseg/losses/distillation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "losses/divergence.h"
 

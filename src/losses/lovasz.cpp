@@ -1,6 +1,6 @@
 #include "losses/lovasz.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace portraitseg {
 

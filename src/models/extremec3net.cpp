@@ -1,6 +1,6 @@
 #include "portraitseg/models/extremec3net.h"
 
-#include <torch/torch.h>
+#include <torch/nn.h>
 
 #include "portraitseg/nn/resample.h"
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include <torch/torch.h>
+#include <torch/nn.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/nn/conv_bn_prelu.h"

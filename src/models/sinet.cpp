@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include <torch/torch.h>
+#include <torch/nn.h>
 
 #include "portraitseg/nn/channel_shuffle.h"
 #include "portraitseg/nn/resample.h"

@@ -1,6 +1,6 @@
 #include "portraitseg/models/sinet_cityscapes.h"
 
-#include <torch/torch.h>
+#include <torch/nn.h>
 
 #include "portraitseg/nn/channel_shuffle.h"
 #include "portraitseg/nn/resample.h"

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 

@@ -5,7 +5,8 @@
 #include <set>
 #include <tuple>
 
-#include <torch/torch.h>
+#include <torch/special.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/models/portraitnet.h"

@@ -1,6 +1,6 @@
 #include "portraitseg/nn/resample.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace portraitseg {
 

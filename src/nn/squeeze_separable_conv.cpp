@@ -1,6 +1,6 @@
 #include "portraitseg/nn/squeeze_separable_conv.h"
 
-#include <torch/torch.h>
+#include <torch/nn.h>
 
 #include "portraitseg/nn/conv_bn_prelu.h"
 

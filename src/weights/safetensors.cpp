@@ -7,7 +7,7 @@
 #include <unordered_set>
 
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/weights/torch_pickle.h"
 #include "portraitseg/weights/zip.h"

@@ -9,7 +9,7 @@
 #include <unordered_map>
 
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/weights/pickle.h"

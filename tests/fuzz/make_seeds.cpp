@@ -3,7 +3,7 @@
 #include <exception>
 #include <filesystem>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/file.h"
 #include "portraitseg/weights/safetensors.h"

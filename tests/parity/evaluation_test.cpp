@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/file.h"
 #include "portraitseg/engine/evaluator.h"

@@ -2,7 +2,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/data/contour.h"
 #include "portraitseg/data/smooth_label.h"

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "portraitseg/losses/consistency.h"
 #include "portraitseg/losses/cross_entropy.h"

@@ -1,6 +1,7 @@
 // The references' networks with the weights in golden/: logits, gradients, running statistics and keys.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/weights/safetensors.h"
 #include "portraitseg/weights/state_dict.h"

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <opencv2/imgproc.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <zlib.h>
 
 #include "portraitseg/data/image_file.h"

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace portraitseg::testing {
 

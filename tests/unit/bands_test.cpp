@@ -1,6 +1,7 @@
 // Bands of rows against whole maps: the same values and gradients, in less memory.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "nn/compiler/program.h"
 #include "nn/compiler/record.h"

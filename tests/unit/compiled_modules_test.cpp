@@ -1,6 +1,8 @@
 // Small modules, each with something that the networks of the zoo do not have, against LibTorch: in float64 where values are compared.
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/nn.h>
+#include <torch/utils.h>
 
 #include "portraitseg/nn/compiled_network.h"
 

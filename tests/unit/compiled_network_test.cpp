@@ -2,7 +2,9 @@
 #include "portraitseg/nn/compiled_network.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "support/build_model.h"
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/data/loader.h"
 

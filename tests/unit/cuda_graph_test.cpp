@@ -1,7 +1,10 @@
 #include "portraitseg/core/cuda_graph.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/device.h"
 #include "portraitseg/core/error.h"

@@ -1,7 +1,8 @@
 #include "portraitseg/losses/dice.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/sample.h"

@@ -5,7 +5,8 @@
 
 #include <gtest/gtest.h>
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace portraitseg {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/cached_dataset.h"

@@ -1,7 +1,8 @@
 #include "portraitseg/engine/loss_sum.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/run_config.h"

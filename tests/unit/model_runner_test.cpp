@@ -1,7 +1,9 @@
 #include "portraitseg/engine/model_runner.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "support/build_model.h"
 

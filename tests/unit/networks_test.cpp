@@ -1,6 +1,7 @@
 // What the networks' options do, where no reference says it.
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/models/portraitnet.h"

@@ -6,7 +6,8 @@
 #include <numeric>
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/sample.h"

@@ -7,7 +7,9 @@
 #include <memory>
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/nn.h>
+#include <torch/optim.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/update_rules.h"

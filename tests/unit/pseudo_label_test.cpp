@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/evaluator.h"

@@ -5,7 +5,7 @@
 #include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/nn.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/models/models.h"

@@ -2,7 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/checkpoint.h"

@@ -7,7 +7,7 @@
 #include <set>
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"

@@ -9,7 +9,8 @@
 #include <map>
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/nn.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"

@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 #include <opencv2/core.hpp>
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/optim/adam.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/engine/run_folder.h"
 

@@ -10,7 +10,9 @@
 #include <type_traits>
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/models/models.h"
 #include "portraitseg/weights/state_dict.h"

@@ -1,7 +1,8 @@
 #include "portraitseg/engine/weight_average.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/models/sinet.h"

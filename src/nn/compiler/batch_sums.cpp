@@ -1,6 +1,6 @@
 #include "nn/compiler/batch_sums.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace portraitseg::compiler {
 

@@ -2,7 +2,7 @@
 #include <map>
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "nn/compiler/graph.h"
 

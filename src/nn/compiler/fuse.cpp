@@ -2,7 +2,7 @@
 #include <cmath>
 #include <functional>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "nn/compiler/graph.h"
 

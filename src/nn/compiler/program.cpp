@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/parallel.h"
 

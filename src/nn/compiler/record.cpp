@@ -6,7 +6,8 @@
 #include <unordered_map>
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 namespace portraitseg::compiler {
 namespace {
