@@ -4,6 +4,7 @@
 #include <set>
 
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/nn/resample.h"
 

@@ -4,7 +4,8 @@
 #include <map>
 #include <string>
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/loss_sum.h"
@@ -18,6 +19,27 @@
 
 namespace portraitseg {
 namespace {
+
+/// A mistake in what a key of the configuration says.
+class KeyError : public UserError {
+ public:
+  KeyError(std::string key, const std::string& message) : UserError(message), key_(std::move(key)) {}
+
+  const std::string& key() const { return key_; }
+
+ private:
+  std::string key_;
+};
+
+/// Blames the key for what is wrong with the work.
+template <class Work>
+void about(const char* key, const Work& work) {
+  try {
+    work();
+  } catch (const UserError& error) {
+    throw KeyError(key, error.what());
+  }
+}
 
 /// The sizes of a batch that shows what the real one would, in little time: BatchNorm needs two images.
 std::vector<std::int64_t> small_batch(const RunConfig& config, const SegmentationModel& model) {
@@ -43,17 +65,22 @@ End check_stage(const TrainingPlan& plan, std::size_t i, const std::map<std::str
   const auto model = config.model.options->build();
   try_out(config, cpu, small_batch(config, *model));
   if (const auto start = plan.start(i)) {
-    load_matching(*model, ends.at(start->stage).weights, plan.stages[i].init_from);
+    about("init_from",
+          [&] { load_matching(*model, ends.at(start->stage).weights, plan.stages[i].init_from); });
   } else if (!config.model.init_from.empty()) {
-    const std::filesystem::path file = trained_weights(config.model.init_from);
-    load_matching(*model, read_weights(file), file);
+    about("model.init_from", [&] {
+      const std::filesystem::path file = trained_weights(config.model.init_from);
+      load_matching(*model, read_weights(file), file);
+    });
   }
-  if (const auto teacher = plan.teacher(i)) {
-    require_teacher_fits(config.distillation.teacher, *ends.at(teacher->stage).config, config);
-  } else if (!config.distillation.teacher.empty()) {
-    Teacher(config, cpu);
-  }
-  const Optimizer optimizer(*model, config.optimizer);  // its groups' patterns
+  about("distillation.teacher", [&] {
+    if (const auto teacher = plan.teacher(i)) {
+      require_teacher_fits(config.distillation.teacher, *ends.at(teacher->stage).config, config);
+    } else if (!config.distillation.teacher.empty()) {
+      Teacher(config, cpu);
+    }
+  });
+  about("optimizer.groups", [&] { Optimizer(*model, config.optimizer); });  // its patterns
   return {&config, {state_dict(*model), {}}};
 }
 
@@ -75,15 +102,19 @@ std::vector<Target> try_out(const RunConfig& config, const Device& device,
     within_memory(sizes, [&] {
       Batch batch;
       batch.image = torch::zeros(sizes);
-      const SegmentationOutput output = model->forward(device.move(batch.image, device.dtype()));
-      protocols().at(config.evaluation.protocol).check_classes(output.mask.size(1));
-      const LossSum losses(config.losses);
-      targets = losses.targets(output, sizes[2]);
-      for (const auto& target : targets) {
-        batch.targets[target] =
-            torch::zeros({sizes[0], sizes[2] / target.stride, sizes[3] / target.stride}, torch::kUInt8);
-      }
-      losses({output, output, output.mask}, batch, device);  // a teacher answers alike
+      SegmentationOutput output;
+      about("preprocessing.size", [&] { output = model->forward(device.move(batch.image, device.dtype())); });
+      about("evaluation.protocol",
+            [&] { protocols().at(config.evaluation.protocol).check_classes(output.mask.size(1)); });
+      about("losses", [&] {
+        const LossSum losses(config.losses);
+        targets = losses.targets(output, sizes[2]);
+        for (const auto& target : targets) {
+          batch.targets[target] =
+              torch::zeros({sizes[0], sizes[2] / target.stride, sizes[3] / target.stride}, torch::kUInt8);
+        }
+        losses({output, output, output.mask}, batch, device);  // a teacher answers alike
+      });
     });
     return targets;
   } catch (const c10::Error& error) {
@@ -97,11 +128,16 @@ void check_plan(const TrainingPlan& plan) {
   std::map<std::string, End> ends;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const std::string& name = plan.stages[i].name;
+    const std::string stage = plan.staged() ? "stage " + name + ": " : "";
     try {
       ends[name] = check_stage(plan, i, ends);
+    } catch (const KeyError& error) {
+      const bool named = std::string(error.what()).rfind(error.key(), 0) == 0;  // perhaps a key below
+      const std::string message = (named ? "" : error.key() + ": ") + stage + error.what();
+      if (plan.written.kind == ConfigNode::Kind::kNull) throw UserError(message);
+      throw ConfigError(plan.place(i, error.key()), message);
     } catch (const UserError& error) {
-      if (!plan.staged()) throw;
-      throw UserError("stage " + name + ": " + error.what());
+      throw UserError(stage + error.what());
     }
   }
 }

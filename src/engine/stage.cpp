@@ -1,6 +1,7 @@
 #include "portraitseg/engine/stage.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace portraitseg {
 namespace {
@@ -93,14 +94,31 @@ void TrainingPlan::check(Fields& f, std::size_t i) const {
 
 TrainingPlan TrainingPlan::load(const std::filesystem::path& file,
                                 const std::vector<std::string>& overrides) {
-  const Config config = Config::load(file, overrides);
+  Config config = Config::load(file, overrides);
+  if (const ConfigNode* base = config.root().find("base"))
+    throw ConfigError(base->place, "base: is a sweep's key; portraitseg sweep trains what this file plans");
   TrainingPlan plan;
   if (config.root().find(kStages) != nullptr) {
-    config.spread(kStages).read(plan);
+    config = config.spread(kStages);
+    config.read(plan);
   } else {
     config.read(plan.stages.emplace_back().config);
   }
+  plan.written = config.root();
   return plan;
+}
+
+Place TrainingPlan::place(std::size_t i, const std::string& key) const {
+  if (written.kind == ConfigNode::Kind::kNull) return {};
+  const ConfigNode* node = staged() ? &written.find(kStages)->items.at(i) : &written;
+  Place place = node->place;
+  std::istringstream names(key);
+  for (std::string name; std::getline(names, name, '.');) {
+    node = node->find(name);
+    if (node == nullptr) break;
+    place = node->place;
+  }
+  return place;
 }
 
 void TrainingPlan::make_absolute() {

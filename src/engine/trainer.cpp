@@ -4,7 +4,8 @@
 #include <chrono>
 #include <cmath>
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/cached_dataset.h"

@@ -223,6 +223,7 @@ TrainingPlan load_trial(const fs::path& base, std::vector<std::string> overrides
   try {
     TrainingPlan plan = TrainingPlan::load(base, overrides);
     plan.make_absolute();
+    plan.written = {};  // of every trial the same but for a few overrides
     return plan;
   } catch (const UserError& error) {
     const std::string message = error.what();
@@ -342,6 +343,10 @@ std::string Trial::value(const std::string& axis) const {
 
 SweepPlan SweepPlan::load(const fs::path& file, const std::vector<std::string>& overrides) {
   const Config config = Config::load(file);
+  for (const std::string key : {"model", "data", "trainer"}) {
+    if (const ConfigNode* node = config.root().find(key))
+      fail(node->place, key + ": is a training's key; a sweep's file names the training's as its base");
+  }
   SweepOptions options;
   config.read(options);
   const fs::path base = base_file(options, config);

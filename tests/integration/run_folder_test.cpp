@@ -164,11 +164,16 @@ TEST(ConfigCheck, FindsWhatATrainingWouldWithoutItsData) {
   expect_finishes(check({kStages}));
   const std::string losses = "losses=[{name: distillation}]";
   const std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> mistakes = {
-      {{"preprocessing.size=[60, 64]"}, {"multiples of 32"}},
-      {{"losses=[{name: cross_entropy, output: boundary}]"}, {"no output 'boundary'"}},
-      {{"losses=[{name: cross_entropy, class_weights: [1]}]"}, {"class_weights"}},
-      {{"model.num_classes=3"}, {"the protocol clova", "3 classes"}},
-      {{"model.init_from=none.pth"}, {"none.pth"}},
+      {{"device.name=tpu"}, {"--set device.name=tpu: device.name: ", "unknown device 'tpu'"}},
+      {{"device={name: cpu, precision: fp16}"},
+       {"--set device={name: cpu, precision: fp16}: device.precision: fp16 needs CUDA"}},
+      {{"device.precision=fp16"}, {"--set device.precision=fp16: device.precision: fp16 needs CUDA"}},
+      {{"preprocessing.size=[60, 64]"}, {"--set preprocessing.size=", "multiples of 32"}},
+      {{"losses=[{name: cross_entropy, output: boundary}]"}, {"--set losses=", "no output 'boundary'"}},
+      {{"losses=[{name: cross_entropy, class_weights: [1]}]"},
+       {"--set losses=", ": losses: ", "class_weights"}},
+      {{"model.num_classes=3"}, {"evaluation.protocol: ", "the protocol clova", "3 classes"}},
+      {{"model.init_from=none.pth"}, {"--set model.init_from=", "none.pth"}},
       {{"model.init_from=elsewhere/train.txt"}, {"train.txt"}},
       {{losses, "distillation.teacher=none.pth"}, {"none.pth"}},
       {{losses, "distillation.teacher=three"}, {"num_classes 3, the network 2"}},
@@ -178,6 +183,15 @@ TEST(ConfigCheck, FindsWhatATrainingWouldWithoutItsData) {
     SCOPED_TRACE(overrides.back());
     expect_refusal(place, check(overrides), words);
   }
+  write_bytes(place / "odd.yaml", "extends: config.yaml\npreprocessing:\n  size: [60, 64]\n");
+  expect_refusal(place, place.command({"config", "check", "odd.yaml"}),
+                 {"odd.yaml:3:9: preprocessing.size: input size 60x64"});
+}
+
+TEST(ConfigCheck, LeavesAGpuToTheMachineThatTrains) {
+  const Workplace place;
+  expect_finishes(
+      place.command({"config", "check", "config.yaml", "--set", "device={name: cuda:9, precision: fp16}"}));
 }
 
 }  // namespace

@@ -323,7 +323,7 @@ TEST_F(Sweeps, MistakesAreOneLineBeforeAnythingRuns) {
       {"axes: {data.workers: [1, 2]}\n", {"two trials are the same training"}},
       {"axes: {model.num_classes: [2, 1]}\n", {"sweep.yaml:3:31: model.num_classes: must be at least 2"}},
       {"axes: {output: {two: {}, one: {model.decoder: none, model.num_classes: 1}}}\n",
-       {"trial output=one: cross_entropy needs a network with at least 2"}},
+       {"trial output=one: losses: cross_entropy needs a network with at least 2"}},
       {"axes: {data.train_list: [train.txt, trian.txt]}\n", {"trial data.train_list=trian.txt: "}},
       {"axes: {trainer.seed: [1, 2, 3]}\nearly_stopping: {name: asha, first: 2}\n",
        {"sweep.yaml:4:37: early_stopping.first: must be below the 2 epochs"}}};

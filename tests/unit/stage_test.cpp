@@ -74,6 +74,21 @@ TEST_F(Stages, AFileWithoutThemIsItsOnlyStage) {
   EXPECT_EQ(plan.yaml(), plan.stages[0].config.yaml());
 }
 
+TEST_F(Stages, KnowWhereAKeyOrElseItsSectionWasWritten) {
+  const TrainingPlan plan =
+      load("stages:\n- name: a\n- name: b\n  trainer: {epochs: 2}\ntrainer:\n  batch_size: 5\n",
+           {"trainer.seed=3"});
+  EXPECT_THAT(plan.place(0, "trainer.batch_size").text(), HasSubstr(".yaml:6:15"));
+  EXPECT_THAT(plan.place(1, "trainer.epochs").text(), HasSubstr(".yaml:4:21"));
+  EXPECT_THAT(plan.place(1, "trainer.accumulate").text(), HasSubstr(".yaml:4:12"));
+  EXPECT_EQ(plan.place(1, "trainer.seed").text(), "--set trainer.seed=3");
+}
+
+TEST_F(Stages, ASweepIsNone) {
+  EXPECT_THAT(error("base: x.yaml\naxes: {}\n"),
+              AllOf(HasSubstr(".yaml:1:7: base"), HasSubstr("portraitseg sweep")));
+}
+
 TEST_F(Stages, AnOverrideHoldsInAllOfThemOrInTheOneItNames) {
   const TrainingPlan plan = load(kTwoStages, {"trainer.epochs=1", "stages.1.trainer.batch_size=2"});
   EXPECT_EQ(plan.stages[0].config.trainer.epochs, 1);

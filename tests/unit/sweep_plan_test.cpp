@@ -208,6 +208,7 @@ TEST_F(SweepPlans, MistakesNameTheirPlace) {
       {"search: {name: random, trials: 2}\n", {"search: there are no axes"}},
       {"set: [trainer.epoch=1]\naxes: {trainer.seed: [1]}\n",
        {"--set trainer.epoch=1", "did you mean 'epochs'?"}},
+      {"data: {name: eg1800}\n", {"sweep.yaml:2:7: data", "a training's key"}},
       {"axis: {trainer.seed: [1]}\n", {"sweep.yaml:2:1: unknown key 'axis'", "did you mean 'axes'?"}},
       {"", {"no trials"}}};
   for (const Mistake& mistake : mistakes) {

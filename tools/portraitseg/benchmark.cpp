@@ -109,9 +109,11 @@ std::string as_table(const NetworkBenchmark& result, const NetworkBenchmarkOptio
   const TimeFloor& floor = result.floor;
   text += fmt::format("{:<10} {:>9.3f} ms an image: {:.1f} M multiply-adds at {:.1f} G a second\n", "floor",
                       floor.compute_ms, floor.multiply_adds / 1e6, floor.multiply_adds_per_second / 1e9);
-  text += fmt::format("{:<10} {:>9.3f} ms an image: {:.1f} MB of operators' outputs at {:.1f} GB a second\n",
-                      "", floor.memory_ms, floor.bytes / 1e6, floor.bytes_per_second / 1e9);
-  text += fmt::format("{:<10} {:>9.1f} MiB at most\n", "memory", result.peak_memory_mib);
+  text += fmt::format(
+      "{:<10} {:>9.3f} ms an image: {:.1f} MB of operators' outputs at {:.1f} GB a second, were none kept in "
+      "caches\n",
+      "memory", floor.memory_ms, floor.bytes / 1e6, floor.bytes_per_second / 1e9);
+  text += fmt::format("{:<10} {:>9.1f} MiB of memory at most\n", "peak", result.peak_memory_mib);
   for (const auto& [kind, share] : result.operators) {
     if (share >= 0.001)
       text += fmt::format("{:>7.1f} % {:>9.3f} ms an image  {}\n", 100 * share, share * result.ms, kind);
@@ -166,7 +168,8 @@ int network_command(const BenchmarkArguments& arguments) {
 int benchmark_command(const BenchmarkArguments& arguments) {
   if (arguments.model.empty() == arguments.config.empty())
     throw UserError(
-        "benchmark: say what is measured: the network --model NAME or --config FILE, or with --loader the "
+        "benchmark: say what is measured: the network --model NAME or, instead, --config FILE; with --loader "
+        "the "
         "images of --config FILE");
   refuse_to_overwrite(arguments.config, arguments.json);
   return arguments.loader ? loader_command(arguments) : network_command(arguments);

@@ -29,7 +29,11 @@ struct SummaryArguments {
 RunConfig read_config(const SummaryArguments& arguments) {
   if (!arguments.config.empty()) return RunConfig::load(arguments.config, arguments.overrides);
   if (!arguments.model.empty()) return config_of_network(arguments.model, arguments.overrides);
-  return read_stored_config(read_weights(arguments.weights), arguments.weights, arguments.overrides);
+  const TensorFile weights = read_weights(arguments.weights);
+  if (stored_config(weights).empty())
+    throw DataError(arguments.weights,
+                    "does not say which network it is of; name it by --model or --config instead");
+  return read_stored_config(weights, arguments.weights, arguments.overrides);
 }
 
 int summary_command(const SummaryArguments& arguments) {

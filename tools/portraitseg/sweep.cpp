@@ -126,7 +126,8 @@ class Display final : public SweepObserver {
     if (event.kind == TrialEvent::Kind::kFinished) return figures(event.result);
     if (event.kind == TrialEvent::Kind::kRung) return figure(event.rung);
     if (event.kind == TrialEvent::Kind::kFailed) return "failed: " + event.error;
-    return event.signal != 0 ? fmt::format("killed by signal {}", event.signal) : "stopped";
+    const bool killed = event.signal != 0 && stop_signal == 0;  // a sweep that stops kills them itself
+    return killed ? fmt::format("killed by signal {}", event.signal) : "stopped";
   }
 
   std::string figure(const RungFigure& at) const {

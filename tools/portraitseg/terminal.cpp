@@ -76,17 +76,15 @@ ProgressBar::~ProgressBar() {
 void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string& note) {
   if (!terminal_ && elsewhere_ == Elsewhere::kNothing) return;
   if (first_ < 0) {
-    first_ = done - 1;
+    first_ = done;
     start_ = Clock::now();
     if (!terminal_) last_ = start_;
   }
   if (terminal_ ? shown_ && done < total && seconds_since(last_) < 0.1 : seconds_since(last_) < kPlainLines)
     return;
   last_ = Clock::now();
-  const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
   const std::string start = title_ + " [";
-  const std::string figures = fmt::format("{}/{}  {:.2f}/s  {} left", done, total, rate,
-                                          duration(static_cast<double>(total - done) / rate));
+  const std::string figures = fmt::format("{}/{}{}", done, total, pace(done, total));
   if (!terminal_) {
     std::fputs((title_ + "  " + figures + "\n").c_str(), stderr);
     return;
@@ -102,6 +100,13 @@ void ProgressBar::show(std::int64_t done, std::int64_t total, const std::string&
   line.resize(std::min(line.size(), static_cast<std::size_t>(room)));
   std::fputs(("\r" + line + "\033[K").c_str(), stderr);
   shown_ = true;
+}
+
+/// From the second report on: what the first one took began before this bar.
+std::string ProgressBar::pace(std::int64_t done, std::int64_t total) const {
+  if (done == first_) return "";
+  const double rate = static_cast<double>(done - first_) / std::max(seconds_since(start_), 1e-3);
+  return fmt::format("  {:.2f}/s  {} left", rate, duration(static_cast<double>(total - done) / rate));
 }
 
 void ProgressBar::clear() {

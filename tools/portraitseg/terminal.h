@@ -26,6 +26,8 @@ class ProgressBar {
   void clear();
 
  private:
+  std::string pace(std::int64_t done, std::int64_t total) const;
+
   std::string title_;
   bool terminal_;
   Elsewhere elsewhere_;

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "portraitseg/core/error.h"
 #include "portraitseg/core/file.h"
@@ -134,9 +134,11 @@ std::string difference(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 int diff(const WeightsArguments& arguments) {
-  refuse_to_overwrite(arguments.first, arguments.json);
-  refuse_to_overwrite(arguments.second, arguments.json);
-  const TensorFile a = read_weights(arguments.first), b = read_weights(arguments.second);
+  const std::filesystem::path first = trained_weights(arguments.first),
+                              second = trained_weights(arguments.second);
+  refuse_to_overwrite(first, arguments.json);
+  refuse_to_overwrite(second, arguments.json);
+  const TensorFile a = read_weights(first), b = read_weights(second);
   std::map<std::string, torch::Tensor> others(b.tensors.begin(), b.tensors.end());
   Json only_in_a = Json::array(), only_in_b = Json::array(), different = Json::object();
   std::size_t equal = 0;
@@ -228,7 +230,7 @@ void add_weights(CLI::App& app, Action& action) {
 
   CLI::App* diff_command =
       command->add_subcommand("diff", "Says in which keys, shapes, types and values two files differ");
-  diff_command->add_option("a", arguments->first, "weights file")->required();
+  diff_command->add_option("a", arguments->first, "weights file or run folder")->required();
   diff_command->add_option("b", arguments->second, "another one")->required();
   diff_command->callback([&action, arguments] { action = [arguments] { return diff(*arguments); }; });
 

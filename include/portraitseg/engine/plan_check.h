@@ -22,7 +22,7 @@ std::vector<Target> try_out(const RunConfig& config, const Device& device,
 /// What of a plan shows without its data and before hours of training: try_out() on a small batch, the files that model.init_from
 /// and distillation.teacher name, and whether what an earlier stage leaves fits where a later one starts from it or learns from
 /// it; for every stage, on the CPU.
-/// @throws UserError naming the stage, where there are several.
+/// @throws UserError naming the stage, where there are several, and the place of the key, where the plan was loaded from a file.
 void check_plan(const TrainingPlan& plan);
 
 }  // namespace portraitseg

@@ -31,11 +31,16 @@ struct Stage {
 /// over it (overrides from the command line over both); without, the file is the only stage.
 struct TrainingPlan {
   std::vector<Stage> stages;  ///< at least one
+  ConfigNode written;         ///< what load() read; empty: the plan comes from elsewhere
 
   bool staged() const { return !stages.front().name.empty(); }
 
   /// @throws ConfigError with the place of the mistake.
   static TrainingPlan load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+
+  /// Where a key of stage `i` was written, such as "preprocessing.size": itself, or else the section around it. Nowhere in a plan
+  /// that comes from elsewhere.
+  Place place(std::size_t i, const std::string& key) const;
 
   /// What stage `i` starts from, or learns from, if that is an earlier stage's.
   std::optional<StageCheckpoint> start(std::size_t i) const;
