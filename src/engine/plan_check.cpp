@@ -41,6 +41,25 @@ void about(const char* key, const Work& work) {
   }
 }
 
+/// Gives the mistakes that work on a stage finds its name and the place of the key.
+template <class Work>
+void for_each_stage(const TrainingPlan& plan, const Work& work) {
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const std::string stage = plan.staged() ? "stage " + plan.stages[i].name + ": " : "";
+    try {
+      work(i);
+    } catch (const KeyError& error) {
+      const bool named = std::string(error.what()).rfind(error.key(), 0) == 0;  // perhaps a key below
+      const std::string message = (named ? "" : error.key() + ": ") + stage + error.what();
+      const Place place = plan.place(i, error.key());
+      if (place.source.empty()) throw UserError(message);
+      throw ConfigError(place, message);
+    } catch (const UserError& error) {
+      throw UserError(stage + error.what());
+    }
+  }
+}
+
 /// The sizes of a batch that shows what the real one would, in little time: BatchNorm needs two images.
 std::vector<std::int64_t> small_batch(const RunConfig& config, const SegmentationModel& model) {
   constexpr std::int64_t kMultiples = 4;
@@ -126,20 +145,21 @@ std::vector<Target> try_out(const RunConfig& config, const Device& device,
 
 void check_plan(const TrainingPlan& plan) {
   std::map<std::string, End> ends;
-  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    const std::string& name = plan.stages[i].name;
-    const std::string stage = plan.staged() ? "stage " + name + ": " : "";
-    try {
-      ends[name] = check_stage(plan, i, ends);
-    } catch (const KeyError& error) {
-      const bool named = std::string(error.what()).rfind(error.key(), 0) == 0;  // perhaps a key below
-      const std::string message = (named ? "" : error.key() + ": ") + stage + error.what();
-      if (plan.written.kind == ConfigNode::Kind::kNull) throw UserError(message);
-      throw ConfigError(plan.place(i, error.key()), message);
-    } catch (const UserError& error) {
-      throw UserError(stage + error.what());
-    }
-  }
+  for_each_stage(plan, [&](std::size_t i) { ends[plan.stages[i].name] = check_stage(plan, i, ends); });
+}
+
+void check_devices(const TrainingPlan& plan) {
+  for_each_stage(plan, [&](std::size_t i) {
+    const DeviceOptions& wanted = plan.stages[i].config.device;
+    DeviceOptions device;
+    device.name = wanted.name;
+    if (device.name == "auto" || device.name == "cuda" || device.name.rfind("cuda:", 0) == 0) return;
+    about("device.name", [&] { Device{device}; });
+    device.precision = wanted.precision;
+    about("device.precision", [&] { Device{device}; });
+    device.cuda_graphs = wanted.cuda_graphs;
+    about("device.cuda_graphs", [&] { Device{device}; });
+  });
 }
 
 }  // namespace portraitseg

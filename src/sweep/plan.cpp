@@ -223,7 +223,7 @@ TrainingPlan load_trial(const fs::path& base, std::vector<std::string> overrides
   try {
     TrainingPlan plan = TrainingPlan::load(base, overrides);
     plan.make_absolute();
-    plan.written = {};  // of every trial the same but for a few overrides
+    plan.written = {};  // a thousand trials would keep as many copies of one file
     return plan;
   } catch (const UserError& error) {
     const std::string message = error.what();

@@ -168,9 +168,8 @@ int network_command(const BenchmarkArguments& arguments) {
 int benchmark_command(const BenchmarkArguments& arguments) {
   if (arguments.model.empty() == arguments.config.empty())
     throw UserError(
-        "benchmark: say what is measured: the network --model NAME or, instead, --config FILE; with --loader "
-        "the "
-        "images of --config FILE");
+        "benchmark: say what is measured: the network --model NAME or, instead, --config FILE; with "
+        "--loader the images of --config FILE");
   refuse_to_overwrite(arguments.config, arguments.json);
   return arguments.loader ? loader_command(arguments) : network_command(arguments);
 }

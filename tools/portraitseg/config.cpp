@@ -1,7 +1,5 @@
 #include <cstdio>
 
-#include "portraitseg/core/device.h"
-#include "portraitseg/core/error.h"
 #include "portraitseg/engine/plan_check.h"
 #include "portraitseg/engine/stage.h"
 
@@ -30,23 +28,9 @@ int show(const ConfigArguments& arguments) {
   return 0;
 }
 
-/// Whether a GPU is there is left to the machine that trains.
-void check_device(const TrainingPlan& plan, std::size_t i) {
-  const DeviceOptions& device = plan.stages[i].config.device;
-  if (device.name == "auto" || device.name == "cuda" || device.name.rfind("cuda:", 0) == 0) return;
-  try {
-    Device{device};
-  } catch (const UserError& error) {
-    const std::string message = error.what();
-    const bool named = message.rfind("device.", 0) == 0;
-    const std::string key = named ? message.substr(0, message.find_first_of(": ")) : "device.name";
-    throw ConfigError(plan.place(i, key), named ? message : key + ": " + message);
-  }
-}
-
 int check(const ConfigArguments& arguments) {
   const TrainingPlan plan = TrainingPlan::load(arguments.file, arguments.overrides);
-  for (std::size_t i = 0; i < plan.stages.size(); ++i) check_device(plan, i);
+  check_devices(plan);
   check_plan(plan);
   std::printf("%s: fine\n", arguments.file.c_str());
   return 0;

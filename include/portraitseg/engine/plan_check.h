@@ -25,4 +25,8 @@ std::vector<Target> try_out(const RunConfig& config, const Device& device,
 /// @throws UserError naming the stage, where there are several, and the place of the key, where the plan was loaded from a file.
 void check_plan(const TrainingPlan& plan);
 
+/// Whether each stage's device is known and can do what is wanted of it. A GPU is left to the machine that trains.
+/// @throws UserError as check_plan() does.
+void check_devices(const TrainingPlan& plan);
+
 }  // namespace portraitseg
