@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include <fcntl.h>
@@ -103,7 +104,13 @@ std::string read_file(const fs::path& path, std::size_t limit) {
   if (S_ISREG(status.st_mode) && static_cast<std::size_t>(status.st_size) > limit)
     throw DataError(path, "has " + std::to_string(status.st_size) + " bytes; more than " +
                               std::to_string(limit) + " are not read");
-  std::string bytes(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep, '\0');
+  if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) throw DataError(path, "is a device, not a file");
+  std::string bytes;
+  try {
+    bytes.resize(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep);
+  } catch (const std::bad_alloc&) {
+    throw DataError(path, "has " + std::to_string(status.st_size) + " bytes, more than there is memory for");
+  }
   for (std::size_t end = 0;;) {
     const ssize_t count = ::read(file.get(), bytes.data() + end, bytes.size() - end);
     if (count < 0 && errno == EINTR) continue;

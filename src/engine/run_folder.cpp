@@ -77,6 +77,10 @@ fs::path RunFolder::whole(const fs::path& path) {
   return path;
 }
 
+bool RunFolder::tells_of_epochs() const {
+  return fs::exists(metrics()) && read_lines(metrics()).size() > 1;
+}
+
 void RunFolder::require_config() const {
   if (!fs::exists(path_)) throw DataError(path_, "holds no run: there is no such folder");
   if (!fs::is_regular_file(config())) throw DataError(path_, "holds no run: config.yaml is missing");

@@ -115,7 +115,11 @@ std::optional<PartialLoad> Trainer::initialise() {
 }
 
 std::optional<PartialLoad> Trainer::resume(const RunFolder& run) {
-  if (!std::filesystem::exists(run.last())) return initialise();
+  if (!std::filesystem::exists(run.last())) {
+    if (run.tells_of_epochs())
+      throw DataError(run.last(), "is missing, and " + run.metrics().string() + " tells of epochs");
+    return initialise();
+  }
   const TensorFile file = read_safetensors(run.last());
   const std::string stored = stored_config(file);
   // Of an earlier version it may lack what was added since, and that has its default.

@@ -137,8 +137,9 @@ Journal::Journal(fs::path path) : path_(std::move(path)) {
   for (std::size_t end = bytes.find('\n'); end != std::string::npos; end = bytes.find('\n', whole_)) {
     try {
       count(event_of(bytes.substr(whole_, end - whole_)));
-    } catch (const std::exception& error) {
-      throw DataError(path_, "line " + std::to_string(number) + " is no event of a sweep: " + error.what());
+    } catch (const std::exception&) {
+      throw DataError(path_.string() + ":" + std::to_string(number),
+                      "no event of a sweep; without the line the sweep goes on from its trials' folders");
     }
     whole_ = end + 1;
     ++number;

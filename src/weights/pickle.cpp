@@ -252,6 +252,7 @@ class Unpickler {
     if (count < 4 || !arguments[0].is(Type::kStorage) || !arguments[1].is(Type::kInteger) ||
         !arguments[2].is(Type::kTuple) || !arguments[3].is(Type::kTuple))
       fail("a tensor of wrong arguments");
+    if (count > 6 && !arguments[6].is(Type::kNone)) return unknown;  // to be negated or conjugated: PyTorch 2
     auto* tensor = arena_->make<PickleTensor>();
     *tensor = {arguments[0].storage, arguments[1].integer, arguments[2], arguments[3]};
     return value(Type::kTensor, &PickleValue::tensor, const_cast<const PickleTensor*>(tensor));

@@ -62,6 +62,18 @@ torch::Tensor read_tensor(const Json& entry, std::string_view data, std::vector<
   return tensor;
 }
 
+torch::Tensor read_named_tensor(const std::string& name, const Json& entry, std::string_view data,
+                                std::vector<Range>& ranges) {
+  const std::string start = "tensor " + in_quotes(name) + ": ";
+  try {
+    return read_tensor(entry, data, ranges);
+  } catch (const Json::exception&) {
+    throw std::runtime_error(start + "dtype, shape or data_offsets is missing or of another type");
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(start + error.what());
+  }
+}
+
 /// Every byte of the data belongs to one tensor.
 void check_ranges(std::vector<Range>& ranges, std::uint64_t size) {
   std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
@@ -100,7 +112,7 @@ TensorFile read_header(std::string_view header, std::string_view data) {
     if (name == kMetadata) {
       file.metadata = json.get<std::map<std::string, std::string>>();
     } else {
-      file.tensors.emplace_back(name, read_tensor(json, data, ranges));
+      file.tensors.emplace_back(name, read_named_tensor(name, json, data, ranges));
     }
     keys[1].clear();
     return false;  // not kept
@@ -124,6 +136,9 @@ TensorFile parse_safetensors(std::string_view bytes, const std::filesystem::path
   try {
     return read_header(bytes.substr(sizeof(header_size), header_size),
                        bytes.substr(sizeof(header_size) + header_size));
+  } catch (const Json::parse_error& error) {
+    throw DataError(path, "no safetensors file, or cut off: its header is no JSON from byte " +
+                              std::to_string(error.byte) + " on");
   } catch (const std::exception& error) {
     throw DataError(path, std::string("no safetensors file, or cut off: ") + error.what());
   }

@@ -18,12 +18,19 @@ bool is_counter(const std::string& key) {
   return key.size() >= name.size() && key.compare(key.size() - name.size(), name.size(), name) == 0;
 }
 
+/// A file's names may be as long as it likes.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kShown = 120;
+  return text.size() > kShown ? text.substr(0, kShown) + "..." : text;
+}
+
 /// "3 missing (a, b, c)"; long lists are cut.
 std::string listing(const std::vector<std::string>& keys, const std::string& what) {
   constexpr std::size_t kShown = 6;
   if (keys.empty()) return "";
   std::string text = " " + std::to_string(keys.size()) + " " + what + " (";
-  for (std::size_t i = 0; i < keys.size() && i < kShown; ++i) text += (i == 0 ? "" : ", ") + keys[i];
+  for (std::size_t i = 0; i < keys.size() && i < kShown; ++i)
+    text += (i == 0 ? "" : ", ") + shortened(keys[i]);
   if (keys.size() > kShown) text += ", ... and " + std::to_string(keys.size() - kShown) + " more";
   return text + ");";
 }
@@ -73,6 +80,18 @@ struct Matching {
     }
     return texts;
   }
+
+  /// What would give plausible figures that mean nothing: numbers that are quantised, for one, or not finite.
+  void check_values(const std::filesystem::path& path) const {
+    for (const auto& [key, target, source] : pairs) {
+      if (!target.is_floating_point()) continue;
+      if (!source.is_floating_point())
+        throw DataError(path, key + " has whole numbers (" + dtype_name(source.scalar_type()) +
+                                  "); the network's are floating-point");
+      if (!torch::isfinite(source.to(target.scalar_type())).all().item<bool>())
+        throw DataError(path, key + " holds a value that is not finite");
+    }
+  }
 };
 
 }  // namespace
@@ -94,6 +113,7 @@ void load_state_dict(torch::nn::Module& module, const TensorFile& file, const st
     text.pop_back();
     throw DataError(path, text);
   }
+  matching.check_values(path);
   const torch::NoGradGuard no_grad;
   for (const auto& pair : matching.pairs) pair.target.copy_(pair.source);
 }
@@ -101,6 +121,7 @@ void load_state_dict(torch::nn::Module& module, const TensorFile& file, const st
 PartialLoad load_matching(torch::nn::Module& module, const TensorFile& file,
                           const std::filesystem::path& path) {
   const Matching matching(module, file, "encoder.");
+  matching.check_values(path);
   PartialLoad load{{}, matching.missing, matching.mis_shaped(), matching.unexpected};
   const torch::NoGradGuard no_grad;
   for (const auto& pair : matching.pairs) {

@@ -1,6 +1,7 @@
 #include "portraitseg/weights/weights_file.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ bool is_torch(std::string_view bytes) {
 TensorFile parse(std::string_view bytes, const std::filesystem::path& path) {
   if (is_torch(bytes)) return parse_torch(bytes, path);
   if (is_safetensors(bytes)) return parse_safetensors(bytes, path);
+  if (bytes.empty()) throw DataError(path, "no weights file: it is empty");
   throw DataError(path, "no weights file: neither safetensors nor what torch.save writes");
 }
 
@@ -43,12 +45,31 @@ void check_names(const TensorFile& file, const std::filesystem::path& path) {
   }
 }
 
-void strip_module_prefix(TensorFile& file) {
-  const std::string prefix = "module.";
-  const bool everywhere = std::all_of(file.tensors.begin(), file.tensors.end(),
-                                      [&](const auto& item) { return item.first.rfind(prefix, 0) == 0; });
-  if (!everywhere) return;
-  for (auto& [name, tensor] : file.tensors) name.erase(0, prefix.size());
+/// What DataParallel and AveragedModel, torch.compile and Lightning put before every name, in any order.
+constexpr std::array<std::string_view, 3> kWrappers = {"module.", "_orig_mod.", "model."};
+
+/// How many models AveragedModel has averaged; it stands beside them.
+constexpr std::string_view kAveraged = "n_averaged";
+
+bool strip(TensorFile& file, std::string_view prefix) {
+  auto& tensors = file.tensors;
+  const auto is_count = [](const auto& item) { return item.first == kAveraged; };
+  const auto is_wrapped = [&](const auto& item) { return item.first.compare(0, prefix.size(), prefix) == 0; };
+  if (std::none_of(tensors.begin(), tensors.end(), is_wrapped) ||
+      !std::all_of(tensors.begin(), tensors.end(),
+                   [&](const auto& item) { return is_wrapped(item) || is_count(item); }))
+    return false;
+  tensors.erase(std::remove_if(tensors.begin(), tensors.end(), is_count), tensors.end());
+  for (auto& [name, tensor] : tensors) name.erase(0, prefix.size());
+  return true;
+}
+
+void strip_wrappers(TensorFile& file) {
+  constexpr int kDeepest = 4;  // hostile names have thousands
+  const auto strip_one = [&](std::string_view prefix) { return strip(file, prefix); };
+  for (int i = 0; i < kDeepest; ++i) {
+    if (std::none_of(kWrappers.begin(), kWrappers.end(), strip_one)) return;
+  }
 }
 
 }  // namespace
@@ -56,7 +77,7 @@ void strip_module_prefix(TensorFile& file) {
 TensorFile read_weights(const std::filesystem::path& path) {
   TensorFile file = parse(read_file(path), path);
   check_names(file, path);
-  strip_module_prefix(file);
+  strip_wrappers(file);
   return file;
 }
 

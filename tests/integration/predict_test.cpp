@@ -4,6 +4,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
+#include <sys/stat.h>
 
 #include "support/command.h"
 #include "support/refusal.h"
@@ -261,6 +262,9 @@ TEST_F(Predict, RefusesBeforeAnythingIsComputed) {
   fs::create_directories(place / "empty");
   refused({"empty"}, {"empty: no image and no video"});
   refused({"photos", "none.png"}, {"none.png: no such file or folder"});
+  ASSERT_EQ(::mkfifo((place / "pipe.png").c_str(), 0600), 0);
+  refused({"pipe.png"}, {"pipe.png: is a pipe or a device, not a file"});
+  refused({"photos", "--set", "model.num_classes=3"}, {"best.safetensors: weights of another network"});
   refused({"photos/a.png", "photos/sub/a.jpg"},
           {"predictions/a_mask.png: would be written for two inputs: photos/a.png and photos/sub/a.jpg"});
   refused({"photos", "--output", "photos/out"}, {"lies in the folder of photos photos"});
@@ -281,6 +285,25 @@ TEST_F(Predict, RefusesBeforeAnythingIsComputed) {
   refused({"v.avi", "--cutout"}, {"v.avi: --cutout"});
   expect_refusal(place, {"predict", "x.png"}, {"predict needs either --run or --weights"});
   EXPECT_FALSE(fs::exists(place / "predictions"));
+}
+
+TEST_F(Predict, FindsEachPhotoOnceWhereLinksLeadInCircles) {
+  fs::create_directory_symlink("..", place / "photos/sub/up");
+  fs::create_directory_symlink(".", place / "photos/again");
+  fs::create_directories(place / "more");
+  save("more/c.png", portrait(3, {30, 40}));
+  fs::create_directory_symlink("../more", place / "photos/more");
+  fs::create_directory_symlink("../photos", place / "more/back");
+  EXPECT_EQ(predict({"photos", "--mask"}).exit_code, 0);
+  EXPECT_THAT(files_in("predictions"),
+              ElementsAre("a_mask.png", "b_mask.png", "more/c_mask.png", "sub/a_mask.png"));
+}
+
+TEST_F(Predict, AnOptionTakesNoPhotoForItsValue) {
+  const Ending ending =
+      predict({"--set", "device.threads=1", "--scales", "1", "photos/a.png", "photos/b.png", "--mask"});
+  EXPECT_EQ(ending.exit_code, 0) << ending.err;
+  EXPECT_THAT(files_in("predictions"), ElementsAre("a_mask.png", "b_mask.png"));
 }
 
 TEST_F(Predict, WeightsThatCarryTheirConfigurationNeedNone) {

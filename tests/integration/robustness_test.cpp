@@ -129,6 +129,7 @@ TEST_F(Robustness, WrongTextsAreRefusedInOneLine) {
           {"--post: \"smooth\"", "guided_filter:RADIUS:EPS", "largest_component"});
   refused("evaluate", {"--scales", "0.5,9"}, {"--scales"});
   refused("evaluate", {"--scales", "half"}, {"--scales"});
+  refused("evaluate", {"--scales", "1,nan"}, {"--scales", "nan is no number"});
   refused("predict", {"--post", "guided_filter:8", "data/Images"}, {"--post"});
 }
 

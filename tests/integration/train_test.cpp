@@ -125,10 +125,42 @@ TEST(Train, OfAnEarlierVersionGoesOnWithTheDefaultsOfWhatWasAddedSince) {
   EXPECT_THAT(ending.err, HasSubstr("is not the configuration of"));
 }
 
+TEST(Train, WithoutItsCheckpointsIsNotBegunAnew) {
+  const Workplace place;
+  expect_finishes(
+      place.command({"train", "--config", "config.yaml", "--output", "run", "--until-epoch", "2"}));
+  const fs::path last = place / "run" / kLast, best = place / "run" / kBest;
+  const std::string best_bytes = bytes_of(best), figures = bytes_of(place / "run/metrics.csv");
+  fs::rename(last, place / "moved");
+  const Ending without_last = place.resume("run").run();
+  EXPECT_EQ(without_last.exit_code, 2);
+  EXPECT_THAT(without_last.err,
+              HasSubstr("last.safetensors: is missing, and run/metrics.csv tells of epochs; "
+                        "to go on from the best epoch, copy run/checkpoints/best"));
+  EXPECT_TRUE(bytes_of(best) == best_bytes);
+  EXPECT_EQ(bytes_of(place / "run/metrics.csv"), figures);
+
+  fs::rename(place / "moved", last);
+  fs::remove(best);
+  const Ending without_best = place.resume("run").run();
+  EXPECT_EQ(without_best.exit_code, 0) << without_best.err;
+  EXPECT_THAT(without_best.err, ::testing::ContainsRegex(
+                                    "warning: run/checkpoints/best.safetensors, of epoch [12], is missing"));
+}
+
+TEST(Train, OnImagesOfItsValidationSaysSo) {
+  const Workplace place;
+  const Ending own = place.train("own", {"trainer.epochs=1"}).run();
+  EXPECT_THAT(own.err, ::testing::Not(HasSubstr("warning")));
+  const Ending shared = place.train("shared", {"trainer.epochs=1", "data.train_list=val.txt"}).run();
+  EXPECT_EQ(shared.exit_code, 0) << shared.err;
+  EXPECT_THAT(shared.err, HasSubstr("warning: 8 of the 8 images of val.txt are trained on, too"));
+}
+
 TEST(Train, ResumedBeforeItsFirstCheckpointSaysSo) {
   const Workplace place;
   expect_finishes(place.train("run", {"trainer.epochs=1"}));
-  for (const fs::path& file : {kLast, kBest}) fs::remove(place / "run" / file);
+  for (const fs::path& file : {kLast, kBest, fs::path("metrics.csv")}) fs::remove(place / "run" / file);
   const Ending ending = place.resume("run").run();
   EXPECT_EQ(ending.exit_code, 0) << ending.err;
   EXPECT_THAT(ending.err, HasSubstr("sinet, resumed from the start (no checkpoint yet) on"));

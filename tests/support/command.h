@@ -168,7 +168,6 @@ class Command {
       return;
     if (file_size_ != RLIM_INFINITY) {
       const rlimit limit = {file_size_, file_size_};
-      std::signal(SIGXFSZ, SIG_IGN);  // outlives exec
       if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return;
     }
     const rlimit memory = {memory_, memory_};

@@ -57,6 +57,15 @@ TEST(WriteFile, FollowsLinksAndWritesToDevicesWithoutReplacingThem) {
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
+TEST(ReadFile, RefusesADeviceWhichMayHaveNoEnd) {
+  try {
+    read_file("/dev/zero");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_STREQ(error.what(), "/dev/zero: is a device, not a file");
+  }
+}
+
 TEST(AppendFile, MakesTheFileAndAddsToItInPlace) {
   const testing::TemporaryFolder folder;
   const auto path = folder.path() / "file";

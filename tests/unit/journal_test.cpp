@@ -177,7 +177,7 @@ TEST_F(Journals, ALineInTheMiddleThatIsNoEventIsRefusedByItsNumber) {
       const Journal journal(file());
       ADD_FAILURE() << line;
     } catch (const DataError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("line 2 is no event of a sweep"));
+      EXPECT_THAT(error.what(), HasSubstr(file().string() + ":2: no event of a sweep"));
     }
     write_file(file(), before);
   }

@@ -291,6 +291,10 @@ TEST(TorchPickle, SaysWhatElseAFileHolds) {
   EXPECT_THAT(error_of_object(dict({{"q", global("torch._utils", "_rebuild_qtensor") + ")R"},
                                     {"a", tensor({}, 0, {6}, {1})}})),
               HasSubstr("tensor 'q' is of a kind that is not read: 'torch._utils._rebuild_qtensor'"));
+  std::string negated = tensor({}, 0, {6}, {1});  // PyTorch 2 says so in a seventh argument
+  negated.insert(negated.size() - 2, dict({{"neg", "\x88"}}));
+  EXPECT_THAT(error_of_object(dict({{"n", negated}, {"a", tensor({}, 0, {6}, {1})}})),
+              HasSubstr("tensor 'n' is of a kind that is not read: 'torch._utils._rebuild_tensor_v2'"));
   EXPECT_THAT(error_of_object(dict({{"s", global("torch._tensor", "_rebuild_from_type_v2") + ")R"},
                                     {"a", tensor({}, 0, {6}, {1})}})),
               HasSubstr("tensor 's' is of a kind that is not read"));

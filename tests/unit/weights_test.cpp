@@ -1,4 +1,7 @@
+#include <cmath>
+
 #include <gmock/gmock.h>
+#include <torch/nn/module.h>
 #include <torch/types.h>
 
 #include "portraitseg/core/error.h"
@@ -135,6 +138,16 @@ TEST(Safetensors, HostileHeadersAreRefused) {
         HasSubstr("x.safetensors: no safetensors file"))
         << offsets;
   }
+  for (const std::string wrong :
+       {R"({"dtype":8,"shape":[4],"data_offsets":[0,4]})", R"({"shape":[4],"data_offsets":[0,4]})",
+        R"({"dtype":"F8","shape":[4],"data_offsets":[0,4]})",
+        R"({"dtype":"U8","shape":[5],"data_offsets":[0,4]})"}) {
+    const std::string error = error_of_safetensors(R"({"a.b":)" + wrong + "}", "abcd");
+    EXPECT_THAT(error, HasSubstr("tensor 'a.b': ")) << wrong;
+    EXPECT_THAT(error, ::testing::Not(HasSubstr("json"))) << wrong;
+  }
+  EXPECT_THAT(error_of_safetensors(R"({"a": nothing})", "abcd"),
+              HasSubstr("its header is no JSON from byte 7 on"));
   for (const std::string deep : {"[", "{\"a\":"}) {
     std::string header;
     for (int i = 0; i < 200'000; ++i) header += deep;
@@ -220,6 +233,22 @@ TEST(WeightsFile, ThePrefixOfDataParallelIsTakenOffIfEveryNameHasIt) {
   }
 }
 
+TEST(WeightsFile, ThePrefixesOfWrappersAreTakenOffInAnyOrder) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "x.pth";
+  const auto t = torch::ones({2});
+  for (const std::string prefix :
+       {"_orig_mod.", "model.", "module.module.", "module._orig_mod.", "model._orig_mod.module."}) {
+    write_weights(path, {{{prefix + "a", t}, {prefix + "b", t}}, {}});
+    EXPECT_NE(read_weights(path).find("a"), nullptr) << prefix;
+  }
+  write_weights(path, {{{"n_averaged", torch::ones({})}, {"module.a", t}}, {}});
+  EXPECT_NE(read_weights(path).find("a"), nullptr);
+  EXPECT_EQ(read_weights(path).tensors.size(), 1U) << "of AveragedModel the weights alone";
+  write_weights(path, {{{"n_averaged", t}, {"a", t}}, {}});
+  EXPECT_EQ(read_weights(path).tensors.size(), 2U);
+}
+
 TEST(WeightsFile, NamesThatNoTerminalShouldShowAreRefused) {
   const testing::TemporaryFolder folder;
   for (const std::string name : {"a\nb", "\x1b[2J", "\xff"}) {
@@ -241,6 +270,42 @@ TEST(StateDict, MissingUnexpectedAndMisShapedKeysAreListedAndNothingIsLoaded) {
   EXPECT_THAT(text, HasSubstr("1 unexpected (strange.key)"));
   EXPECT_THAT(text, HasSubstr("1 mis-shaped (" + file.tensors.front().first + " [1, 2] for "));
   EXPECT_TRUE(torch::equal(before, model->parameters().front()));
+}
+
+TEST(StateDict, LongKeysAreCut) {
+  auto options = models().at("sinet")();
+  const auto model = options->build();
+  TensorFile file{state_dict(*options->build()), {}};
+  file.tensors.front().first = std::string(1'000'000, 'k');
+  EXPECT_LT(error_of([&] { load_state_dict(*model, file, "w"); }).size(), 1000U);
+}
+
+TEST(StateDict, WholeNumbersAndValuesThatAreNotFiniteAreRefusedByTheirKey) {
+  auto options = models().at("sinet")();
+  const auto model = options->build();
+  const auto before = model->parameters().front().clone();
+  const TensorFile good{state_dict(*options->build()), {}};
+  const auto error = [&](const torch::Tensor& changed, const auto& load) {
+    TensorFile file = good;
+    file.tensors.at(3).second = changed;
+    return error_of([&] { load(*model, file, "w.pth"); });
+  };
+  const auto& [key, tensor] = good.tensors.at(3);
+  const torch::Tensor flat = tensor.detach().clone().reshape({-1});
+  const auto with = [&](double value) {
+    torch::Tensor changed = flat.to(torch::kFloat64);
+    changed[-1] = value;
+    return changed.reshape(tensor.sizes());
+  };
+  const auto partial = [](auto&&... arguments) { load_matching(arguments...); };
+  for (const double value : {NAN, double{INFINITY}, 1e300}) {  // the last one is beyond float32
+    EXPECT_EQ(error(with(value), load_state_dict), "w.pth: " + key + " holds a value that is not finite");
+    EXPECT_EQ(error(with(value), partial), "w.pth: " + key + " holds a value that is not finite");
+  }
+  EXPECT_THAT(error(tensor.to(torch::kInt8), load_state_dict),
+              HasSubstr("w.pth: " + key + " has whole numbers (int8)"));
+  EXPECT_TRUE(torch::equal(before, model->parameters().front()));
+  EXPECT_EQ(error(with(1e30), load_state_dict), "no error");
 }
 
 TEST(StateDict, TrainingStateAndMissingBatchCountersAreNoObstacle) {

@@ -131,6 +131,7 @@ TEST(Zip, RefusesWhatItCannotReadByName) {
               HasSubstr("x.zip: no zip archive, or cut off: entry 'a/data.pkl' is encrypted"));
   EXPECT_THAT(with([](ByHand& f) { f.disk = 1; }), HasSubstr("several disks"));
   EXPECT_THAT(with([](ByHand& f) { f.crc = 1; }), HasSubstr("'a/data.pkl' is damaged: wrong CRC-32"));
+  EXPECT_EQ(with([](ByHand& f) { f.crc = 0; }), "") << "none was computed";
   EXPECT_THAT(with([](ByHand& f) { f.plain_size = 6; }), HasSubstr("has two sizes"));
   EXPECT_THAT(with([](ByHand& f) { f.local_name = "b/data.pkl"; }), HasSubstr("has two names"));
   EXPECT_THAT(with([](ByHand& f) { f.size = f.plain_size = 6; }), HasSubstr("lies outside the file"));

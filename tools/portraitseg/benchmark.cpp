@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "network_choice.h"
+#include "options.h"
 #include "output_place.h"
 #include "terminal.h"
 
@@ -187,10 +188,7 @@ void add_benchmark(CLI::App& app, Action& action) {
       ->excludes(loader);
   command->add_option("--config", arguments->config,
                       "the network or the images of a configuration file (YAML)");
-  command
-      ->add_option("--set", arguments->overrides,
-                   "overrides a value of the configuration: key.sub=value; may be given again")
-      ->take_all();
+  add_set_option(*command, arguments->overrides, "of the configuration");
   command->add_option("--rounds", arguments->rounds, "their medians are reported")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -4,6 +4,7 @@
 #include "portraitseg/engine/stage.h"
 
 #include "commands.h"
+#include "options.h"
 
 namespace portraitseg {
 namespace {
@@ -17,8 +18,7 @@ CLI::App* add(CLI::App& parent, const char* name, const char* help,
               const std::shared_ptr<ConfigArguments>& arguments) {
   CLI::App* command = parent.add_subcommand(name, help);
   command->add_option("file", arguments->file, "configuration file (YAML)")->required();
-  command->add_option("--set", arguments->overrides, "overrides a value: key.sub=value; may be given again")
-      ->take_all();
+  add_set_option(*command, arguments->overrides, "of it");
   return command;
 }
 

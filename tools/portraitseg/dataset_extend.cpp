@@ -1,6 +1,5 @@
 #include "dataset_extend.h"
 
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 
@@ -22,15 +21,6 @@ void add_output_options(CLI::App& command, ExtendOutput& output) {
                   "images as JPEG of this quality; default: PNG, without loss")
       ->check(CLI::Range(1, 100));
   add_json_option(command, output.json, "the figures");
-}
-
-CLI::Validator number_in(double smallest, double largest) {
-  const auto refuse_nan = [](std::string& text) {
-    double value = 0;
-    return CLI::detail::lexical_cast(text, value) && std::isnan(value) ? text + " is no number"
-                                                                       : std::string();
-  };
-  return CLI::Range(smallest, largest) & CLI::Validator(refuse_nan, "");
 }
 
 void refuse_empty(const std::string& option, const std::string& value) {

@@ -24,9 +24,6 @@ struct ExtendOutput {
 
 void add_output_options(CLI::App& command, ExtendOutput& output);
 
-/// A number from smallest to largest; CLI::Range takes nan.
-CLI::Validator number_in(double smallest, double largest);
-
 /// @throws UserError for an empty value, which as a path would be the working folder.
 void refuse_empty(const std::string& option, const std::string& value);
 

@@ -5,6 +5,7 @@
 #include "portraitseg/data/replaced_background.h"
 
 #include "dataset_extend.h"
+#include "options.h"
 #include "output_place.h"
 #include "terminal.h"
 

@@ -8,6 +8,7 @@
 #include "portraitseg/data/face_crops.h"
 
 #include "dataset_extend.h"
+#include "options.h"
 #include "terminal.h"
 
 namespace portraitseg {

@@ -14,6 +14,7 @@
 
 #include "dataset_extend.h"
 #include "network_choice.h"
+#include "options.h"
 #include "output_place.h"
 #include "terminal.h"
 

@@ -6,6 +6,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/data/mixture.h"
 
+#include "options.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -59,8 +60,7 @@ void name_apart(std::vector<DatasetList>& lists) {
 
 void add_source_options(CLI::App& command, DatasetSource& source) {
   command.add_option("--config", source.config, "a configuration, whose section data says what and where");
-  command.add_option("--set", source.overrides, "overrides a value of the configuration: key.sub=value")
-      ->take_all();
+  add_set_option(command, source.overrides, "of the configuration");
   command.add_option("--data", source.data, "a YAML file with the keys of the section data");
   command.add_option("--name", source.name, "a data set by its name, with --root; default: folders");
   command.add_option("--root", source.root, "the data set's folder");

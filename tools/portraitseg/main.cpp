@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -121,6 +122,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   wait_passively(argc, argv);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may grow no more is an error that says so
   try {
     return run(argc, argv);
   } catch (const portraitseg::UserError& error) {

@@ -5,6 +5,7 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/sweep/sweep_folder.h"
 
+#include "options.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -79,8 +80,7 @@ void add_networks_options(CLI::App& command, NetworksArguments& arguments) {
   command.add_option("--config", arguments.configs,
                      "configuration; default: the one that the weights carry; one for all networks, or one "
                      "for each --run and --weights in their order, runs first");
-  command.add_option("--set", arguments.overrides, "overrides a value of the configurations: key.sub=value")
-      ->take_all();
+  add_set_option(command, arguments.overrides, "of the configurations");
 }
 
 std::vector<NamedNetwork> named_networks(const NetworksArguments& arguments) {

@@ -11,6 +11,8 @@
 #include "portraitseg/weights/state_dict.h"
 #include "portraitseg/weights/weights_file.h"
 
+#include "options.h"
+
 namespace portraitseg {
 
 RunConfig config_of_network(const std::string& model, const std::vector<std::string>& overrides) {
@@ -25,8 +27,7 @@ void add_network_options(CLI::App& command, NetworkArguments& arguments, const s
   command.add_option("--weights", arguments.weights,
                      "weights file (.safetensors, .pth, a checkpoint) or run folder");
   command.add_option("--config", arguments.config, "configuration; default: the one that the weights carry");
-  command.add_option("--set", arguments.overrides, "overrides a value of the configuration: key.sub=value")
-      ->take_all();
+  add_set_option(command, arguments.overrides, "of the configuration");
 }
 
 std::filesystem::path weights_path(const std::string& verb, const NetworkArguments& arguments) {

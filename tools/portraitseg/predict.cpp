@@ -103,7 +103,6 @@ void refuse_wrong_places(const PredictArguments& arguments, const std::vector<Pl
   for (const auto& path : read) refuse_to_overwrite(path, arguments.output.json);
   for (const auto& planned : inputs) refuse_to_overwrite(planned.input.path, arguments.output.json);
   check_output_place(arguments.output.folder);
-  make_folder(arguments.output.folder);
 }
 
 /// Takes in what became of an input, and says what a person should know of it.
@@ -183,6 +182,7 @@ int predict_command(const PredictArguments& arguments) {
 
   const Device device(network.config.device);
   const auto model = network.build(device);
+  make_folder(arguments.output.folder);
   Predictor predictor(*model, network.config.preprocessing, device, views, post);
   PredictJob job;
   job.predictor = &predictor;

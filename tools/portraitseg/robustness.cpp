@@ -4,6 +4,8 @@
 
 #include "portraitseg/core/error.h"
 
+#include "options.h"
+
 namespace portraitseg {
 namespace {
 
@@ -36,7 +38,8 @@ void add_answer_options(CLI::App& command, AnswerArguments& arguments) {
       .add_option("--scales", arguments.scales,
                   "the mean of what is answered for the input resized by these, for instance 0.75,1,1.25")
       ->delimiter(',')
-      ->check(CLI::Range(0.1, 4.0));
+      ->allow_extra_args(false)
+      ->check(number_in(0.1, 4));
   command.add_option("--post", arguments.post,
                      "what is done with an answer, with commas: guided_filter:RADIUS:EPS, largest_component");
 }

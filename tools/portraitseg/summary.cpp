@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "network_choice.h"
+#include "options.h"
 #include "output_place.h"
 #include "terminal.h"
 
@@ -73,9 +74,7 @@ void add_summary(CLI::App& app, Action& action) {
   command->add_option("--weights", arguments->weights,
                       "the network of a weights file that carries its configuration");
   command->add_flag("--zoo", arguments->zoo, "every network in one table (Markdown)");
-  command
-      ->add_option("--set", arguments->overrides, "overrides a value of the configuration: model.key=value")
-      ->take_all();
+  add_set_option(*command, arguments->overrides, "of the configuration");
   command->add_option("--size", arguments->size,
                       "input, HxW in pixels; default: preprocessing.size, with --model the network's own");
   add_json_option(*command, arguments->json, "the figures");

@@ -16,6 +16,7 @@
 #include "portraitseg/sweep/sweep_folder.h"
 
 #include "commands.h"
+#include "options.h"
 #include "output_place.h"
 #include "sweep_arguments.h"
 #include "sweep_plan.h"
@@ -237,7 +238,7 @@ void add_sweep(CLI::App& app, Action& action) {
       "--slurm", arguments->slurm,
       "further options of sbatch: --slurm \"--partition=gpu --time=8:00:00\"; default: as before");
   command->add_option("--poll", arguments->poll_seconds, "seconds from one look at Slurm's queue to the next")
-      ->check(CLI::Range(0.1, 3600.0))
+      ->check(number_in(0.1, 3600))
       ->capture_default_str();
   const std::vector<CLI::Option*> own = command->get_options();
   CLI::App* plan = add_sweep_plan(*command, action);

@@ -9,16 +9,15 @@
 #include "portraitseg/core/error.h"
 #include "portraitseg/engine/plan_check.h"
 
+#include "options.h"
+
 namespace portraitseg {
 
 namespace fs = std::filesystem;
 
 void add_sweep_options(CLI::App& command, SweepArguments& arguments) {
   command.add_option("--config", arguments.config, "the sweep (YAML), see configs/sweeps");
-  command
-      .add_option("--set", arguments.overrides,
-                  "overrides a value of every trial: key.sub=value; may be given again")
-      ->take_all();
+  add_set_option(command, arguments.overrides, "of every trial");
   command.add_option("--output", arguments.output,
                      "folder of the sweep; default: runs/<name of the configuration>");
   command.add_option("--workers", arguments.workers, "trials at a time; default: as before, else 1")

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -17,6 +18,7 @@
 #include "portraitseg/weights/safetensors.h"
 
 #include "commands.h"
+#include "options.h"
 #include "terminal.h"
 
 namespace portraitseg {
@@ -145,12 +147,34 @@ Start resume(Trainer& trainer, const fs::path& folder) {
   return {run, load, has_checkpoint ? "resumed" : "resumed from the start (no checkpoint yet)"};
 }
 
+/// How many images of `b` are in `a`, too.
+std::int64_t shared_images(const Dataset& a, const Dataset& b) {
+  std::set<std::string> ids;
+  for (std::int64_t i = 0; i < a.size(); ++i) ids.insert(a.id(i));
+  std::int64_t shared = 0;
+  for (std::int64_t i = 0; i < b.size(); ++i) shared += static_cast<std::int64_t>(ids.count(b.id(i)));
+  return shared;
+}
+
+/// What does not keep the training from going on, and makes of its figures less than they seem.
+void say_doubts(const Trainer& trainer, const RunFolder& run) {
+  const Dataset& val = trainer.val_set();
+  const std::int64_t shared = shared_images(trainer.train_set(), val);
+  if (shared > 0)
+    say(fmt::format("warning: {} of the {} images of {} are trained on, too", shared, val.size(),
+                    val.list.filename().string()));
+  const Best& best = trainer.progress().best;
+  if (best.epoch > 0 && !fs::exists(run.best()))
+    say(fmt::format("warning: {}, of epoch {}, is missing", run.best().string(), best.epoch));
+}
+
 void say_start(const Trainer& trainer, const Start& start, const Device& device) {
   say(fmt::format("{}, {} on {}", trainer.config().model.name, start.how, device.description()));
   say("run folder " + start.run.path().string());
   if (start.load) say_load(trainer.start_file(), *start.load);
   if (const Teacher* teacher = trainer.teacher())
     say(fmt::format("teacher {} (sha256 {:.8})", teacher->file().string(), teacher->sha256()));
+  say_doubts(trainer, start.run);
 }
 
 /// Begins a training in `folder`, or goes on with the one that is there.
@@ -267,10 +291,7 @@ void add_train(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand("train", "Trains a network as a configuration says");
   command->add_option("--config", arguments->config, "configuration file (YAML)");
-  command
-      ->add_option("--set", arguments->overrides,
-                   "overrides a value of it: key.sub=value; may be given again")
-      ->take_all();
+  add_set_option(*command, arguments->overrides, "of it");
   command->add_option("--output", arguments->output,
                       "run folder to make; default: runs/<name of the configuration>");
   command->add_option("--resume", arguments->resume, "run folder to continue from its last checkpoint");

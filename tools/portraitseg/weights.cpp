@@ -16,6 +16,7 @@
 #include "portraitseg/weights/weights_file.h"
 
 #include "commands.h"
+#include "options.h"
 #include "output_place.h"
 #include "terminal.h"
 
@@ -98,8 +99,9 @@ std::string usage_text(const TensorFile& file, const std::string& path) {
 }
 
 int show(const WeightsArguments& arguments) {
-  refuse_to_overwrite(arguments.first, arguments.json);
-  const TensorFile file = read_weights(arguments.first);
+  const std::filesystem::path in = trained_weights(arguments.first);
+  refuse_to_overwrite(in, arguments.json);
+  const TensorFile file = read_weights(in);
   std::size_t width = 0;
   std::int64_t values = 0, bytes = 0;
   Json tensors = Json::array();
@@ -116,7 +118,7 @@ int show(const WeightsArguments& arguments) {
         fmt::format("{:<{}}  {:<8}  {}\n", key, width, dtype_name(tensor.scalar_type()), shape_text(tensor));
   }
   table += fmt::format("{} tensors, {} values, {} bytes\n", file.tensors.size(), values, bytes);
-  table += usage_text(file, arguments.first);
+  table += usage_text(file, in.string());
   print(table, {{"tensors", tensors}, {"values", values}, {"bytes", bytes}, {"metadata", file.metadata}},
         arguments.json);
   return 0;
@@ -212,9 +214,7 @@ void add_weights(CLI::App& app, Action& action) {
       ->required();
   auto* config = convert_command->add_option(
       "--config", arguments->config, "configuration that the file shall carry: evaluate then needs none");
-  auto* overrides =
-      convert_command->add_option("--set", arguments->overrides, "overrides a value of it: key.sub=value")
-          ->take_all();
+  auto* overrides = add_set_option(*convert_command, arguments->overrides, "of it");
   convert_command
       ->add_option("--from", arguments->from,
                    "network that IN is of; its keys and its input become those of PortraitNet's encoder")
@@ -225,7 +225,7 @@ void add_weights(CLI::App& app, Action& action) {
 
   CLI::App* show_command =
       command->add_subcommand("show", "Lists keys, types and shapes, and what the file carries");
-  show_command->add_option("file", arguments->first, "weights file")->required();
+  show_command->add_option("file", arguments->first, "weights file or run folder")->required();
   show_command->callback([&action, arguments] { action = [arguments] { return show(*arguments); }; });
 
   CLI::App* diff_command =

@@ -50,6 +50,7 @@ class RunFolder {
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path epoch_log() const { return path_ / "log.jsonl"; }
   std::filesystem::path metrics() const { return path_ / "metrics.csv"; }
+  bool tells_of_epochs() const;  ///< whether metrics.csv has one
   std::filesystem::path environment() const { return path_ / "environment.json"; }
   std::filesystem::path report() const { return path_ / "report.html"; }
 

@@ -21,7 +21,8 @@ std::vector<std::pair<std::string, torch::Tensor>> state_dict(const torch::nn::M
 /// Copies the file's tensors into the network, converting their type to the network's.
 /// Strict: every key of the network must be there with its shape, and nothing else. `num_batches_tracked`, which old
 /// PyTorch did not write and inference does not use, may be missing.
-/// @throws DataError listing missing, unexpected and mis-shaped keys; the network is then unchanged.
+/// @throws DataError listing missing, unexpected and mis-shaped keys, or naming one whose values are whole numbers or not
+///         finite in the network's type; the network is then unchanged.
 void load_state_dict(torch::nn::Module& module, const TensorFile& file, const std::filesystem::path& path);
 
 /// What a partial loading took and what it left. num_batches_tracked, which fits everywhere and says nothing, is neither
@@ -36,7 +37,7 @@ struct PartialLoad {
 
 /// Copies those of the file's tensors into the network that fit by key and shape. The network's key may have `encoder.`
 /// before the file's, so that an encoder trained alone initialises the whole network.
-/// @throws DataError if nothing fits.
+/// @throws DataError if nothing fits, or for values as load_state_dict().
 PartialLoad load_matching(torch::nn::Module& module, const TensorFile& file,
                           const std::filesystem::path& path);
 

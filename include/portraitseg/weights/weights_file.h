@@ -7,8 +7,8 @@
 namespace portraitseg {
 
 /// Reads a weights file of any known format, told apart by content and not by name: .safetensors (our checkpoints are
-/// such files), PyTorch's .pth as a zip archive and in the legacy format. The prefix `module.` of DataParallel is taken off
-/// if every name has it.
+/// such files), PyTorch's .pth as a zip archive and in the legacy format. What wraps a network in PyTorch puts a prefix before
+/// every name: `module.` (DataParallel, AveragedModel), `_orig_mod.` (torch.compile), `model.` (Lightning); they are taken off.
 /// @throws DataError for a file that is unreadable, damaged or of another kind, or whose names no terminal should show
 ///         (control characters, broken UTF-8).
 TensorFile read_weights(const std::filesystem::path& path);

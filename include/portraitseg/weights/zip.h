@@ -22,7 +22,7 @@ class ZipReader {
   struct Entry {
     std::string_view name;
     std::string_view data;
-    std::uint32_t crc = 0;
+    std::uint32_t crc = 0;  ///< 0 also where none was computed: torch.serialization.set_crc32_options(False)
     bool stored = true;  ///< false: compressed
   };
 
