@@ -48,6 +48,20 @@ void write_all(int fd, std::string_view bytes, const fs::path& path) {
   }
 }
 
+/// @param size where the file probably ends, and a byte behind that
+std::string read_all(int fd, std::size_t size, const fs::path& path) {
+  std::string bytes(size, '\0');
+  for (std::size_t end = 0;;) {
+    const ssize_t count = ::read(fd, bytes.data() + end, bytes.size() - end);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(path, "read");
+    end += static_cast<std::size_t>(count);
+    if (count == 0) bytes.resize(end);
+    if (count == 0) return bytes;
+    if (end == bytes.size()) bytes.resize(2 * end);  // a pipe, or a file that grows
+  }
+}
+
 constexpr std::size_t kLongestLine = 1 << 16;
 
 std::string trimmed(const std::string& text) {
@@ -105,20 +119,11 @@ std::string read_file(const fs::path& path, std::size_t limit) {
     throw DataError(path, "has " + std::to_string(status.st_size) + " bytes; more than " +
                               std::to_string(limit) + " are not read");
   if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) throw DataError(path, "is a device, not a file");
-  std::string bytes;
+  const std::size_t first = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep;
   try {
-    bytes.resize(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep);
+    return read_all(file.get(), first, path);
   } catch (const std::bad_alloc&) {
-    throw DataError(path, "has " + std::to_string(status.st_size) + " bytes, more than there is memory for");
-  }
-  for (std::size_t end = 0;;) {
-    const ssize_t count = ::read(file.get(), bytes.data() + end, bytes.size() - end);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail(path, "read");
-    end += static_cast<std::size_t>(count);
-    if (count == 0) bytes.resize(end);
-    if (count == 0) return bytes;
-    if (end == bytes.size()) bytes.resize(2 * end);  // a pipe, or a file that grows
+    throw DataError(path, "is larger than the memory");
   }
 }
 

@@ -16,6 +16,12 @@ bool is_hidden(const fs::path& path) {
   return path.filename().string().front() == '.';
 }
 
+fs::path real_path(const fs::path& path) {
+  std::error_code unknown;
+  const fs::path real = fs::weakly_canonical(path, unknown);
+  return unknown ? path : real;
+}
+
 }  // namespace
 
 bool has_extension(const fs::path& path, std::initializer_list<const char*> extensions) {
@@ -39,16 +45,17 @@ fs::path data_root(const std::string& root, const std::string& what) {
 std::vector<fs::path> files_below(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
-  std::vector<fs::path> above = {fs::weakly_canonical(folder, error)};  // the real folders from there down
+  std::vector<fs::path> above = {real_path(folder)};  // of each folder from there down
   for (fs::recursive_directory_iterator at(folder, fs::directory_options::follow_directory_symlink, error);
        !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
     const bool hidden = is_hidden(at->path());
-    std::error_code broken_link, unknown;
+    std::error_code broken_link;
     if (at->is_directory(broken_link)) {
       above.resize(static_cast<std::size_t>(at.depth()) + 1);
-      above.push_back(fs::weakly_canonical(at->path(), unknown));
-      const bool is_circle = std::find(above.begin(), above.end() - 1, above.back()) != above.end() - 1;
-      if (hidden || is_circle) at.disable_recursion_pending();
+      const fs::path real = real_path(at->path());
+      const bool leads_back = std::find(above.begin(), above.end(), real) != above.end();
+      above.push_back(real);
+      if (hidden || leads_back) at.disable_recursion_pending();
     } else if (!hidden && at->is_regular_file(broken_link)) {
       files.push_back(at->path().lexically_relative(folder));
     }

@@ -25,7 +25,6 @@ std::vector<MediaFile> media_files(const std::vector<std::string>& inputs) {
     std::error_code unknown;
     if (!fs::is_directory(input, unknown)) {
       if (!fs::exists(input, unknown)) throw DataError(input, "no such file or folder");
-      if (!fs::is_regular_file(input, unknown)) throw DataError(input, "is a pipe or a device, not a file");
       files.push_back(media_file(input, fs::path(input).filename()));
       continue;
     }

@@ -230,6 +230,10 @@ class Unpickler {
     push(result(callee, arguments.items, arguments.size));
   }
 
+  static bool is_empty(const PickleValue& value) {
+    return value.is(Type::kNone) || (value.is(Type::kDict) && value.dict->entries.first == nullptr);
+  }
+
   PickleValue result(const PickleValue& callee, const PickleValue* arguments, std::size_t count) {
     const auto& [module, name] = *callee.global;
     const PickleValue unknown = value(Type::kObject, &PickleValue::global, callee.global);
@@ -252,7 +256,7 @@ class Unpickler {
     if (count < 4 || !arguments[0].is(Type::kStorage) || !arguments[1].is(Type::kInteger) ||
         !arguments[2].is(Type::kTuple) || !arguments[3].is(Type::kTuple))
       fail("a tensor of wrong arguments");
-    if (count > 6 && !arguments[6].is(Type::kNone)) return unknown;  // to be negated or conjugated: PyTorch 2
+    if (count > 6 && !is_empty(arguments[6])) return unknown;  // PyTorch 2: to be negated or conjugated
     auto* tensor = arena_->make<PickleTensor>();
     *tensor = {arguments[0].storage, arguments[1].integer, arguments[2], arguments[3]};
     return value(Type::kTensor, &PickleValue::tensor, const_cast<const PickleTensor*>(tensor));

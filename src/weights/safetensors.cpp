@@ -62,6 +62,14 @@ torch::Tensor read_tensor(const Json& entry, std::string_view data, std::vector<
   return tensor;
 }
 
+std::map<std::string, std::string> read_metadata(const Json& json) {
+  try {
+    return json.get<std::map<std::string, std::string>>();
+  } catch (const Json::exception&) {
+    throw std::runtime_error(std::string(kMetadata) + " is no map of texts");
+  }
+}
+
 torch::Tensor read_named_tensor(const std::string& name, const Json& entry, std::string_view data,
                                 std::vector<Range>& ranges) {
   const std::string start = "tensor " + in_quotes(name) + ": ";
@@ -110,7 +118,7 @@ TensorFile read_header(std::string_view header, std::string_view data) {
       throw std::runtime_error("the entry of " + in_quotes(name) + " is nested too deep");
     if (depth != 1 || event != Event::object_end) return true;
     if (name == kMetadata) {
-      file.metadata = json.get<std::map<std::string, std::string>>();
+      file.metadata = read_metadata(json);
     } else {
       file.tensors.emplace_back(name, read_named_tensor(name, json, data, ranges));
     }
@@ -136,9 +144,8 @@ TensorFile parse_safetensors(std::string_view bytes, const std::filesystem::path
   try {
     return read_header(bytes.substr(sizeof(header_size), header_size),
                        bytes.substr(sizeof(header_size) + header_size));
-  } catch (const Json::parse_error& error) {
-    throw DataError(path, "no safetensors file, or cut off: its header is no JSON from byte " +
-                              std::to_string(error.byte) + " on");
+  } catch (const Json::exception&) {
+    throw DataError(path, "no safetensors file, or cut off: its header is no JSON");
   } catch (const std::exception& error) {
     throw DataError(path, std::string("no safetensors file, or cut off: ") + error.what());
   }

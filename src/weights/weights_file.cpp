@@ -64,7 +64,14 @@ bool strip(TensorFile& file, std::string_view prefix) {
   return true;
 }
 
+/// Whether portraitseg wrote it: then each name is the network's own, also of one whose only part is called "model".
+bool is_ours(const TensorFile& file) {
+  return std::any_of(file.metadata.begin(), file.metadata.end(),
+                     [](const auto& item) { return item.first.rfind("portraitseg.", 0) == 0; });
+}
+
 void strip_wrappers(TensorFile& file) {
+  if (is_ours(file)) return;
   constexpr int kDeepest = 4;  // hostile names have thousands
   const auto strip_one = [&](std::string_view prefix) { return strip(file, prefix); };
   for (int i = 0; i < kDeepest; ++i) {

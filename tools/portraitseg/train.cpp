@@ -106,7 +106,7 @@ std::optional<PartialLoad> resume_from_last(Trainer& trainer, const RunFolder& r
   } catch (const UserError& error) {
     if (is_checkpoint(run.last()) || !is_checkpoint(run.best())) throw;
     throw UserError(std::string(error.what()) + "; to go on from the best epoch, copy " +
-                    run.best().string() + " over it");
+                    run.best().string() + " to its place");
   }
 }
 
@@ -162,10 +162,13 @@ void say_doubts(const Trainer& trainer, const RunFolder& run) {
   const std::int64_t shared = shared_images(trainer.train_set(), val);
   if (shared > 0)
     say(fmt::format("warning: {} of the {} images of {} are trained on, too", shared, val.size(),
-                    val.list.filename().string()));
-  const Best& best = trainer.progress().best;
-  if (best.epoch > 0 && !fs::exists(run.best()))
-    say(fmt::format("warning: {}, of epoch {}, is missing", run.best().string(), best.epoch));
+                    trainer.config().data.val_list));
+  const Progress& progress = trainer.progress();
+  for (const auto& [best, file] :
+       {std::pair(progress.best, run.best()), {progress.best_ema, run.best_ema()}}) {
+    if (best.epoch > 0 && !fs::exists(file))
+      say(fmt::format("warning: {}, of epoch {}, is missing", file.string(), best.epoch));
+  }
 }
 
 void say_start(const Trainer& trainer, const Start& start, const Device& device) {

@@ -8,7 +8,7 @@
 
 namespace portraitseg {
 
-/// The whole file as bytes. @throws DataError if it cannot be read, or is larger than `limit` (found before it is read).
+/// The whole file as bytes. @throws DataError if it cannot be read, or is a device or larger than `limit` (found before).
 std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 40);
 
 /// The file's lines without line ends (LF, CRLF or CR), surrounding blanks, empty lines and a byte-order mark.

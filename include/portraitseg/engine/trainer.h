@@ -56,7 +56,7 @@ class Trainer {
   std::optional<PartialLoad> initialise();
 
   /// Continues from the run's last checkpoint; as initialise() if it has none yet.
-  /// @throws DataError if it is damaged, or if configuration or training list are not those it was written with.
+  /// @throws DataError if it is damaged or lost, or if configuration or training list are not those it was written with.
   std::optional<PartialLoad> resume(const RunFolder& run);
 
   /// Whether nothing is left to train: the last epoch is done, or trainer.patience epochs brought no better one.
