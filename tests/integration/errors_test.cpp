@@ -375,7 +375,8 @@ TEST_F(WrongCheckpoint, IsRefusedOnResume) {
 TEST_F(WrongCheckpoint, IsRefusedWithTheBestOneWhereThatIsWhole) {
   const fs::path last = place / "run/checkpoints/last.safetensors",
                  best = place / "run/checkpoints/best.safetensors";
-  const std::string hint = "; to go on from the best epoch, copy run/checkpoints/best.safetensors to its place";
+  const std::string hint =
+      "; to go on from the best epoch, copy run/checkpoints/best.safetensors to its place";
   const std::string good = bytes_of(last), half = good.substr(0, good.size() / 2);
   write_bytes(last, half);
   expect_refusal(place, place.resume("run"), {"last.safetensors: ", hint});

@@ -23,7 +23,7 @@ class ZipReader {
     std::string_view name;
     std::string_view data;
     std::uint32_t crc = 0;  ///< 0 also where none was computed: torch.serialization.set_crc32_options(False)
-    bool stored = true;  ///< false: compressed
+    bool stored = true;     ///< false: compressed
   };
 
   /// `bytes` must outlive the reader; `path` names the file in messages.
