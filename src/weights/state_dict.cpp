@@ -88,7 +88,7 @@ struct Matching {
     };
     for (const auto& pair : pairs) {
       const auto& [key, target, source] = pair;
-      if (!pair.fits() || !target.is_floating_point()) continue;
+      if (!pair.fits() || !target.is_floating_point() || is_counter(key)) continue;
       if (!source.is_floating_point())
         throw DataError(path, key + " has whole numbers (" + dtype_name(source.scalar_type()) +
                                   "); the network's are floating-point");

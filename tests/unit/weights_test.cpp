@@ -312,6 +312,9 @@ TEST(StateDict, WholeNumbersAndValuesThatAreNotFiniteAreRefusedByTheirKey) {
               HasSubstr("w.pth: " + key + " has whole numbers (int8)"));
   EXPECT_TRUE(torch::equal(before, model->parameters().front()));
   EXPECT_EQ(error(with(1e30), load_state_dict), "no error");
+  model->to(torch::kFloat64);  // its counters of batches, too
+  EXPECT_EQ(error(with(1e300), load_state_dict), "no error");
+  EXPECT_EQ(error(with(1e300), partial), "no error");
 }
 
 TEST(StateDict, TrainingStateAndMissingBatchCountersAreNoObstacle) {
