@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include <fcntl.h>
@@ -45,20 +44,6 @@ void write_all(int fd, std::string_view bytes, const fs::path& path) {
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail(path, "write");
     bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-/// @param size where the file probably ends, and a byte behind that
-std::string read_all(int fd, std::size_t size, const fs::path& path) {
-  std::string bytes(size, '\0');
-  for (std::size_t end = 0;;) {
-    const ssize_t count = ::read(fd, bytes.data() + end, bytes.size() - end);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail(path, "read");
-    end += static_cast<std::size_t>(count);
-    if (count == 0) bytes.resize(end);
-    if (count == 0) return bytes;
-    if (end == bytes.size()) bytes.resize(2 * end);  // a pipe, or a file that grows
   }
 }
 
@@ -119,11 +104,15 @@ std::string read_file(const fs::path& path, std::size_t limit) {
     throw DataError(path, "has " + std::to_string(status.st_size) + " bytes; more than " +
                               std::to_string(limit) + " are not read");
   if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) throw DataError(path, "is a device, not a file");
-  const std::size_t first = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep;
-  try {
-    return read_all(file.get(), first, path);
-  } catch (const std::bad_alloc&) {
-    throw DataError(path, "is larger than the memory");
+  std::string bytes(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : kStep, '\0');
+  for (std::size_t end = 0;;) {
+    const ssize_t count = ::read(file.get(), bytes.data() + end, bytes.size() - end);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(path, "read");
+    end += static_cast<std::size_t>(count);
+    if (count == 0) bytes.resize(end);
+    if (count == 0) return bytes;
+    if (end == bytes.size()) bytes.resize(2 * end);  // a pipe, or a file that grows
   }
 }
 

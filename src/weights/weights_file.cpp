@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -79,10 +80,19 @@ void strip_wrappers(TensorFile& file) {
   }
 }
 
+/// The whole file; @throws DataError where the memory does not hold it.
+std::string read_bytes(const std::filesystem::path& path) {
+  try {
+    return read_file(path);
+  } catch (const std::bad_alloc&) {
+    throw DataError(path, "is larger than the memory");
+  }
+}
+
 }  // namespace
 
 TensorFile read_weights(const std::filesystem::path& path) {
-  TensorFile file = parse(read_file(path), path);
+  TensorFile file = parse(read_bytes(path), path);
   check_names(file, path);
   strip_wrappers(file);
   return file;

@@ -46,6 +46,18 @@ TEST(Memory, ThatDoesNotSufficeIsOneLineThatNamesTheBatch) {
                  {"out of memory with batches of 4 images of 16384x16384", "trainer.batch_size"});
 }
 
+TEST(Memory, ThatDoesNotHoldAWeightsFileIsOneLineThatNamesIt) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer needs all addresses";
+#endif
+  const Workplace place;
+  write_bytes(place / "large.pth", "PK");
+  fs::resize_file(place / "large.pth", std::uintmax_t{64} << 30);  // of which the disk stores nothing
+  const Ending ending = place.command({"weights", "show", "large.pth"}).limit_memory(8L << 30).run();
+  EXPECT_EQ(ending.exit_code, 2);
+  EXPECT_EQ(ending.err, "portraitseg: large.pth: is larger than the memory\n");
+}
+
 TEST(Precision, OfFp16OnTheCpuIsRefused) {
   const Workplace place;
   expect_refusal(place, place.command(train_with("device.precision=fp16")),
