@@ -23,6 +23,14 @@ std::int64_t group_size(std::int64_t channels, bool dense) {
   return dense && size * channels <= kMostGroupedChannels ? size : 1;
 }
 
+/// Loads a vector of a map that is read in the order in which it lies in memory, and asks for what lies 2 KiB behind it: by
+/// itself the processor stops at the end of each page.
+template <class T, class Lanes>
+[[gnu::always_inline]] inline Vec<T> stream(const T* p, Lanes lanes) {
+  __builtin_prefetch(reinterpret_cast<const char*>(p) + 2048);
+  return lanes.load(p);
+}
+
 template <class T>
 bool is_dense(const Map<T>& map) {
   return map.pitch == map.channels;
