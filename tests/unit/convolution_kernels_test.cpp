@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -136,7 +137,7 @@ std::vector<Case> cases() {
 }
 
 /// A part of an epilogue is there where its bit is set.
-enum { kBias = 1, kResidual = 2, kScale = 4, kSlope = 8, kResidualIsOut = 16 };
+enum { kBias = 1, kResidual = 2, kScale = 4, kSlope = 8, kResidualIsOut = 16, kIsRelu = 32 };
 
 template <class T>
 struct Call {
@@ -157,6 +158,7 @@ struct Call {
     in.fill(numbers);
     residual.fill(numbers);
     if (parts & kResidualIsOut) out = residual;
+    if (parts & kIsRelu) std::fill(slope.begin(), slope.end(), T(0));
   }
 
   Epilogue<T> epilogue() {
@@ -169,6 +171,7 @@ struct Call {
     }
     if (parts & kScale) e.residual_scale = scale.data();
     if (parts & kSlope) e.slope = slope.data();
+    e.is_relu = parts & kIsRelu;
     return e;
   }
 
@@ -312,8 +315,9 @@ TYPED_TEST(ConvolutionKernels, OnlyTheRowsAskedForAreWritten) {
 
 TYPED_TEST(ConvolutionKernels, EveryPartOfAnEpilogueCanBeLeftOut) {
   this->for_each_case([](const Kernels<TypeParam>& kernels, const Case& c) {
-    for (int parts = 0; parts < 32; ++parts) {
+    for (int parts = 0; parts < 64; ++parts) {
       if (parts & kResidualIsOut && !(parts & kResidual)) continue;
+      if (parts & kIsRelu && !(parts & kSlope)) continue;
       expect_convolution(kernels, c, false, true, parts, {0, coarse_size(c, 0)});
     }
     expect_convolution(kernels, c, true, true, kBias | kResidual | kScale | kSlope | kResidualIsOut,

@@ -147,6 +147,7 @@ kernels::Epilogue<T> Program<T>::epilogue(const Step& step, std::int64_t image, 
   kernels::Epilogue<T> result;
   if (!values.bias.empty()) result.bias = values.bias.data();
   if (!values.slope.empty()) result.slope = values.slope.data();
+  result.is_relu = values.is_relu;
   if (node.residual >= 0) {
     const auto residual = map(step.in.back(), node.shape, image, worker);
     result.residual = residual.data;

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "nn/kernels/few_outputs.h"
 #include "nn/kernels/patch.h"
 #include "nn/kernels/table.h"
@@ -7,87 +9,103 @@ namespace {
 
 using std::int64_t;
 
-/// `tail` channels are in the last vector of the tile; 0: it is whole.
-template <int kHeight, int kWidth, class T>
-[[gnu::always_inline]] inline void add_residual(Tile<T, kHeight, kWidth>& tile,
-                                                const TilePixels<T, kHeight>& pixels,
-                                                const Epilogue<T>& epilogue, int64_t c, int64_t tail) {
-#pragma GCC unroll 4
-  for (int w = 0; w < kWidth; ++w) {
-    const int64_t channel = c + w * kLanes<T>;
-    const Vec<T> scale = epilogue.residual_scale ? load(epilogue.residual_scale + channel) : splat(T(1));
-#pragma GCC unroll 16
-    for (int h = 0; h < kHeight; ++h) {
-      const T* from = epilogue.residual + pixels.out[h] * epilogue.residual_pitch + channel;
-      tile.sums[h][w] += scale * (w == kWidth - 1 ? load_tail(from, tail) : load(from));
-    }
-  }
-}
-
-template <int kHeight, int kWidth, class T>
-[[gnu::always_inline]] inline void write(const Tile<T, kHeight, kWidth>& tile,
-                                         const TilePixels<T, kHeight>& pixels, Map<T> out, int64_t c,
-                                         int64_t tail) {
-#pragma GCC unroll 16
-  for (int h = 0; h < kHeight; ++h) {
-    if (h >= pixels.count) return;
-    T* to = out.data + pixels.out[h] * out.pitch + c;
-#pragma GCC unroll 4
-    for (int w = 0; w < kWidth; ++w) {
-      store_tail(to + w * kLanes<T>, tile.sums[h][w], w == kWidth - 1 ? tail : 0);
-    }
-  }
-}
-
-/// `finish` for a tile whose sums began with the bias: what it asks is asked once, not for each vector.
-template <int kHeight, int kWidth, class T>
-[[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile,
-                                               const TilePixels<T, kHeight>& pixels,
+/// `finish` for a tile whose sums began with the bias: what it asks is asked once, not for each vector. `tail` channels are in the
+/// last vector; 0: it is whole.
+template <int kHeight, int kWidth, class T, class AllPixels>
+[[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile, const AllPixels& pixels,
                                                const Epilogue<T>& epilogue, Map<T> out, int64_t c,
                                                int64_t tail) {
-  if (epilogue.residual) add_residual(tile, pixels, epilogue, c, tail);
-  if (epilogue.slope)
-    tile.each([&](Vec<T> sum, Vec<T> slope) { return activate<T>(sum, slope); }, epilogue.slope + c);
-  if (tail == 0) {
-    write(tile, pixels, out, c, 0);
-  } else {
-    write(tile, pixels, out, c, tail);
+  const auto tail_of = [tail](int w) { return w == kWidth - 1 ? tail : 0; };
+  if (epilogue.residual) {
+    const T* const scale = epilogue.residual_scale;
+    Vec<T> scales[kWidth];
+    for (int w = 0; w < kWidth; ++w) scales[w] = scale ? load(scale + c + w * kLanes<T>) : splat(T(1));
+    pixels.each(epilogue.residual + c, epilogue.residual_pitch, [&](int h, const T* from) {
+#pragma GCC unroll 4
+      for (int w = 0; w < kWidth; ++w)
+        tile.sums[h][w] += scales[w] * load_tail(from + w * kLanes<T>, tail_of(w));
+    });
   }
+  if (epilogue.is_relu) {
+    tile.each([](Vec<T> sum, Vec<T>) { return Vec<T>{} > sum ? Vec<T>{} : sum; }, epilogue.slope + c);
+  } else if (epilogue.slope) {
+    tile.each([](Vec<T> sum, Vec<T> slope) { return activate<T>(sum, slope); }, epilogue.slope + c);
+  }
+  pixels.each(out.data + c, out.pitch, [&](int h, T* to) {
+#pragma GCC unroll 4
+    for (int w = 0; w < kWidth; ++w) store_tail(to + w * kLanes<T>, tile.sums[h][w], tail_of(w));
+  });
 }
 
 /// Vectors of output channels from `c` on, of one tile.
-template <int kHeight, int kWidth, class T>
-[[gnu::noinline]] void convolve_tile(const Patch<T>& patch, const TilePixels<T, kHeight>& pixels,
-                                     const Epilogue<T>& epilogue, Map<T> out, int64_t c) {
+template <int kHeight, int kWidth, class T, class AllPixels>
+[[gnu::always_inline]] inline void convolve_tile(const Patch<T>& patch, const AllPixels& pixels,
+                                                 const Epilogue<T>& epilogue, Map<T> out, int64_t c,
+                                                 int64_t tail) {
   Tile<T, kHeight, kWidth> tile{};
   if (epilogue.bias) tile.each([](Vec<T>, Vec<T> bias) { return bias; }, epilogue.bias + c);
-  tile.add(pixels.in, patch.weight + c / kPanel * patch.panel + c % kPanel, patch.walk, 0,
+  tile.add(pixels.left(), patch.weight + c / kPanel * patch.panel + c % kPanel, patch.walk, 0,
            kLanes<T> == kPanel ? patch.panel : kLanes<T>);
+  finish_tile(tile, pixels, epilogue, out, c, tail);
+}
+
+/// Calls body(tail) with the constant 0 where the last of kWidth vectors from `c` on is whole, as it mostly is.
+template <int kWidth, class T, class Body>
+inline void with_tail(Map<T> out, int64_t c, Body body) {
   const int64_t last = out.channels - c - (kWidth - 1) * kLanes<T>;
-  finish_tile(tile, pixels, epilogue, out, c, last < kLanes<T> ? last : 0);
+  if (last >= kLanes<T>) return body(std::integral_constant<int64_t, 0>{});
+  body(last);
+}
+
+/// The tiles that begin with pixel `first` and lie in its row, before `end`. @return the pixel behind them
+template <int kHeight, int kWidth, class T>
+[[gnu::noinline]] int64_t convolve_row(const Patch<T>& of_patch, const Epilogue<T>& of_epilogue, Map<T> out,
+                                       int64_t c, int64_t first, int64_t end) {
+  const Patch<T> patch = of_patch;  // copies: nothing that is stored can change them
+  const Epilogue<T> epilogue = of_epilogue;
+  const int64_t row = patch.rows == 1 ? 0 : first / patch.columns, column = first - row * patch.columns;
+  const int64_t tiles = smaller(end - first, patch.columns - column) / kHeight;
+  TilePixelsInRow<T, kHeight> pixels{patch.in + row * patch.in_row + column * patch.in_column,
+                                     patch.out + row * patch.out_row + column * patch.out_column,
+                                     patch.in_column, patch.out_column};
+  with_tail<kWidth>(out, c, [&](auto tail) {
+    for (int64_t tile = 0; tile < tiles; ++tile, pixels.move())
+      convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, out, c, tail);
+  });
+  return first + tiles * kHeight;
+}
+
+/// A tile that goes on in the next row, or ends at `end` before it is full.
+template <int kHeight, int kWidth, class T>
+[[gnu::noinline]] void convolve_across_rows(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> out,
+                                            int64_t c, int64_t first, int64_t end) {
+  const auto pixels = tile_pixels<T, kHeight>(patch, first, end);
+  with_tail<kWidth>(
+      out, c, [&](auto tail) { convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, out, c, tail); });
 }
 
 template <int kHeight, int kWidth, class T>
 void convolve_tiles(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> out, int64_t c, int64_t first,
                     int64_t end) {
   constexpr int kHalf = (kHeight + 1) / 2;
-  for (; end - first > kHalf; first += kHeight) {
-    convolve_tile<kHeight, kWidth>(patch, tile_pixels<T, kHeight>(patch, first, end), epilogue, out, c);
+  while ((first = convolve_row<kHeight, kWidth>(patch, epilogue, out, c, first, end)) < end) {
+    if (end - first <= kHalf) return convolve_across_rows<kHalf, kWidth>(patch, epilogue, out, c, first, end);
+    convolve_across_rows<kHeight, kWidth>(patch, epilogue, out, c, first, end);
+    first += kHeight;
+    if (first >= end) return;
   }
-  if (first < end)
-    convolve_tile<kHalf, kWidth>(patch, tile_pixels<T, kHalf>(patch, first, end), epilogue, out, c);
 }
 
-// Registers hold the tile, its vectors of weights and one spread value. 14 and 7 divide the sizes of all maps of 224x224 networks.
-constexpr int kHeights[] = {14, kRegisters == 32 ? 14 : 6, kRegisters == 32 ? 7 : 4};
+// Registers hold the tile, its vectors of weights and one spread value.
+constexpr int kHeights[] = {kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6, kRegisters == 32 ? 7 : 4};
 
 /// Where weights are too large for the first-level cache, a block of pixels uses each part of them before the next is loaded;
-/// else a block is what stays there while all output channels use it.
+/// else a block is what stays there while all output channels use it. Whole tiles of any height.
 template <class T>
 int64_t pixels_in_block(const Walk& walk, Map<T> out) {
   const int64_t weight_bytes =
       walk.count[0] * walk.count[1] * walk.count[2] * padded(out.channels) * int64_t{sizeof(T)};
-  return weight_bytes <= 24 * 1024 ? 6 * 14 : 15 * 14;  // whole tiles of 14, 7 and 6 pixels
+  return weight_bytes <= 24 * 1024 ? 7 * 12 : kRegisters == 32 ? 15 * 14 : 18 * 12;
 }
 
 template <class T>

@@ -171,24 +171,6 @@ struct Layout {
 /// For lambdas: inlined so early that the sums they capture become registers.
 #define PORTRAITSEG_INLINED __attribute__((always_inline))
 
-/// Keeps a value in a register: the compiler would rather read it from memory again for each of its uses.
-template <class V>
-[[gnu::always_inline]] inline V in_register(V v) {
-#if defined(__AVX512F__)
-  asm("" : "+v"(v));
-#elif defined(__x86_64__)
-  asm("" : "+x"(v));
-#endif
-  return v;
-}
-
-/// Alike, of an address that steps through columns: computed ahead, the addresses of all columns would not fit.
-template <class T>
-[[gnu::always_inline]] inline T* walked(T* p) {
-  asm("" : "+r"(p));
-  return p;
-}
-
 /// Columns of one row for one vector of channels. What lies outside of the map is 0.
 template <class T>
 struct Columns {

@@ -45,7 +45,8 @@ struct PixelGroups {
   const T* const* at;
   const std::int64_t* offsets;
 
-  Vec<T> spread(int row, std::int64_t step) const { return load_repeated<kGroup>(at[row] + offsets[step]); }
+  Vec<T> spread(int row, int step) const { return load_repeated<kGroup>(at[row] + offsets[step]); }
+  void move(std::int64_t steps) { offsets += steps; }
   static std::int64_t step(const Walk&) { return 1; }
   static std::int64_t right_step(const Walk&) { return kLanes<T>; }
 };
@@ -97,10 +98,10 @@ void find_few_outputs(const Patch<T>& patch, std::int64_t out_channels, FewOutpu
 
 /// Sums of a tile's pixels, kGroups of each, of which the first are output channels.
 template <int kGroups, class T>
-[[gnu::noinline]] void few_sums(const FewOutputs<T>& few, const Pixels<T, kFewPixels>& in, T* sums) {
+[[gnu::noinline]] void few_sums(const FewOutputs<T>& few, const T* const* in, T* sums) {
   constexpr int kGroup = kLanes<T> / kGroups;
   Tile<T, kFewPixels, 1> tile{};
-  tile.add(PixelGroups<T, kGroup>{in.at, few.offsets}, few.weights,
+  tile.add(PixelGroups<T, kGroup>{in, few.offsets}, few.weights,
            {{1, 1, few.steps}, {0, 0, 1}, {0, 0, kLanes<T>}}, 0);
 #pragma GCC unroll 16
   for (int p = 0; p < kFewPixels; p += kGroup) {

@@ -63,12 +63,23 @@ Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<
   return patch;
 }
 
-/// The pixels of a tile; where a patch ends within it, its last pixel fills the rest.
+/// The pixels of a tile, wherever they lie; where a patch ends within it, its last pixel fills the rest.
 template <class T, int kHeight>
 struct TilePixels {
-  Pixels<T, kHeight> in;
+  const T* in[kHeight];
   std::int64_t out[kHeight];
   std::int64_t count;
+
+  Pixels<T> left() const { return {in}; }
+
+  /// Calls body(i, p) for each pixel; p: where its output lies in a map.
+  template <class V, class Body>
+  [[gnu::always_inline]] inline void each(V* data, std::int64_t pitch, Body body) const {
+#pragma GCC unroll 16
+    for (int i = 0; i < kHeight; ++i) {
+      if (i < count) body(i, data + out[i] * pitch);
+    }
+  }
 };
 
 template <class T, int kHeight>
@@ -81,13 +92,13 @@ inline TilePixels<T, kHeight> tile_pixels(const Patch<T>& patch, std::int64_t fi
   if (pixels.count == kHeight &&
       column + kHeight <= patch.columns) {  // all in one row: no step waits for the one before
     for (std::int64_t i = 0; i < kHeight; ++i) {
-      pixels.in.at[i] = in + i * patch.in_column;
+      pixels.in[i] = in + i * patch.in_column;
       pixels.out[i] = out + i * patch.out_column;
     }
     return pixels;
   }
   for (std::int64_t i = 0; i < kHeight; ++i) {
-    pixels.in.at[i] = in;
+    pixels.in[i] = in;
     pixels.out[i] = out;
     if (i + 1 >= pixels.count) continue;
     in += patch.in_column;
@@ -100,5 +111,26 @@ inline TilePixels<T, kHeight> tile_pixels(const Patch<T>& patch, std::int64_t fi
   }
   return pixels;
 }
+
+/// The same where they all lie in one row of the patch.
+template <class T, int kHeight>
+struct TilePixelsInRow {
+  const T* in;
+  std::int64_t out, in_column, out_column;
+
+  PixelsInRow<T, kHeight> left() const { return {in, in_column}; }
+
+  template <class V, class Body>
+  [[gnu::always_inline]] inline void each(V* data, std::int64_t pitch, Body body) const {
+    V* p = data + out * pitch;
+#pragma GCC unroll 16
+    for (int i = 0; i < kHeight; ++i, p += out_column * pitch) body(i, p);
+  }
+
+  void move() {
+    in += kHeight * in_column;
+    out += kHeight * out_column;
+  }
+};
 
 }  // namespace portraitseg::kernels::PORTRAITSEG_ISA

@@ -4,6 +4,8 @@
 // left factors (single values, spread over a vector) and `kWidth` vectors of right factors each step makes kHeight * kWidth
 // vector multiply-adds out of kHeight + kWidth loads.
 
+#include <type_traits>
+
 #include "nn/kernels/simd.h"
 
 namespace portraitseg::kernels::PORTRAITSEG_ISA {
@@ -17,14 +19,42 @@ struct Walk {
   std::int64_t count[3], left[3], right[3];
 };
 
-/// The left factors of a convolution: pixels that lie anywhere; a step is the next channel.
-template <class T, int kHeight>
-struct Pixels {
-  static constexpr int kUnroll =
-      4;  // the pointers do not fit into the processor's registers: each load of one serves 4 channels
-  const T* at[kHeight];
+// Left factors are cursors: spread(row, step) is the one of a row `step` steps ahead, move() goes on.
 
-  Vec<T> spread(int row, std::int64_t offset) const { return splat(at[row][offset]); }
+/// The left factors of a convolution: pixels that lie anywhere; a step is the next channel.
+template <class T>
+struct Pixels {
+  static constexpr int kUnroll = 4;  // registers hold few of the pointers: each load of one serves 4 channels
+  const T* const* at;
+  std::int64_t offset = 0;
+
+  Vec<T> spread(int row, int step) const { return splat(at[row][offset + step]); }
+  void move(std::int64_t values) { offset += values; }
+  static std::int64_t step(const Walk&) { return 1; }
+  static std::int64_t right_step(const Walk&) { return kPanel; }
+};
+
+/// The same, of pixels that are equally far apart. Five share a pointer: an address may add 0, 1, 2 or 4 times another register.
+template <class T, int kHeight>
+struct PixelsInRow {
+  static constexpr int kUnroll =
+      2;  // channels of a cache line, one after the other, are loaded faster than pixels
+  static constexpr int kShared = 5, kPointers = (kHeight + kShared - 1) / kShared;
+  static constexpr std::int64_t kSize = sizeof(T);
+  const char* at[kPointers];
+  std::int64_t apart, three_apart;  ///< bytes
+
+  PixelsInRow(const T* first, std::int64_t column) : apart(column * kSize), three_apart(3 * apart) {
+    for (int i = 0; i < kPointers; ++i) at[i] = reinterpret_cast<const char*>(first) + i * kShared * apart;
+  }
+  [[gnu::always_inline]] Vec<T> spread(int row, int step) const {
+    const int i = row % kShared;
+    const char* const pixel = at[row / kShared] + (i == 3 ? three_apart : i * apart);
+    return splat(*reinterpret_cast<const T*>(pixel + step * kSize));
+  }
+  [[gnu::always_inline]] void move(std::int64_t values) {
+    for (const char*& pointer : at) pointer = walked(pointer + values * kSize);
+  }
   static std::int64_t step(const Walk&) { return 1; }
   static std::int64_t right_step(const Walk&) { return kPanel; }
 };
@@ -35,7 +65,8 @@ struct Channels {
   static constexpr int kUnroll = 1;
   const T* first;
 
-  Vec<T> spread(int row, std::int64_t offset) const { return splat(first[offset + row]); }
+  Vec<T> spread(int row, int) const { return splat(first[row]); }
+  void move(std::int64_t values) { first += values; }
   static std::int64_t step(const Walk& walk) { return walk.left[2]; }
   static std::int64_t right_step(const Walk& walk) { return walk.right[2]; }
 };
@@ -46,28 +77,32 @@ struct Tile {
 
   /// Adds kSteps steps. Vectors of right factors are `vector` values apart; of the last one only `tail` are there; 0: all.
   template <int kSteps, class Left>
-  [[gnu::always_inline]] inline void add_steps(const Left& left, std::int64_t offset, std::int64_t step,
-                                               const T* right, std::int64_t right_step, std::int64_t vector,
-                                               std::int64_t tail) {
+  [[gnu::always_inline]] inline void add_steps(const Left& left, const T* right, std::int64_t right_step,
+                                               std::int64_t vector, std::int64_t tail) {
     Vec<T> factors[kSteps][kWidth];
 #pragma GCC unroll 4
     for (int s = 0; s < kSteps; ++s) {
 #pragma GCC unroll 4
       for (int w = 0; w < kWidth; ++w) {
         const T* from = right + s * right_step + w * vector;
-        factors[s][w] = w == kWidth - 1 ? load_tail(from, tail) : load(from);
+        const Vec<T> factor = w == kWidth - 1 ? load_tail(from, tail) : load(from);
+        factors[s][w] = kHeight < 4 ? in_register(factor) : factor;
       }
     }
 #pragma GCC unroll 16
     for (int h = 0; h < kHeight; ++h) {
 #pragma GCC unroll 4
       for (int s = 0; s < kSteps; ++s) {
-        const Vec<T> value = left.spread(h, offset + s * step);
+        const Vec<T> value = left.spread(h, s);
 #pragma GCC unroll 4
         for (int w = 0; w < kWidth; ++w) sums[h][w] += value * factors[s][w];
       }
     }
   }
+
+  /// The processor begins so many multiply-adds before the first is done. Where there are fewer sums, those of every other pixel are
+  /// kept apart, lest they wait for each other.
+  static constexpr int kFewest = 8;
 
   /// Right factors that are used kAhead steps later: weights mostly come from far away.
   static constexpr std::int64_t kAhead = 16;
@@ -94,18 +129,32 @@ struct Tile {
     const std::int64_t step = Left::step(walk), right_step = Left::right_step(walk);
     for (std::int64_t i = 0; i < walk.count[0]; ++i) {
       for (std::int64_t j = 0; j < walk.count[1]; ++j) {
-        std::int64_t offset = i * walk.left[0] + j * walk.left[1];
+        Left at = left;
+        at.move(i * walk.left[0] + j * walk.left[1]);
         const T* factors = right + i * walk.right[0] + j * walk.right[1];
         std::int64_t k = walk.count[2];
+        if constexpr (std::is_same_v<Left, Channels<T>> && kHeight * kWidth < kFewest) {
+          Tile others{};
+          for (; k >= 2; k -= 2) {
+            for (Tile* tile : {this, &others}) {
+              tile->template add_steps<1>(at, factors, right_step, vector, tail);
+              at.move(step);
+              factors += right_step;
+            }
+          }
+          for (int h = 0; h < kHeight; ++h) {
+            for (int w = 0; w < kWidth; ++w) sums[h][w] += others.sums[h][w];
+          }
+        }
         for (; k >= kSteps; k -= kSteps) {
           prefetch(factors + kAhead * right_step, vector);
-          add_steps<kSteps>(left, offset, step, factors, right_step, vector, tail);
-          offset += kSteps * step;
+          add_steps<kSteps>(at, factors, right_step, vector, tail);
+          at.move(kSteps * step);
           factors += kSteps * right_step;
         }
         for (; kSteps > 1 && k > 0; --k) {
-          add_steps<1>(left, offset, step, factors, right_step, vector, tail);
-          offset += step;
+          add_steps<1>(at, factors, right_step, vector, tail);
+          at.move(step);
           factors += right_step;
         }
       }

@@ -160,6 +160,24 @@ template <class T, int kCount = kLanes<T>>
   }
 }
 
+/// Keeps a value in a register: the compiler would rather read it from memory again for each of its uses.
+template <class V>
+[[gnu::always_inline]] inline V in_register(V v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
+
+/// An address that loops step on: computed ahead, the addresses of all steps would not fit into the processor's registers.
+template <class T>
+[[gnu::always_inline]] inline T* walked(T* p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
 /// v > 0 ? v : slope * v
 template <class T>
 inline Vec<T> activate(Vec<T> v, Vec<T> slope) {

@@ -146,13 +146,13 @@ void add_band(Map<const T> fine, Map<const T> coarse, const Window& window, T* w
   }
 }
 
-/// So few that they stay in the first-level cache for all tiles and taps, but enough to make up for the loads and stores of the
+/// So few that they stay in the second-level cache for all tiles and taps, but enough to make up for the loads and stores of the
 /// gradient.
 template <class T>
 int64_t rows_in_band(Map<const T> fine, Map<const T> coarse, const Window& window) {
   const int64_t fine_row = window.stride[0] * fine.width * fine.channels,
                 coarse_row = coarse.width * coarse.channels;
-  return larger(32 * 1024 / ((fine_row + coarse_row) * int64_t{sizeof(T)}),
+  return larger(128 * 1024 / ((fine_row + coarse_row) * int64_t{sizeof(T)}),
                 (127 + coarse.width) / coarse.width);
 }
 
