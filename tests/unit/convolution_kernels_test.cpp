@@ -133,6 +133,10 @@ std::vector<Case> cases() {
       cases.push_back({in, out, 10, 11, window});
     }
   }
+  for (const int i : {0, 1, 2}) {  // rows of several tiles
+    for (const auto& [in, out] : {std::pair{2, 8}, {6, 16}, {17, 24}})
+      cases.push_back({in, out, 6, 67, windows[i]});
+  }
   return cases;
 }
 

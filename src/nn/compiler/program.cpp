@@ -213,6 +213,7 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
       auto end = epilogue(step, image, worker);
       end.bias = norm.shift.data();
       end.slope = norm.active ? norm.slope.data() : nullptr;
+      end.is_relu = false;  // what is said of the layer's own
       return kernels_.scale_shift(input(0), norm.scale.data(), end, output(), rows);
     }
     case Op::kMoments: {

@@ -11,8 +11,8 @@ using std::int64_t;
 
 /// `finish` for a tile whose sums began with the bias: what it asks is asked once, not for each vector. `tail` channels are in the
 /// last vector; 0: it is whole.
-template <int kHeight, int kWidth, class T, class AllPixels>
-[[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile, const AllPixels& pixels,
+template <int kHeight, int kWidth, class T, class PixelsOfTile>
+[[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile, const PixelsOfTile& pixels,
                                                const Epilogue<T>& epilogue, Map<T> out, int64_t c,
                                                int64_t tail) {
   const auto tail_of = [tail](int w) { return w == kWidth - 1 ? tail : 0; };
@@ -26,7 +26,7 @@ template <int kHeight, int kWidth, class T, class AllPixels>
         tile.sums[h][w] += scales[w] * load_tail(from + w * kLanes<T>, tail_of(w));
     });
   }
-  if (epilogue.is_relu) {
+  if (epilogue.slope && epilogue.is_relu) {
     tile.each([](Vec<T> sum, Vec<T>) { return Vec<T>{} > sum ? Vec<T>{} : sum; }, epilogue.slope + c);
   } else if (epilogue.slope) {
     tile.each([](Vec<T> sum, Vec<T> slope) { return activate<T>(sum, slope); }, epilogue.slope + c);
@@ -38,8 +38,8 @@ template <int kHeight, int kWidth, class T, class AllPixels>
 }
 
 /// Vectors of output channels from `c` on, of one tile.
-template <int kHeight, int kWidth, class T, class AllPixels>
-[[gnu::always_inline]] inline void convolve_tile(const Patch<T>& patch, const AllPixels& pixels,
+template <int kHeight, int kWidth, class T, class PixelsOfTile>
+[[gnu::always_inline]] inline void convolve_tile(const Patch<T>& patch, const PixelsOfTile& pixels,
                                                  const Epilogue<T>& epilogue, Map<T> out, int64_t c,
                                                  int64_t tail) {
   Tile<T, kHeight, kWidth> tile{};
@@ -65,9 +65,9 @@ template <int kHeight, int kWidth, class T>
   const Epilogue<T> epilogue = of_epilogue;
   const int64_t row = patch.rows == 1 ? 0 : first / patch.columns, column = first - row * patch.columns;
   const int64_t tiles = smaller(end - first, patch.columns - column) / kHeight;
-  TilePixelsInRow<T, kHeight> pixels{patch.in + row * patch.in_row + column * patch.in_column,
-                                     patch.out + row * patch.out_row + column * patch.out_column,
-                                     patch.in_column, patch.out_column};
+  TilePixelsInRow<T, kHeight> pixels{
+      patch.in + row * patch.in_row + column * patch.in_column, patch.in_column,
+      patch.out + row * patch.out_row + column * patch.out_column, patch.out_column};
   with_tail<kWidth>(out, c, [&](auto tail) {
     for (int64_t tile = 0; tile < tiles; ++tile, pixels.move())
       convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, out, c, tail);
@@ -75,7 +75,7 @@ template <int kHeight, int kWidth, class T>
   return first + tiles * kHeight;
 }
 
-/// A tile that goes on in the next row, or ends at `end` before it is full.
+/// A tile that may go on in the next row, and may end at `end` before it is full.
 template <int kHeight, int kWidth, class T>
 [[gnu::noinline]] void convolve_across_rows(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> out,
                                             int64_t c, int64_t first, int64_t end) {

@@ -52,7 +52,8 @@ void scale_shift(Map<const T> in, const T* scale, const Epilogue<T>& epilogue, M
   const ChannelValues<T> residual_scales(epilogue.residual_scale, 1, in.channels, group);
   const ChannelValues<T> slopes(epilogue.slope, 1, in.channels, group);
   const auto value = [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-    return scales.at(c, lanes) * stream(in.data + pixel * in.pitch + c, lanes) + shifts.at(c, lanes);
+    return scales.at(c, lanes) * load_and_prefetch(in.data + pixel * in.pitch + c, lanes) +
+           shifts.at(c, lanes);
   };
   const auto write = [&](std::int64_t pixel, std::int64_t c, auto lanes, Vec<T> v) {
     lanes.store(out.data + pixel * out.pitch + c, activate<T>(v, slopes.at(c, lanes)));
@@ -84,8 +85,8 @@ void add_normalise_sums(Map<const T> gradient, Map<const T> x, const Normalisati
                  m = means.at(c, lanes);
     Vec<T> some_plain{}, some_product{}, some_below{};
     pixels.each([&](std::int64_t pixel) {
-      const Vec<T> g = stream(gradient.data + pixel * gradient.pitch + c, lanes);
-      const Vec<T> v = stream(x.data + pixel * x.pitch + c, lanes);
+      const Vec<T> g = load_and_prefetch(gradient.data + pixel * gradient.pitch + c, lanes);
+      const Vec<T> v = load_and_prefetch(x.data + pixel * x.pitch + c, lanes);
       const Vec<T> z = scale * v + shift;
       const Vec<T> d = z > 0 ? g : slope * g;
       some_plain += d;
@@ -124,8 +125,8 @@ void normalise_gradient(Map<const T> gradient, Map<const T> x, const Normalisati
   const ChannelValues<T> linears(linear, 0, x.channels, group);
   const ChannelValues<T> constants(constant, 0, x.channels, group);
   const auto value = [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-    const Vec<T> g = stream(gradient.data + pixel * gradient.pitch + c, lanes);
-    const Vec<T> v = stream(x.data + pixel * x.pitch + c, lanes), scale = scales.at(c, lanes);
+    const Vec<T> g = load_and_prefetch(gradient.data + pixel * gradient.pitch + c, lanes);
+    const Vec<T> v = load_and_prefetch(x.data + pixel * x.pitch + c, lanes), scale = scales.at(c, lanes);
     const Vec<T> d = scale * v + shifts.at(c, lanes) > 0 ? g : slopes.at(c, lanes) * g;
     return scale * d + (linears.at(c, lanes) * v + constants.at(c, lanes));
   };

@@ -116,7 +116,8 @@ inline TilePixels<T, kHeight> tile_pixels(const Patch<T>& patch, std::int64_t fi
 template <class T, int kHeight>
 struct TilePixelsInRow {
   const T* in;
-  std::int64_t out, in_column, out_column;
+  std::int64_t in_column;        ///< counted in values
+  std::int64_t out, out_column;  ///< counted in pixels
 
   PixelsInRow<T, kHeight> left() const { return {in, in_column}; }
 

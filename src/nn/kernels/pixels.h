@@ -1,7 +1,7 @@
 #pragma once
 
 // Loops over the pixels of maps where each channel has its own constants. Values are read and written in the order in which they
-// lie in memory, so that the processor fetches them ahead; the constants are loaded anew for each pixel (in sums: for four), from the
+// lie in memory, so that they are fetched ahead; the constants are loaded anew for each pixel (in sums: for four), from the
 // first-level cache.
 
 #include "nn/kernels/simd.h"
@@ -26,7 +26,7 @@ std::int64_t group_size(std::int64_t channels, bool dense) {
 /// Loads a vector of a map that is read in the order in which it lies in memory, and asks for what lies 2 KiB behind it: by
 /// itself the processor stops at the end of each page.
 template <class T, class Lanes>
-[[gnu::always_inline]] inline Vec<T> stream(const T* p, Lanes lanes) {
+[[gnu::always_inline]] inline Vec<T> load_and_prefetch(const T* p, Lanes lanes) {
   __builtin_prefetch(reinterpret_cast<const char*>(p) + 2048);
   return lanes.load(p);
 }

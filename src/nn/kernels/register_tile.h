@@ -19,7 +19,7 @@ struct Walk {
   std::int64_t count[3], left[3], right[3];
 };
 
-// Left factors are cursors: spread(row, step) is the one of a row `step` steps ahead, move() goes on.
+// Left factors are cursors: spread(row, step) is a row's factor `step` steps ahead, step < kUnroll; move() goes on as a Walk counts.
 
 /// The left factors of a convolution: pixels that lie anywhere; a step is the next channel.
 template <class T>
@@ -34,7 +34,8 @@ struct Pixels {
   static std::int64_t right_step(const Walk&) { return kPanel; }
 };
 
-/// The same, of pixels that are equally far apart. Five share a pointer: an address may add 0, 1, 2 or 4 times another register.
+/// The same, of pixels that are equally far apart. Five share a pointer: x86 adds 1, 2 or 4 times another register to an address,
+/// and one more register holds three times it.
 template <class T, int kHeight>
 struct PixelsInRow {
   static constexpr int kUnroll =
@@ -44,7 +45,7 @@ struct PixelsInRow {
   const char* at[kPointers];
   std::int64_t apart, three_apart;  ///< bytes
 
-  PixelsInRow(const T* first, std::int64_t column) : apart(column * kSize), three_apart(3 * apart) {
+  PixelsInRow(const T* first, std::int64_t in_column) : apart(in_column * kSize), three_apart(3 * apart) {
     for (int i = 0; i < kPointers; ++i) at[i] = reinterpret_cast<const char*>(first) + i * kShared * apart;
   }
   [[gnu::always_inline]] Vec<T> spread(int row, int step) const {
@@ -86,7 +87,7 @@ struct Tile {
       for (int w = 0; w < kWidth; ++w) {
         const T* from = right + s * right_step + w * vector;
         const Vec<T> factor = w == kWidth - 1 ? load_tail(from, tail) : load(from);
-        factors[s][w] = kHeight < 4 ? in_register(factor) : factor;
+        factors[s][w] = kHeight < 4 ? in_register(factor) : factor;  // else read again for each of two rows
       }
     }
 #pragma GCC unroll 16
@@ -100,8 +101,8 @@ struct Tile {
     }
   }
 
-  /// The processor begins so many multiply-adds before the first is done. Where there are fewer sums, those of every other pixel are
-  /// kept apart, lest they wait for each other.
+  /// The processor begins so many multiply-adds before the first is done. Weight gradients of fewer sums keep those of every other
+  /// pixel apart, lest they wait for each other.
   static constexpr int kFewest = 8;
 
   /// Right factors that are used kAhead steps later: weights mostly come from far away.
@@ -136,11 +137,11 @@ struct Tile {
         if constexpr (std::is_same_v<Left, Channels<T>> && kHeight * kWidth < kFewest) {
           Tile others{};
           for (; k >= 2; k -= 2) {
-            for (Tile* tile : {this, &others}) {
-              tile->template add_steps<1>(at, factors, right_step, vector, tail);
-              at.move(step);
-              factors += right_step;
-            }
+            add_steps<1>(at, factors, right_step, vector, tail);
+            at.move(step);
+            others.template add_steps<1>(at, factors + right_step, right_step, vector, tail);
+            at.move(step);
+            factors += 2 * right_step;
           }
           for (int h = 0; h < kHeight; ++h) {
             for (int w = 0; w < kWidth; ++w) sums[h][w] += others.sums[h][w];

@@ -171,7 +171,7 @@ template <class V>
   return v;
 }
 
-/// An address that loops step on: computed ahead, the addresses of all steps would not fit into the processor's registers.
+/// An address that a loop steps on: computed ahead, those of all steps would not fit into the processor's registers.
 template <class T>
 [[gnu::always_inline]] inline T* walked(T* p) {
   asm("" : "+r"(p));

@@ -78,7 +78,7 @@ void add_tile_of_height(int64_t height, const Product<T>& product, int64_t l, in
 // As high as registers allow beside the vectors of right factors and one spread value.
 constexpr int kHeights[] = {kRegisters == 32 ? 16 : 10, kRegisters == 32 ? 9 : 6, kRegisters == 32 ? 9 : 4};
 
-/// Tiles of about the same height: a low one would leave the processor waiting for its few sums.
+/// Tiles of about the same height: low ones load more for each sum.
 template <class T>
 void add_product(const Product<T>& product) {
   for_each_width<T>(product.right_channels, [&](auto width, int64_t r) {
