@@ -38,8 +38,7 @@ struct Pixels {
 /// and one more register holds three times it.
 template <class T, int kHeight>
 struct PixelsInRow {
-  static constexpr int kUnroll =
-      2;  // channels of a cache line, one after the other, are loaded faster than pixels
+  static constexpr int kUnroll = 2;  // two channels of a pixel are loaded faster than one of two pixels
   static constexpr int kShared = 5, kPointers = (kHeight + kShared - 1) / kShared;
   static constexpr std::int64_t kSize = sizeof(T);
   const char* at[kPointers];
