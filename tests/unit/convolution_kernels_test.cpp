@@ -175,7 +175,6 @@ struct Call {
     }
     if (parts & kScale) e.residual_scale = scale.data();
     if (parts & kSlope) e.slope = slope.data();
-    e.is_relu = parts & kIsRelu;
     return e;
   }
 

@@ -130,8 +130,6 @@ void Parameters<T>::read_layer(const Node& node, Layer& layer) const {
   }
   if (!node.residual_scale.empty()) layer.residual_scale = channel_values<T>(node.residual_scale);
   if (!node.slope.empty()) layer.slope = channel_values<T>(node.slope);
-  layer.is_relu = !node.slope.empty() && std::count(node.slope.begin(), node.slope.end(), 0.0) ==
-                                             static_cast<std::ptrdiff_t>(node.slope.size());
 }
 
 template <class T>

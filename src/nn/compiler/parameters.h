@@ -19,7 +19,6 @@ class Parameters {
   struct Layer {
     Weights weight;
     std::vector<T> bias, residual_scale, slope;
-    bool is_relu = false;                ///< all of `slope` is 0
     std::vector<std::int32_t> channels;  ///< kPermute
   };
 

@@ -147,7 +147,6 @@ kernels::Epilogue<T> Program<T>::epilogue(const Step& step, std::int64_t image, 
   kernels::Epilogue<T> result;
   if (!values.bias.empty()) result.bias = values.bias.data();
   if (!values.slope.empty()) result.slope = values.slope.data();
-  result.is_relu = values.is_relu;
   if (node.residual >= 0) {
     const auto residual = map(step.in.back(), node.shape, image, worker);
     result.residual = residual.data;
@@ -213,7 +212,6 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
       auto end = epilogue(step, image, worker);
       end.bias = norm.shift.data();
       end.slope = norm.active ? norm.slope.data() : nullptr;
-      end.is_relu = false;  // what is said of the layer's own
       return kernels_.scale_shift(input(0), norm.scale.data(), end, output(), rows);
     }
     case Op::kMoments: {

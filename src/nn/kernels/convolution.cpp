@@ -9,12 +9,24 @@ namespace {
 
 using std::int64_t;
 
+/// What becomes of a tile's sums: ReLU, where all of its slopes are 0, is one operation.
+enum class Activation { kNone, kRelu, kSlopes };
+
+template <int kWidth, class T>
+Activation activation_of(const Epilogue<T>& epilogue, int64_t c) {
+  if (!epilogue.slope) return Activation::kNone;
+  for (int64_t i = c; i < c + kWidth * kLanes<T>; ++i) {
+    if (epilogue.slope[i] != 0) return Activation::kSlopes;
+  }
+  return Activation::kRelu;
+}
+
 /// `finish` for a tile whose sums began with the bias: what it asks is asked once, not for each vector. `tail` channels are in the
 /// last vector; 0: it is whole.
 template <int kHeight, int kWidth, class T, class PixelsOfTile>
 [[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile, const PixelsOfTile& pixels,
-                                               const Epilogue<T>& epilogue, Map<T> out, int64_t c,
-                                               int64_t tail) {
+                                               const Epilogue<T>& epilogue, Activation activation, Map<T> out,
+                                               int64_t c, int64_t tail) {
   const auto tail_of = [tail](int w) { return w == kWidth - 1 ? tail : 0; };
   if (epilogue.residual) {
     const T* const scale = epilogue.residual_scale;
@@ -26,9 +38,9 @@ template <int kHeight, int kWidth, class T, class PixelsOfTile>
         tile.sums[h][w] += scales[w] * load_tail(from + w * kLanes<T>, tail_of(w));
     });
   }
-  if (epilogue.slope && epilogue.is_relu) {
+  if (activation == Activation::kRelu) {
     tile.each([](Vec<T> sum, Vec<T>) { return Vec<T>{} > sum ? Vec<T>{} : sum; }, epilogue.slope + c);
-  } else if (epilogue.slope) {
+  } else if (activation == Activation::kSlopes) {
     tile.each([](Vec<T> sum, Vec<T> slope) { return activate<T>(sum, slope); }, epilogue.slope + c);
   }
   pixels.each(out.data + c, out.pitch, [&](int h, T* to) {
@@ -40,13 +52,13 @@ template <int kHeight, int kWidth, class T, class PixelsOfTile>
 /// Vectors of output channels from `c` on, of one tile.
 template <int kHeight, int kWidth, class T, class PixelsOfTile>
 [[gnu::always_inline]] inline void convolve_tile(const Patch<T>& patch, const PixelsOfTile& pixels,
-                                                 const Epilogue<T>& epilogue, Map<T> out, int64_t c,
-                                                 int64_t tail) {
+                                                 const Epilogue<T>& epilogue, Activation activation,
+                                                 Map<T> out, int64_t c, int64_t tail) {
   Tile<T, kHeight, kWidth> tile{};
   if (epilogue.bias) tile.each([](Vec<T>, Vec<T> bias) { return bias; }, epilogue.bias + c);
   tile.add(pixels.left(), patch.weight + c / kPanel * patch.panel + c % kPanel, patch.walk, 0,
            kLanes<T> == kPanel ? patch.panel : kLanes<T>);
-  finish_tile(tile, pixels, epilogue, out, c, tail);
+  finish_tile(tile, pixels, epilogue, activation, out, c, tail);
 }
 
 /// Calls body(tail) with the constant 0 where the last of kWidth vectors from `c` on is whole, as it mostly is.
@@ -63,6 +75,7 @@ template <int kHeight, int kWidth, class T>
                                        int64_t c, int64_t first, int64_t end) {
   const Patch<T> patch = of_patch;  // copies: nothing that is stored can change them
   const Epilogue<T> epilogue = of_epilogue;
+  const Activation activation = activation_of<kWidth>(epilogue, c);
   const int64_t row = patch.rows == 1 ? 0 : first / patch.columns, column = first - row * patch.columns;
   const int64_t tiles = smaller(end - first, patch.columns - column) / kHeight;
   TilePixelsInRow<T, kHeight> pixels{
@@ -70,7 +83,7 @@ template <int kHeight, int kWidth, class T>
       patch.out + row * patch.out_row + column * patch.out_column, patch.out_column};
   with_tail<kWidth>(out, c, [&](auto tail) {
     for (int64_t tile = 0; tile < tiles; ++tile, pixels.move())
-      convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, out, c, tail);
+      convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, activation, out, c, tail);
   });
   return first + tiles * kHeight;
 }
@@ -80,8 +93,10 @@ template <int kHeight, int kWidth, class T>
 [[gnu::noinline]] void convolve_across_rows(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> out,
                                             int64_t c, int64_t first, int64_t end) {
   const auto pixels = tile_pixels<T, kHeight>(patch, first, end);
-  with_tail<kWidth>(
-      out, c, [&](auto tail) { convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, out, c, tail); });
+  const Activation activation = activation_of<kWidth>(epilogue, c);
+  with_tail<kWidth>(out, c, [&](auto tail) {
+    convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, activation, out, c, tail);
+  });
 }
 
 template <int kHeight, int kWidth, class T>

@@ -37,7 +37,6 @@ struct Epilogue {
   std::int64_t residual_pitch = 0;
   const T* residual_scale = nullptr;  ///< [padded(channels)]; nullptr: 1
   const T* slope = nullptr;           ///< [padded(channels)]; 0 is ReLU
-  bool is_relu = false;               ///< all of `slope` is 0: kernels may go by either
 };
 
 /// BatchNorm as it is applied, with the activation behind it: act(scale * x + shift).
