@@ -141,6 +141,7 @@ struct EpilogueParts {
         has_residual((parts & 2) != 0),
         has_scale((parts & 4) != 0),
         has_slope((parts & 8) != 0) {
+    if ((parts & 16) != 0) std::fill(slope.begin(), slope.end(), T(0));
     residual.randomise(14);
   }
 

@@ -122,6 +122,7 @@ std::vector<Case> cases() {
   cases.push_back({16, 112, 20, 23, {}});
   cases.push_back({100, 80, 20, 23, {}});  // weights that exceed the first cache, more than a block of pixels
   cases.push_back({16, 2, 20, 23, {}});
+  cases.push_back({150, 21, 5, 7, {}});
   const Window windows[] = {
       {{3, 3}, {1, 1}, {1, 1}, {1, 1}}, {{3, 3}, {2, 2}, {1, 1}, {1, 1}}, {{4, 4}, {2, 2}, {1, 1}, {1, 1}},
       {{1, 1}, {2, 2}, {0, 0}, {1, 1}}, {{3, 3}, {1, 1}, {4, 4}, {4, 4}}, {{5, 1}, {1, 1}, {2, 0}, {1, 1}},
@@ -133,6 +134,7 @@ std::vector<Case> cases() {
       cases.push_back({in, out, 10, 11, window});
     }
   }
+  for (const Window& window : {windows[0], windows[1]}) cases.push_back({150, 21, 13, 9, window});
   for (const int i : {0, 1, 2}) {  // rows of several tiles
     for (const auto& [in, out] : {std::pair{2, 8}, {6, 16}, {17, 24}})
       cases.push_back({in, out, 6, 67, windows[i]});
@@ -210,6 +212,22 @@ double tolerance(double products) {
   return (sizeof(T) == 4 ? 1e-6 : 1e-14) * (4 + products);
 }
 
+/// Where a row (axis 0) or column of the kernel lies in the weight of a transposed convolution: behind those of other outputs whose
+/// first one comes before, and behind those of the same outputs that come after it.
+int64_t transposed_place(const Window& window, int axis, int64_t tap) {
+  const auto first_alike = [&](int64_t t) {
+    int64_t first = 0;
+    while ((t - first) * window.dilation[axis] % window.stride[axis] != 0) ++first;
+    return first;
+  };
+  int64_t place = 0;
+  for (int64_t other = 0; other < window.kernel[axis]; ++other) {
+    const int64_t first = first_alike(other), own = first_alike(tap);
+    place += first < own || (first == own && other > tap) ? 1 : 0;
+  }
+  return place;
+}
+
 /// One call of `convolve` or `convolve_transposed` on the rows [begin, end), against plain loops.
 template <class T>
 void expect_convolution(const Kernels<T>& kernels, const Case& c, bool transposed, bool sliced, int parts,
@@ -223,10 +241,12 @@ void expect_convolution(const Kernels<T>& kernels, const Case& c, bool transpose
   for_each_meeting(
       c, fine, coarse, [&](int64_t fy, int64_t fx, int64_t cy, int64_t cx, int64_t ky, int64_t kx) {
         const int64_t pixel = transposed ? fy * c.width + fx : cy * coarse[1] + cx;
+        const int64_t row = transposed ? transposed_place(c.window, 0, ky) : ky;
+        const int64_t column = transposed ? transposed_place(c.window, 1, kx) : kx;
         for (int64_t i = 0; i < c.in; ++i) {
           const double value = transposed ? call.in.at(cy, cx, i) : call.in.at(fy, fx, i);
           for (int64_t o = 0; o < c.out; ++o) {
-            sums[static_cast<std::size_t>(pixel * c.out + o)] += value * weights.at(ky, kx, i, o);
+            sums[static_cast<std::size_t>(pixel * c.out + o)] += value * weights.at(row, column, i, o);
           }
         }
       });

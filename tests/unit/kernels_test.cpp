@@ -132,6 +132,8 @@ TYPED_TEST(MapKernels, ScaleShiftAddsAResidualInItsPlace) {
   });
 }
 
+enum class Slopes { kNone, kZero, kAny };
+
 /// act(scale * x + shift) with a gradient by it.
 template <class T>
 struct Normalised {
@@ -139,13 +141,15 @@ struct Normalised {
   std::vector<T> scale, shift, slope;
   bool has_slope;
 
-  Normalised(std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t beside, bool sloped)
+  Normalised(std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t beside,
+             Slopes slopes)
       : x(height, width, channels, beside),
         gradient(height, width, channels, beside),
         scale(channel_values<T>(channels, 3)),
         shift(channel_values<T>(channels, 4)),
         slope(channel_values<T>(channels, 5)),
-        has_slope(sloped) {
+        has_slope(slopes != Slopes::kNone) {
+    if (slopes == Slopes::kZero) std::fill(slope.begin(), slope.end(), T(0));
     x.randomise(6);
     gradient.randomise(7);
   }
@@ -161,27 +165,34 @@ struct Normalised {
   }
 };
 
+/// @param of_slope whether the gradient by the slope is asked for; else any value may be there
+template <class T>
+void expect_normalise_sums(const Normalised<T>& layer, std::int64_t channels, bool of_slope) {
+  const std::vector<T> mean = channel_values<T>(channels, 8);
+  std::vector<double> expected(static_cast<std::size_t>(3 * channels), 0.5);
+  layer.x.for_each([&](auto y, auto x, auto c) {
+    const double d = layer.inner_gradient(y, x, c);
+    expected[static_cast<std::size_t>(c)] += d;
+    expected[static_cast<std::size_t>(channels + c)] += d * (at(layer.x, y, x, c) - at(mean, c));
+    expected[static_cast<std::size_t>(2 * channels + c)] +=
+        at(layer.gradient, y, x, c) * std::min(layer.value(y, x, c), 0.0);
+  });
+  expected.resize(static_cast<std::size_t>((of_slope ? 3 : 2) * channels));
+  for_each_kernels<T>([&](const Kernels<T>& kernels) {
+    std::vector<double> sums(static_cast<std::size_t>(3 * channels), 0.5);
+    kernels.normalise_sums(layer.gradient.view(), layer.x.view(), layer.normalisation(), mean.data(),
+                           of_slope, sums.data());
+    for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(sums[i], expected[i], 10 * kNear<T>) << i;
+  });
+}
+
 TYPED_TEST(MapKernels, NormaliseSumsAddsTheGradientsOfShiftScaleAndSlope) {
-  using T = TypeParam;
-  bool sloped = false;
+  using Layer = Normalised<TypeParam>;
   for_each_shape([&](auto height, auto width, auto channels, auto beside) {
-    sloped = !sloped;
-    const Normalised<T> layer(height, width, channels, beside, sloped);
-    const std::vector<T> mean = channel_values<T>(channels, 8);
-    std::vector<double> expected(static_cast<std::size_t>(3 * channels), 0.5);
-    layer.x.for_each([&](auto y, auto x, auto c) {
-      const double d = layer.inner_gradient(y, x, c);
-      expected[static_cast<std::size_t>(c)] += d;
-      expected[static_cast<std::size_t>(channels + c)] += d * (at(layer.x, y, x, c) - at(mean, c));
-      expected[static_cast<std::size_t>(2 * channels + c)] +=
-          at(layer.gradient, y, x, c) * std::min(layer.value(y, x, c), 0.0);
-    });
-    for_each_kernels<T>([&](const Kernels<T>& kernels) {
-      std::vector<double> sums(expected.size(), 0.5);
-      kernels.normalise_sums(layer.gradient.view(), layer.x.view(), layer.normalisation(), mean.data(),
-                             sums.data());
-      for (std::size_t i = 0; i < sums.size(); ++i) ASSERT_NEAR(sums[i], expected[i], 10 * kNear<T>) << i;
-    });
+    expect_normalise_sums(Layer(height, width, channels, beside, Slopes::kNone), channels, false);
+    expect_normalise_sums(Layer(height, width, channels, beside, Slopes::kZero), channels, false);
+    expect_normalise_sums(Layer(height, width, channels, beside, Slopes::kZero), channels, true);
+    expect_normalise_sums(Layer(height, width, channels, beside, Slopes::kAny), channels, true);
   });
 }
 
@@ -189,9 +200,8 @@ TYPED_TEST(MapKernels, NormaliseGradientIsLinearInTheGradientAndTheInput) {
   using T = TypeParam;
   unsigned parts = 0;
   for_each_shape([&](auto height, auto width, auto channels, auto beside) {
-    for (int repeat = 0; repeat < 4; ++repeat) {
-      ++parts;
-      const Normalised<T> layer(height, width, channels, beside, (parts & 4) != 0);
+    for (int repeat = 0; repeat < 12; ++repeat, ++parts) {
+      const Normalised<T> layer(height, width, channels, beside, static_cast<Slopes>(parts / 4 % 3));
       const std::vector<T> linear = channel_values<T>(channels, 8), constant = channel_values<T>(channels, 9);
       FeatureMap<T> residual(height, width, channels, parts % 2);
       residual.randomise(10);

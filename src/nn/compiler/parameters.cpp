@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 #include <ATen/Parallel.h>
 
@@ -33,6 +34,23 @@ bool has_weight(Op op) {
          op == Op::kDepthwiseTransposed;
 }
 
+/// The kernel's rows or columns in the order in which a kernel wants them.
+std::vector<std::int64_t> tap_order(const Node& node, int axis) {
+  const std::int64_t stride = node.window.stride[axis], dilation = node.window.dilation[axis];
+  std::vector<std::int64_t> order(static_cast<std::size_t>(node.window.kernel[axis]));
+  std::iota(order.begin(), order.end(), 0);
+  if (node.op != Op::kConvolveTransposed) return order;
+  const auto first_alike = [&](std::int64_t tap) {  // that meets the same outputs
+    std::int64_t first = 0;
+    while ((tap - first) * dilation % stride != 0) ++first;
+    return first;
+  };
+  std::reverse(order.begin(), order.end());
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::int64_t a, std::int64_t b) { return first_alike(a) < first_alike(b); });
+  return order;
+}
+
 /// A weight as the kernels want it.
 template <class T>
 void pack(const Node& node, typename Parameters<T>::Weights& packed) {
@@ -51,11 +69,12 @@ void pack(const Node& node, typename Parameters<T>::Weights& packed) {
   const auto width = static_cast<std::size_t>(kernels::padded(static_cast<std::int64_t>(out.size())));
   packed.resize(static_cast<std::size_t>(taps(node)) * in.size() * width);
   const std::size_t panel = depthwise ? width : std::size_t{kernels::padded(1)};
+  const std::vector<std::int64_t> rows = tap_order(node, 0), columns = tap_order(node, 1);
   T* to = packed.data();
   for (std::size_t first = 0; first < out.size(); first += panel) {
     const std::size_t count = std::min(panel, out.size() - first);
-    for (std::int64_t y = 0; y < node.window.kernel[0]; ++y) {
-      for (std::int64_t x = 0; x < node.window.kernel[1]; ++x) {
+    for (const std::int64_t y : rows) {
+      for (const std::int64_t x : columns) {
         for (const std::int64_t i : in) {
           const T* from = values + y * y_stride + x * x_stride + i * in_stride;
           for (std::size_t o = 0; o < count; ++o) to[o] = from[out[first + o] * out_stride];

@@ -229,8 +229,9 @@ void Program<T>::run_step(const Step& step, std::int64_t image, Worker& worker) 
       const auto& norm = parameters_.norm(step.node);
       double* const sums = sums_.of(step.node, image);
       if (rows.begin == 0) std::fill(sums, sums + 3 * input(0).channels, 0.0);
+      const bool of_slope = node.activation && node.activation->slope.defined();
       return kernels_.normalise_sums(input_rows(0), input_rows(1), norm.normalisation(), norm.mean.data(),
-                                     sums);
+                                     of_slope, sums);
     }
     case Op::kAdd: {
       const auto second = input(1);

@@ -9,18 +9,6 @@ namespace {
 
 using std::int64_t;
 
-/// What becomes of a tile's sums: ReLU, where all of its slopes are 0, is one operation.
-enum class Activation { kNone, kRelu, kSlopes };
-
-template <int kWidth, class T>
-Activation activation_of(const Epilogue<T>& epilogue, int64_t c) {
-  if (!epilogue.slope) return Activation::kNone;
-  for (int64_t i = c; i < c + kWidth * kLanes<T>; ++i) {
-    if (epilogue.slope[i] != 0) return Activation::kSlopes;
-  }
-  return Activation::kRelu;
-}
-
 /// `finish` for a tile whose sums began with the bias: what it asks is asked once, not for each vector. `tail` channels are in the
 /// last vector; 0: it is whole.
 template <int kHeight, int kWidth, class T, class PixelsOfTile>
@@ -39,7 +27,7 @@ template <int kHeight, int kWidth, class T, class PixelsOfTile>
     });
   }
   if (activation == Activation::kRelu) {
-    tile.each([](Vec<T> sum, Vec<T>) { return Vec<T>{} > sum ? Vec<T>{} : sum; }, epilogue.slope + c);
+    tile.each([](Vec<T> sum, Vec<T>) { return relu<T>(sum); }, epilogue.slope + c);
   } else if (activation == Activation::kSlopes) {
     tile.each([](Vec<T> sum, Vec<T> slope) { return activate<T>(sum, slope); }, epilogue.slope + c);
   }
@@ -75,7 +63,7 @@ template <int kHeight, int kWidth, class T>
                                        int64_t c, int64_t first, int64_t end) {
   const Patch<T> patch = of_patch;  // copies: nothing that is stored can change them
   const Epilogue<T> epilogue = of_epilogue;
-  const Activation activation = activation_of<kWidth>(epilogue, c);
+  const Activation activation = activation_of(epilogue.slope, c, c + kWidth * kLanes<T>);
   const int64_t row = patch.rows == 1 ? 0 : first / patch.columns, column = first - row * patch.columns;
   const int64_t tiles = smaller(end - first, patch.columns - column) / kHeight;
   TilePixelsInRow<T, kHeight> pixels{
@@ -93,7 +81,7 @@ template <int kHeight, int kWidth, class T>
 [[gnu::noinline]] void convolve_across_rows(const Patch<T>& patch, const Epilogue<T>& epilogue, Map<T> out,
                                             int64_t c, int64_t first, int64_t end) {
   const auto pixels = tile_pixels<T, kHeight>(patch, first, end);
-  const Activation activation = activation_of<kWidth>(epilogue, c);
+  const Activation activation = activation_of(epilogue.slope, c, c + kWidth * kLanes<T>);
   with_tail<kWidth>(out, c, [&](auto tail) {
     convolve_tile<kHeight, kWidth>(patch, pixels, epilogue, activation, out, c, tail);
   });

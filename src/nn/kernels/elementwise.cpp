@@ -34,7 +34,7 @@ void sum_over_pixels(Map<const T> a, Map<const T> b, double factor, T* out, Valu
   for_each_slice(a.channels, [&](std::int64_t begin, std::int64_t channels) {
     const Map<const T> some_a = slice(a, begin, channels), some_b = slice(b, begin, channels);
     const std::int64_t group = group_size<T>(channels, is_dense(some_a) && is_dense(some_b));
-    double sums[kMostSummedChannels] = {};
+    double sums[kMostChannels] = {};
     ChannelSums<T> totals(sums, channels, group);
     const auto add = [&](auto pixels, std::int64_t c, auto lanes) {
       Vec<T> sum{};

@@ -65,7 +65,9 @@ struct Kernels {
 
   void (*convolve)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&, Map<T> out, Rows);
   /// out(Y, X) = sum of in(y, x) weight(ky, kx) over Y = y stride - padding + ky dilation, X alike: what ConvTranspose2d does, and
-  /// the gradient by a convolution's input, with in and out exchanged in its weight.
+  /// the gradient by a convolution's input, with in and out exchanged in its weight. Of the kernel's rows those lie side by side that
+  /// meet the same outputs (those whose ky dilation leaves the same over the stride), the last first, so in the order of their
+  /// inputs; columns alike.
   void (*convolve_transposed)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&, Map<T> out,
                               Rows);
   /// Adds to weight_gradient [kernel y][kernel x][fine channels][padded(coarse channels)]: sum of fine(y stride - padding + ky dilation, ...)
@@ -87,9 +89,10 @@ struct Kernels {
   /// out = act(scale * in + bias + residual_scale * residual); scale nullptr: 1.
   void (*scale_shift)(Map<const T> in, const T* scale, const Epilogue<T>&, Map<T> out, Rows);
   /// Backward of act(scale * x + shift), with d = gradient * (scale * x + shift > 0 ? 1 : slope): adds to sums
-  /// [sum of d][sum of d * (x - mean)][sum of gradient * min(scale * x + shift, 0)], each [channels] long.
+  /// [sum of d][sum of d * (x - mean)][sum of gradient * min(scale * x + shift, 0)], each [channels] long; the last, the gradient by
+  /// the slope, only needs to be there if it is asked for.
   void (*normalise_sums)(Map<const T> gradient, Map<const T> x, const Normalisation<T>&, const T* mean,
-                         double* sums);
+                         bool of_slope, double* sums);
   /// out = scale * d + linear * x + constant (+ residual); linear and constant carry BatchNorm's own gradient: nullptr, 0.
   void (*normalise_gradient)(Map<const T> gradient, Map<const T> x, const Normalisation<T>&, const T* linear,
                              const T* constant, Map<const T> residual, Map<T> out, Rows);

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "nn/kernels/pixels.h"
 #include "nn/kernels/table.h"
 
@@ -24,8 +26,8 @@ void moments(Map<const T> in, std::int64_t before, double* mean, double* squares
   const double pixels = static_cast<double>(in.height * in.width), others = static_cast<double>(before);
   for_each_slice(in.channels, [&](std::int64_t begin, std::int64_t channels) {
     const Map<const T> some = slice(in, begin, channels);
-    T rounded[kMostSummedChannels];
-    double means[kMostSummedChannels] = {}, sums[kMostSummedChannels] = {};
+    T rounded[kMostChannels];
+    double means[kMostChannels] = {}, sums[kMostChannels] = {};
     add_sums<T>(some, nullptr, means, [](Vec<T> v) { return v; });
     for (std::int64_t c = 0; c < channels; ++c) {
       means[c] /= pixels;
@@ -41,8 +43,21 @@ void moments(Map<const T> in, std::int64_t before, double* mean, double* squares
   });
 }
 
+/// Calls body(kind) with the constant that says which activation these slopes are.
+template <class Body>
+void with_activation(Activation activation, Body body) {
+  switch (activation) {
+    case Activation::kNone:
+      return body(std::integral_constant<Activation, Activation::kNone>{});
+    case Activation::kRelu:
+      return body(std::integral_constant<Activation, Activation::kRelu>{});
+    case Activation::kSlopes:
+      return body(std::integral_constant<Activation, Activation::kSlopes>{});
+  }
+}
+
 template <class T>
-void scale_shift(Map<const T> in, const T* scale, const Epilogue<T>& epilogue, Map<T> out, Rows rows) {
+void scale_shift_slice(Map<const T> in, const T* scale, const Epilogue<T>& epilogue, Map<T> out, Rows rows) {
   const T* const residual = epilogue.residual;
   const std::int64_t residual_pitch = epilogue.residual_pitch;
   const bool dense = is_dense(in) && is_dense(out) && (!residual || residual_pitch == in.channels);
@@ -51,27 +66,39 @@ void scale_shift(Map<const T> in, const T* scale, const Epilogue<T>& epilogue, M
   const ChannelValues<T> shifts(epilogue.bias, 0, in.channels, group);
   const ChannelValues<T> residual_scales(epilogue.residual_scale, 1, in.channels, group);
   const ChannelValues<T> slopes(epilogue.slope, 1, in.channels, group);
-  const auto value = [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-    return scales.at(c, lanes) * load_and_prefetch(in.data + pixel * in.pitch + c, lanes) +
-           shifts.at(c, lanes);
-  };
-  const auto write = [&](std::int64_t pixel, std::int64_t c, auto lanes, Vec<T> v) {
-    lanes.store(out.data + pixel * out.pitch + c, activate<T>(v, slopes.at(c, lanes)));
-  };
-  if (!residual) {
-    return for_each_vector_of_rows(rows, in, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-      write(pixel, c, lanes, value(pixel, c, lanes));
+  with_activation(activation_of(epilogue.slope, 0, in.channels), [&](auto activation) {
+    const auto value = [&](std::int64_t pixel, std::int64_t c, auto lanes) {
+      return scales.at(c, lanes) * load_and_prefetch(in.data + pixel * in.pitch + c, lanes) +
+             shifts.at(c, lanes);
+    };
+    const auto write = [&](std::int64_t pixel, std::int64_t c, auto lanes, Vec<T> v) {
+      if constexpr (activation == Activation::kRelu) v = relu<T>(v);
+      if constexpr (activation == Activation::kSlopes) v = activate<T>(v, slopes.at(c, lanes));
+      lanes.store(out.data + pixel * out.pitch + c, v);
+    };
+    if (!residual) {
+      return for_each_vector_of_rows(rows, in, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
+        write(pixel, c, lanes, value(pixel, c, lanes));
+      });
+    }
+    for_each_vector_of_rows(rows, in, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
+      const Vec<T> r = lanes.load(residual + pixel * residual_pitch + c);
+      write(pixel, c, lanes, value(pixel, c, lanes) + residual_scales.at(c, lanes) * r);
     });
-  }
-  for_each_vector_of_rows(rows, in, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-    const Vec<T> r = lanes.load(residual + pixel * residual_pitch + c);
-    write(pixel, c, lanes, value(pixel, c, lanes) + residual_scales.at(c, lanes) * r);
   });
 }
 
 template <class T>
-void add_normalise_sums(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
-                        const T* mean, double* plain, double* product, double* below) {
+void scale_shift(Map<const T> in, const T* scale, const Epilogue<T>& epilogue, Map<T> out, Rows rows) {
+  for_each_slice(in.channels, [&](std::int64_t begin, std::int64_t count) {
+    scale_shift_slice<T>(slice(in, begin, count), slice(scale, begin), slice(epilogue, begin),
+                         slice(out, begin, count), rows);
+  });
+}
+
+template <class T>
+void add_sums_of_slice(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
+                       const T* mean, bool of_slope, double* plain, double* product, double* below) {
   const std::int64_t channels = x.channels;
   const std::int64_t group = group_size<T>(channels, is_dense(gradient) && is_dense(x));
   const ChannelValues<T> scales(normalisation.scale, 1, channels, group);
@@ -80,42 +107,47 @@ void add_normalise_sums(Map<const T> gradient, Map<const T> x, const Normalisati
   const ChannelValues<T> means(mean, 0, channels, group);
   ChannelSums<T> plains(plain, channels, group), products(product, channels, group),
       belows(below, channels, group);
-  const auto add = [&](auto pixels, std::int64_t c, auto lanes) {
-    const Vec<T> scale = scales.at(c, lanes), shift = shifts.at(c, lanes), slope = slopes.at(c, lanes),
-                 m = means.at(c, lanes);
-    Vec<T> some_plain{}, some_product{}, some_below{};
-    pixels.each([&](std::int64_t pixel) {
-      const Vec<T> g = load_and_prefetch(gradient.data + pixel * gradient.pitch + c, lanes);
-      const Vec<T> v = load_and_prefetch(x.data + pixel * x.pitch + c, lanes);
-      const Vec<T> z = scale * v + shift;
-      const Vec<T> d = z > 0 ? g : slope * g;
-      some_plain += d;
-      some_product += d * (v - m);
-      some_below += g * (z < 0 ? z : Vec<T>{});
-    });
-    plains.add(c, some_plain, lanes);
-    products.add(c, some_product, lanes);
-    belows.add(c, some_below, lanes);
-  };
-  sum_vectors_of_pixels(x, group, add, plains, products, belows);
-}
-
-template <class T>
-void normalise_sums(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
-                    const T* mean, double* sums) {
-  const std::int64_t channels = x.channels;
-  for_each_slice(channels, [&](std::int64_t begin, std::int64_t count) {
-    const auto from = [begin](const T* values) { return values ? values + begin : nullptr; };
-    double* const plain = sums + begin;
-    add_normalise_sums<T>(slice(gradient, begin, count), slice(x, begin, count),
-                          {from(normalisation.scale), from(normalisation.shift), from(normalisation.slope)},
-                          from(mean), plain, plain + channels, plain + 2 * channels);
+  const Activation kind = of_slope ? Activation::kSlopes : activation_of(normalisation.slope, 0, channels);
+  with_activation(kind, [&](auto activation) {
+    const auto add = [&](auto pixels, std::int64_t c, auto lanes) {
+      const Vec<T> scale = scales.at(c, lanes), shift = shifts.at(c, lanes), slope = slopes.at(c, lanes),
+                   m = means.at(c, lanes);
+      Vec<T> some_plain{}, some_product{}, some_below{};
+      pixels.each([&](std::int64_t pixel) {
+        const Vec<T> g = load_and_prefetch(gradient.data + pixel * gradient.pitch + c, lanes);
+        const Vec<T> v = load_and_prefetch(x.data + pixel * x.pitch + c, lanes);
+        const Vec<T> z = scale * v + shift;
+        Vec<T> d = g;
+        if constexpr (activation == Activation::kRelu) d = z > 0 ? g : Vec<T>{};
+        if constexpr (activation == Activation::kSlopes) {
+          d = z > 0 ? g : slope * g;
+          some_below += g * (z < 0 ? z : Vec<T>{});
+        }
+        some_plain += d;
+        some_product += d * (v - m);
+      });
+      plains.add(c, some_plain, lanes);
+      products.add(c, some_product, lanes);
+      if constexpr (activation == Activation::kSlopes) belows.add(c, some_below, lanes);
+    };
+    sum_vectors_of_pixels(x, group, add, plains, products, belows);
   });
 }
 
 template <class T>
-void normalise_gradient(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
-                        const T* linear, const T* constant, Map<const T> residual, Map<T> out, Rows rows) {
+void normalise_sums(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
+                    const T* mean, bool of_slope, double* sums) {
+  for_each_slice(x.channels, [&](std::int64_t begin, std::int64_t count) {
+    double* const plain = sums + begin;
+    add_sums_of_slice<T>(slice(gradient, begin, count), slice(x, begin, count), slice(normalisation, begin),
+                         mean + begin, of_slope, plain, plain + x.channels, plain + 2 * x.channels);
+  });
+}
+
+template <class T>
+void normalise_gradient_slice(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
+                              const T* linear, const T* constant, Map<const T> residual, Map<T> out,
+                              Rows rows) {
   const bool dense =
       is_dense(gradient) && is_dense(x) && is_dense(out) && (!residual.data || is_dense(residual));
   const std::int64_t group = group_size<T>(x.channels, dense);
@@ -124,20 +156,34 @@ void normalise_gradient(Map<const T> gradient, Map<const T> x, const Normalisati
   const ChannelValues<T> slopes(normalisation.slope, 1, x.channels, group);
   const ChannelValues<T> linears(linear, 0, x.channels, group);
   const ChannelValues<T> constants(constant, 0, x.channels, group);
-  const auto value = [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-    const Vec<T> g = load_and_prefetch(gradient.data + pixel * gradient.pitch + c, lanes);
-    const Vec<T> v = load_and_prefetch(x.data + pixel * x.pitch + c, lanes), scale = scales.at(c, lanes);
-    const Vec<T> d = scale * v + shifts.at(c, lanes) > 0 ? g : slopes.at(c, lanes) * g;
-    return scale * d + (linears.at(c, lanes) * v + constants.at(c, lanes));
-  };
-  if (!residual.data) {
-    return for_each_vector_of_rows(rows, x, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-      lanes.store(out.data + pixel * out.pitch + c, value(pixel, c, lanes));
+  with_activation(activation_of(normalisation.slope, 0, x.channels), [&](auto activation) {
+    const auto value = [&](std::int64_t pixel, std::int64_t c, auto lanes) {
+      Vec<T> d = load_and_prefetch(gradient.data + pixel * gradient.pitch + c, lanes);
+      const Vec<T> v = load_and_prefetch(x.data + pixel * x.pitch + c, lanes), scale = scales.at(c, lanes);
+      if constexpr (activation == Activation::kRelu) d = scale * v + shifts.at(c, lanes) > 0 ? d : Vec<T>{};
+      if constexpr (activation == Activation::kSlopes)
+        d = scale * v + shifts.at(c, lanes) > 0 ? d : slopes.at(c, lanes) * d;
+      return scale * d + (linears.at(c, lanes) * v + constants.at(c, lanes));
+    };
+    if (!residual.data) {
+      return for_each_vector_of_rows(rows, x, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
+        lanes.store(out.data + pixel * out.pitch + c, value(pixel, c, lanes));
+      });
+    }
+    for_each_vector_of_rows(rows, x, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
+      const Vec<T> r = lanes.load(residual.data + pixel * residual.pitch + c);
+      lanes.store(out.data + pixel * out.pitch + c, value(pixel, c, lanes) + r);
     });
-  }
-  for_each_vector_of_rows(rows, x, group, [&](std::int64_t pixel, std::int64_t c, auto lanes) {
-    const Vec<T> r = lanes.load(residual.data + pixel * residual.pitch + c);
-    lanes.store(out.data + pixel * out.pitch + c, value(pixel, c, lanes) + r);
+  });
+}
+
+template <class T>
+void normalise_gradient(Map<const T> gradient, Map<const T> x, const Normalisation<T>& normalisation,
+                        const T* linear, const T* constant, Map<const T> residual, Map<T> out, Rows rows) {
+  for_each_slice(x.channels, [&](std::int64_t begin, std::int64_t count) {
+    normalise_gradient_slice<T>(slice(gradient, begin, count), slice(x, begin, count),
+                                slice(normalisation, begin), slice(linear, begin), slice(constant, begin),
+                                slice(residual, begin, count), slice(out, begin, count), rows);
   });
 }
 

@@ -19,13 +19,6 @@ struct Patch {
   std::int64_t out, out_row, out_column;  ///< counted in pixels
 };
 
-/// Taps that are neighbours in the input as well as in the weight are one tap with more channels.
-inline void join_columns(Walk& walk) {
-  if (walk.left[1] != walk.count[2] || walk.right[1] != walk.count[2] * walk.right[2]) return;
-  walk.count[2] *= walk.count[1];
-  walk.count[1] = 1;
-}
-
 /// Rows that follow each other without a gap are one long row: no tile has to ask where one ends.
 template <class T>
 inline void join_rows(Patch<T>& patch) {
@@ -41,13 +34,12 @@ Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<
   const std::int64_t tap = in.channels * kPanel, in_row = in.width * in.pitch;
   const std::int64_t first_y = y.first_in + rows.first * y.in_step + rows.first_tap * y.tap_in_step;
   const std::int64_t first_x = x.first_in + columns.first * x.in_step + columns.first_tap * x.tap_in_step;
-  const std::int64_t tap_y = y.first_tap + rows.first_tap * y.tap_step;
-  const std::int64_t tap_x = x.first_tap + columns.first_tap * x.tap_step;
+  const std::int64_t tap_y = y.first_tap + rows.first_tap, tap_x = x.first_tap + columns.first_tap;
   Patch<T> patch;
   patch.walk = {{rows.end_tap - rows.first_tap, columns.end_tap - columns.first_tap, in.channels},
                 {y.tap_in_step * in_row, x.tap_in_step * in.pitch, 1},
-                {y.tap_step * window.kernel[1] * tap, x.tap_step * tap, kPanel}};
-  join_columns(patch.walk);
+                {window.kernel[1] * tap, tap, kPanel}};
+  join_innermost(patch.walk);  // taps that are neighbours are one with more channels
   patch.panel = window.kernel[0] * window.kernel[1] * tap;
   const bool has_taps = patch.walk.count[0] > 0 && patch.walk.count[1] > 0;
   patch.in = has_taps ? in.data + first_y * in_row + first_x * in.pitch : in.data;

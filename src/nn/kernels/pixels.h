@@ -10,17 +10,17 @@ namespace portraitseg::kernels::PORTRAITSEG_ISA {
 
 /// Where pixels follow each other without a gap, several are taken for one with as many channels more: no lane stays empty, and
 /// no loop over channels is short.
-constexpr std::int64_t kFewestGroupedChannels = 64, kMostGroupedChannels = 1024;
+constexpr std::int64_t kFewestChannels = 64, kMostChannels = 1024;
 
 /// Pixels of a group; 1 where some map is not dense, nothing is gained or the group would be too long.
 template <class T>
 std::int64_t group_size(std::int64_t channels, bool dense) {
   std::int64_t size = 1;
   const auto is_enough = [&] {
-    return size * channels >= kFewestGroupedChannels && size * channels % kLanes<T> == 0;
+    return size * channels >= kFewestChannels && size * channels % kLanes<T> == 0;
   };
-  while (!is_enough() && size < kMostGroupedChannels) size *= 2;
-  return dense && size * channels <= kMostGroupedChannels ? size : 1;
+  while (!is_enough() && size < kMostChannels) size *= 2;
+  return dense && size * channels <= kMostChannels ? size : 1;
 }
 
 /// Loads a vector of a map that is read in the order in which it lies in memory, and asks for what lies 2 KiB behind it: by
@@ -53,47 +53,56 @@ inline void for_each_vector_of_rows(Rows rows, const Map<const T>& map, std::int
   for_each_vector_of_pixels<T>(rows.begin * map.width, rows.end * map.width, map.channels, group, body);
 }
 
-/// Values of the channels, repeated for each pixel of a group; nullptr: all of them are `missing`.
+/// Values of up to kMostChannels channels, repeated for each pixel of a group; nullptr: all of them are `missing`.
 template <class T>
 class ChannelValues {
  public:
   ChannelValues(const T* values, T missing, std::int64_t channels, std::int64_t group) : values_(values) {
-    if (!values) {
-      store(own_, splat(missing));
-      mask_ = 0;
-    } else if (group > 1) {
-      for (std::int64_t i = 0; i < group * channels; ++i) own_[i] = values[i % channels];
-    }
-    if (!values || group > 1) values_ = own_;
+    if (values && group == 1) return;
+    for (std::int64_t i = 0; i < group * channels; ++i) own_[i] = values ? values[i % channels] : missing;
+    values_ = own_;
   }
   ChannelValues(const ChannelValues&) = delete;
   ChannelValues& operator=(const ChannelValues&) = delete;
 
   template <class Lanes>
   Vec<T> at(std::int64_t c, Lanes lanes) const {
-    return lanes.load(values_ + (c & mask_));
+    return lanes.load(values_ + c);
   }
 
  private:
   const T* values_;
-  std::int64_t mask_ = -1;  ///< -1: each channel has its own value; 0: all have those of the first vector
-  alignas(kRegisterBytes) T own_[kMostGroupedChannels];
+  alignas(kRegisterBytes) T own_[kMostChannels];
 };
 
-/// Channels that are summed up together, at most; more are summed one slice after the other.
-constexpr std::int64_t kMostSummedChannels = kMostGroupedChannels;
-
+/// Maps with more channels are gone through one slice after the other.
 template <class Body>
 inline void for_each_slice(std::int64_t channels, Body body) {
-  for (std::int64_t c = 0; c < channels; c += kMostSummedChannels) {
+  for (std::int64_t c = 0; c < channels; c += kMostChannels) {
     const std::int64_t left = channels - c;
-    body(c, left < kMostSummedChannels ? left : kMostSummedChannels);
+    body(c, left < kMostChannels ? left : kMostChannels);
   }
 }
 
 template <class T>
 Map<T> slice(Map<T> map, std::int64_t first, std::int64_t channels) {
-  return {map.data + first, map.height, map.width, channels, map.pitch};
+  return {map.data ? map.data + first : nullptr, map.height, map.width, channels, map.pitch};
+}
+
+template <class T>
+const T* slice(const T* values, std::int64_t first) {
+  return values ? values + first : nullptr;
+}
+
+template <class T>
+Normalisation<T> slice(const Normalisation<T>& all, std::int64_t first) {
+  return {slice(all.scale, first), slice(all.shift, first), slice(all.slope, first)};
+}
+
+template <class T>
+Epilogue<T> slice(const Epilogue<T>& all, std::int64_t first) {
+  return {slice(all.bias, first), slice(all.residual, first), all.residual_pitch,
+          slice(all.residual_scale, first), slice(all.slope, first)};
 }
 
 /// Sums for each channel: of some pixels in T, of all in double.
@@ -127,7 +136,7 @@ class ChannelSums {
 
   double* sums_;
   std::int64_t channels_, count_;
-  alignas(kRegisterBytes) T some_[kMostSummedChannels];
+  alignas(kRegisterBytes) T some_[kMostChannels];
 };
 
 /// kCount neighbouring pixels, or groups of `step` pixels.

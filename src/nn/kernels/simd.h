@@ -184,6 +184,24 @@ inline Vec<T> activate(Vec<T> v, Vec<T> slope) {
   return v > 0 ? v : slope * v;
 }
 
+template <class T>
+inline Vec<T> relu(Vec<T> v) {
+  return Vec<T>{} > v ? Vec<T>{} : v;
+}
+
+/// What slopes come to: ReLU, where all of them are 0, is one operation.
+enum class Activation { kNone, kRelu, kSlopes };
+
+/// Of the slopes from `begin` to `end`; nullptr: there are none.
+template <class T>
+Activation activation_of(const T* slope, std::int64_t begin, std::int64_t end) {
+  if (!slope) return Activation::kNone;
+  for (std::int64_t c = begin; c < end; ++c) {
+    if (slope[c] != 0) return Activation::kSlopes;
+  }
+  return Activation::kRelu;
+}
+
 /// An epilogue on the vector of channels from `c` on; `residual` points to the pixel's first channel.
 template <class T>
 inline Vec<T> finish(Vec<T> v, const Epilogue<T>& epilogue, const T* residual, std::int64_t c,

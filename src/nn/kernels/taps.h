@@ -16,37 +16,48 @@ inline std::int64_t larger(std::int64_t a, std::int64_t b) {
   return a > b ? a : b;
 }
 
-/// Output coordinates first_out + i * out_step < end_out of one axis: their tap t, the kernel's first_tap + t * tap_step, meets the
-/// input's first_in + i * in_step + t * tap_in_step, if that is inside.
+/// Output coordinates first_out + i * out_step < end_out of one axis: their tap t, at first_tap + t in the weight, meets the input's
+/// first_in + i * in_step + t * tap_in_step, if that is inside.
 struct Axis {
   std::int64_t first_out, end_out, out_step;
   std::int64_t first_in, in_size, in_step;
-  std::int64_t first_tap, taps, tap_step, tap_in_step;
+  std::int64_t first_tap, taps, tap_in_step;
 };
 
 inline Axis convolution_axis(const Window& window, int axis, std::int64_t in_size, std::int64_t first_out,
                              std::int64_t end_out) {
-  return {first_out, end_out,
-          1,         first_out * window.stride[axis] - window.padding[axis],
-          in_size,   window.stride[axis],
-          0,         window.kernel[axis],
-          1,         window.dilation[axis]};
+  return {first_out,
+          end_out,
+          1,
+          first_out * window.stride[axis] - window.padding[axis],
+          in_size,
+          window.stride[axis],
+          0,
+          window.kernel[axis],
+          window.dilation[axis]};
 }
 
 /// Output coordinates a stride apart meet the same taps, and neighbouring inputs.
 inline Axis transposed_axis(const Window& window, int axis, std::int64_t in_size, std::int64_t first_out,
                             std::int64_t end_out) {
   const std::int64_t stride = window.stride[axis], dilation = window.dilation[axis],
-                     taps = window.kernel[axis];
+                     kernel = window.kernel[axis];
   const std::int64_t position = first_out + window.padding[axis];
-  std::int64_t first_tap = 0, tap_step = 1;
-  while (first_tap < taps && (position - first_tap * dilation) % stride != 0) ++first_tap;
-  while (tap_step * dilation % stride != 0) ++tap_step;
-  return {first_out, end_out,
-          stride,    (position - first_tap * dilation) / stride,
-          in_size,   1,
-          first_tap, (taps - first_tap + tap_step - 1) / tap_step,
-          tap_step,  -tap_step * dilation / stride};
+  std::int64_t apart = 1;  // of what meets the same outputs
+  while (apart * dilation % stride != 0) ++apart;
+  const auto taps_from = [&](std::int64_t first) { return larger((kernel - first + apart - 1) / apart, 0); };
+  std::int64_t first = 0, before = 0;
+  while (first < kernel && (position - first * dilation) % stride != 0) before += taps_from(first++);
+  const std::int64_t taps = taps_from(first), last = first + (taps - 1) * apart;
+  return {first_out,
+          end_out,
+          stride,
+          (position - last * dilation) / stride,
+          in_size,
+          1,
+          before,
+          taps,
+          apart * dilation / stride};
 }
 
 /// Neighbours of an axis that meet the same taps: first_tap to end_tap of the axis' `taps`.

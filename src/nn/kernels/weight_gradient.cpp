@@ -32,28 +32,36 @@ void exchange(Product<T>& product) {
              product.left_step};
 }
 
-/// Adds one row of a tile to a gradient whose left and right are exchanged.
+/// The product without the right channels before `r`.
 template <class T>
-[[gnu::noinline]] void scatter(const Product<T>& product, int64_t l, int64_t r, const T* sums,
-                               int64_t count) {
-  T* to = product.gradient + l * product.left_step + r * product.right_step;
-  for (int64_t i = 0; i < smaller(count, product.right_channels - r); ++i)
-    to[i * product.right_step] += sums[i];
+Product<T> from_right(Product<T> product, int64_t r) {
+  product.right += r;
+  product.right_channels -= r;
+  product.gradient += r * product.right_step;
+  return product;
 }
 
+/// Adds one row of a tile to a gradient whose left and right are exchanged.
+template <class T>
+[[gnu::noinline]] void scatter(const Product<T>& product, int64_t l, const T* sums, int64_t count) {
+  T* to = product.gradient + l * product.left_step;
+  for (int64_t i = 0; i < smaller(count, product.right_channels); ++i) to[i * product.right_step] += sums[i];
+}
+
+/// The first kWidth vectors of right channels, left channels from `l` on.
 template <int kHeight, int kWidth, class T>
-[[gnu::noinline]] void add_tile(const Product<T>& product, int64_t l, int64_t r) {
+[[gnu::noinline]] void add_tile(const Product<T>& product, int64_t l) {
   Tile<T, kHeight, kWidth> tile{};
   const Channels<T> left{product.left + l};
-  const int64_t last = product.right_channels - r - (kWidth - 1) * kLanes<T>;
+  const int64_t last = product.right_channels - (kWidth - 1) * kLanes<T>;
   if (last >= kLanes<T>) {
-    tile.add(left, product.right + r, product.walk, 0);
+    tile.add(left, product.right, product.walk, 0);
   } else {
-    tile.add(left, product.right + r, product.walk, last);
+    tile.add(left, product.right, product.walk, last);
   }
 #pragma GCC unroll 16
   for (int h = 0; h < kHeight; ++h) {
-    T* to = product.gradient + (l + h) * product.left_step + r;
+    T* to = product.gradient + (l + h) * product.left_step;
     T sums[kWidth * kLanes<T>];
     const bool is_exchanged = product.right_step != 1;
 #pragma GCC unroll 4
@@ -65,30 +73,73 @@ template <int kHeight, int kWidth, class T>
         store(to + w, load(to + w) + sum);
       }
     }
-    if (is_exchanged) scatter(product, l + h, r, sums, kWidth * kLanes<T>);
+    if (is_exchanged) scatter(product, l + h, sums, kWidth * kLanes<T>);
   }
 }
 
 template <int kHeight, int kWidth, class T>
-void add_tile_of_height(int64_t height, const Product<T>& product, int64_t l, int64_t r) {
-  if (height == kHeight) return add_tile<kHeight, kWidth>(product, l, r);
-  if constexpr (kHeight > 1) add_tile_of_height<kHeight - 1, kWidth>(height, product, l, r);
+void add_tile_of_height(int64_t height, const Product<T>& product, int64_t l) {
+  if (height == kHeight) return add_tile<kHeight, kWidth>(product, l);
+  if constexpr (kHeight > 1) add_tile_of_height<kHeight - 1, kWidth>(height, product, l);
 }
 
 // As high as registers allow beside the vectors of right factors and one spread value.
 constexpr int kHeights[] = {kRegisters == 32 ? 16 : 10, kRegisters == 32 ? 9 : 6, kRegisters == 32 ? 9 : 4};
 
-/// Tiles of about the same height: low ones load more for each sum.
-template <class T>
-void add_product(const Product<T>& product) {
-  for_each_width<T>(product.right_channels, [&](auto width, int64_t r) {
-    constexpr int kHeight = kHeights[width - 1];
-    int64_t tiles = (product.left_channels + kHeight - 1) / kHeight;
-    for (int64_t l = 0; tiles > 0; --tiles) {
-      const int64_t height = (product.left_channels - l + tiles - 1) / tiles;
-      add_tile_of_height<kHeight, width>(height, product, l, r);
-      l += height;
+/// A product's first kWidth vectors of right factors, copied side by side: pixels of a wide map are so far apart that few of them
+/// stay in the first-level cache together.
+template <int kWidth, class T>
+class Packed {
+ public:
+  static constexpr int64_t kMostPixels = 256;
+
+  explicit Packed(const Product<T>& product) : product_(product) {
+    const Walk& walk = product.walk;
+    const int64_t last = smaller(product.right_channels - (kWidth - 1) * kLanes<T>, kLanes<T>);
+    T* to = values_;
+    for (int64_t y = 0; y < walk.count[1]; ++y) {
+      const T* from = product.right + y * walk.right[1];
+      for (int64_t x = 0; x < walk.count[2]; ++x, from += walk.right[2]) {
+        for (int w = 0; w < kWidth; ++w, to += kLanes<T>)
+          store(to, load_tail(from + w * kLanes<T>, w + 1 < kWidth || last == kLanes<T> ? 0 : last));
+      }
     }
+    product_.right = values_;
+    product_.walk.right[2] = kWidth * kLanes<T>;
+    product_.walk.right[1] = walk.count[2] * product_.walk.right[2];
+    join_innermost(product_.walk);
+  }
+  Packed(const Packed&) = delete;
+  Packed& operator=(const Packed&) = delete;
+
+  const Product<T>& product() const { return product_; }
+
+ private:
+  Product<T> product_;
+  alignas(kRegisterBytes) T values_[kMostPixels * kWidth * kLanes<T>];
+};
+
+/// Tiles of the first kWidth vectors of right channels, of about the same height: low ones load more for each sum.
+template <int kWidth, class T>
+void add_tiles(const Product<T>& product, int64_t tiles) {
+  for (int64_t l = 0; tiles > 0; --tiles) {
+    const int64_t height = (product.left_channels - l + tiles - 1) / tiles;
+    add_tile_of_height<kHeights[kWidth - 1], kWidth>(height, product, l);
+    l += height;
+  }
+}
+
+template <class T>
+void add_product(const Product<T>& all) {
+  constexpr int64_t kWorthPacking = 12;  // tiles
+  for_each_width<T>(all.right_channels, [&](auto width, int64_t r) {
+    const Product<T> product = from_right(all, r);
+    const int64_t height = kHeights[width - 1], tiles = (product.left_channels + height - 1) / height;
+    const int64_t pixels = product.walk.count[1] * product.walk.count[2];
+    if (tiles < kWorthPacking || pixels > Packed<width, T>::kMostPixels)
+      return add_tiles<width>(product, tiles);
+    const Packed<width, T> packed(product);
+    add_tiles<width>(packed.product(), tiles);
   });
 }
 
@@ -116,6 +167,7 @@ void add_taps(const TapRow<T>& taps) {
   product.walk = {{1, taps.rows.count, taps.columns.count},
                   {0, y.in_step * fine.width * fine.pitch, x.in_step * fine.pitch},
                   {0, coarse.width * coarse.pitch, coarse.pitch}};
+  join_innermost(product.walk);  // rows that follow each other without a gap
   product.left_step = padded(coarse.channels);
   product.right_step = 1;
   product.gradient = taps.gradient + taps.columns.first_tap * fine.channels * product.left_step;
