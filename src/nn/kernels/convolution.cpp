@@ -9,7 +9,7 @@ namespace {
 
 using std::int64_t;
 
-/// `finish` for a tile whose sums began with the bias: what it asks is asked once, not for each vector. `tail` channels are in the
+/// The epilogue of a tile whose sums began with the bias: what it has is asked once, not for each vector. `tail` channels are in the
 /// last vector; 0: it is whole.
 template <int kHeight, int kWidth, class T, class PixelsOfTile>
 [[gnu::always_inline]] inline void finish_tile(Tile<T, kHeight, kWidth>& tile, const PixelsOfTile& pixels,

@@ -19,6 +19,13 @@ struct Patch {
   std::int64_t out, out_row, out_column;  ///< counted in pixels
 };
 
+/// Taps that are neighbours in the input as well as in the weight are one tap with more channels.
+inline void join_columns(Walk& walk) {
+  if (walk.left[1] != walk.count[2] || walk.right[1] != walk.count[2] * walk.right[2]) return;
+  walk.count[2] *= walk.count[1];
+  walk.count[1] = 1;
+}
+
 /// Rows that follow each other without a gap are one long row: no tile has to ask where one ends.
 template <class T>
 inline void join_rows(Patch<T>& patch) {
@@ -39,7 +46,7 @@ Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<
   patch.walk = {{rows.end_tap - rows.first_tap, columns.end_tap - columns.first_tap, in.channels},
                 {y.tap_in_step * in_row, x.tap_in_step * in.pitch, 1},
                 {window.kernel[1] * tap, tap, kPanel}};
-  join_innermost(patch.walk);  // taps that are neighbours are one with more channels
+  join_columns(patch.walk);
   patch.panel = window.kernel[0] * window.kernel[1] * tap;
   const bool has_taps = patch.walk.count[0] > 0 && patch.walk.count[1] > 0;
   patch.in = has_taps ? in.data + first_y * in_row + first_x * in.pitch : in.data;

@@ -19,13 +19,6 @@ struct Walk {
   std::int64_t count[3], left[3], right[3];
 };
 
-/// Its two inner loops become one where both sides go on as if they were.
-inline void join_innermost(Walk& walk) {
-  if (walk.left[1] != walk.count[2] * walk.left[2] || walk.right[1] != walk.count[2] * walk.right[2]) return;
-  walk.count[2] *= walk.count[1];
-  walk.count[1] = 1;
-}
-
 // Left factors are cursors: spread(row, step) is a row's factor `step` steps ahead, step < kUnroll; move() goes on as a Walk counts.
 
 /// The left factors of a convolution: pixels that lie anywhere; a step is the next channel.

@@ -184,6 +184,7 @@ inline Vec<T> activate(Vec<T> v, Vec<T> slope) {
   return v > 0 ? v : slope * v;
 }
 
+/// v < 0 ? 0 : v
 template <class T>
 inline Vec<T> relu(Vec<T> v) {
   return Vec<T>{} > v ? Vec<T>{} : v;
@@ -200,19 +201,6 @@ Activation activation_of(const T* slope, std::int64_t begin, std::int64_t end) {
     if (slope[c] != 0) return Activation::kSlopes;
   }
   return Activation::kRelu;
-}
-
-/// An epilogue on the vector of channels from `c` on; `residual` points to the pixel's first channel.
-template <class T>
-inline Vec<T> finish(Vec<T> v, const Epilogue<T>& epilogue, const T* residual, std::int64_t c,
-                     std::int64_t tail) {
-  if (epilogue.bias) v += load(epilogue.bias + c);
-  if (residual) {
-    const Vec<T> r = load_tail(residual + c, tail);
-    v += epilogue.residual_scale ? load(epilogue.residual_scale + c) * r : r;
-  }
-  if (epilogue.slope) v = activate<T>(v, load(epilogue.slope + c));
-  return v;
 }
 
 }  // namespace portraitseg::kernels::PORTRAITSEG_ISA

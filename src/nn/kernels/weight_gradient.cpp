@@ -107,7 +107,6 @@ class Packed {
     product_.right = values_;
     product_.walk.right[2] = kWidth * kLanes<T>;
     product_.walk.right[1] = walk.count[2] * product_.walk.right[2];
-    join_innermost(product_.walk);
   }
   Packed(const Packed&) = delete;
   Packed& operator=(const Packed&) = delete;
@@ -167,7 +166,6 @@ void add_taps(const TapRow<T>& taps) {
   product.walk = {{1, taps.rows.count, taps.columns.count},
                   {0, y.in_step * fine.width * fine.pitch, x.in_step * fine.pitch},
                   {0, coarse.width * coarse.pitch, coarse.pitch}};
-  join_innermost(product.walk);  // rows that follow each other without a gap
   product.left_step = padded(coarse.channels);
   product.right_step = 1;
   product.gradient = taps.gradient + taps.columns.first_tap * fine.channels * product.left_step;
