@@ -106,6 +106,33 @@ TEST(CompiledModules, ATransposedConvolutionHasABiasForEachOutput) {
   expect_trains_as_libtorch(transposed(20, 5));
 }
 
+TEST(CompiledModules, AConvolutionMayHaveAStrideAndADilation) {
+  const auto convolution = [](std::int64_t kernel, std::int64_t stride, std::int64_t dilation) -> Build {
+    return [=](Network& network) -> CompiledNetwork::Forward {
+      const auto first = network.layer("first", pointwise(4, 5));
+      const auto options =
+          torch::nn::Conv2dOptions(5, 6, kernel).stride(stride).dilation(dilation).padding(2);
+      const auto second = network.layer("second", torch::nn::Conv2d(options));
+      return [=](const torch::Tensor& x) { return Maps{second(first(x))}; };
+    };
+  };
+  expect_trains_as_libtorch(convolution(3, 2, 2));
+  expect_trains_as_libtorch(convolution(3, 2, 3));
+  expect_trains_as_libtorch(convolution(2, 3, 1));
+  expect_trains_as_libtorch(convolution(3, 4, 2));
+}
+
+TEST(CompiledModules, SlopesOfZeroAreTrained) {
+  expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 5));
+    const auto norm = network.layer("norm", torch::nn::BatchNorm2d(5));
+    const auto slopes = torch::nn::PReLUOptions().num_parameters(5).init(0);
+    const auto activation = network.layer("activation", torch::nn::PReLU(slopes));
+    const auto last = network.layer("last", pointwise(5, 2));
+    return [=](const torch::Tensor& x) { return Maps{last(activation(norm(first(x))))}; };
+  });
+}
+
 TEST(CompiledModules, AShuffleMayLeaveTheNumberOfGroupsToLibTorch) {
   expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
     const auto first = network.layer("first", pointwise(4, 6));

@@ -66,8 +66,8 @@ struct Kernels {
   void (*convolve)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&, Map<T> out, Rows);
   /// out(Y, X) = sum of in(y, x) weight(ky, kx) over Y = y stride - padding + ky dilation, X alike: what ConvTranspose2d does, and
   /// the gradient by a convolution's input, with in and out exchanged in its weight. Of the kernel's rows those lie side by side that
-  /// meet the same outputs (those whose ky dilation leaves the same over the stride), the last first, so in the order of their
-  /// inputs; columns alike.
+  /// meet the same outputs (whose ky dilation leaves the same when divided by the stride): in the order of their inputs, so the last
+  /// one first. Such groups follow each other in the order of their smallest ky; columns alike.
   void (*convolve_transposed)(Map<const T> in, const T* weight, const Window&, const Epilogue<T>&, Map<T> out,
                               Rows);
   /// Adds to weight_gradient [kernel y][kernel x][fine channels][padded(coarse channels)]: sum of fine(y stride - padding + ky dilation, ...)

@@ -43,7 +43,7 @@ void moments(Map<const T> in, std::int64_t before, double* mean, double* squares
   });
 }
 
-/// Calls body(kind) with the constant that says which activation these slopes are.
+/// Calls body(constant) with a constant of this value.
 template <class Body>
 void with_activation(Activation activation, Body body) {
   switch (activation) {
@@ -130,7 +130,11 @@ void add_sums_of_slice(Map<const T> gradient, Map<const T> x, const Normalisatio
       products.add(c, some_product, lanes);
       if constexpr (activation == Activation::kSlopes) belows.add(c, some_below, lanes);
     };
-    sum_vectors_of_pixels(x, group, add, plains, products, belows);
+    if constexpr (activation == Activation::kSlopes) {
+      sum_vectors_of_pixels(x, group, add, plains, products, belows);
+    } else {
+      sum_vectors_of_pixels(x, group, add, plains, products);
+    }
   });
 }
 

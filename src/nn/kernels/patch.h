@@ -42,13 +42,13 @@ Patch<T> make_patch(Map<const T> in, const T* weight, const Window& window, Map<
   const std::int64_t first_y = y.first_in + rows.first * y.in_step + rows.first_tap * y.tap_in_step;
   const std::int64_t first_x = x.first_in + columns.first * x.in_step + columns.first_tap * x.tap_in_step;
   const std::int64_t tap_y = y.first_tap + rows.first_tap, tap_x = x.first_tap + columns.first_tap;
+  const bool has_taps = rows.first_tap < rows.end_tap && columns.first_tap < columns.end_tap;
   Patch<T> patch;
   patch.walk = {{rows.end_tap - rows.first_tap, columns.end_tap - columns.first_tap, in.channels},
                 {y.tap_in_step * in_row, x.tap_in_step * in.pitch, 1},
                 {window.kernel[1] * tap, tap, kPanel}};
   join_columns(patch.walk);
   patch.panel = window.kernel[0] * window.kernel[1] * tap;
-  const bool has_taps = patch.walk.count[0] > 0 && patch.walk.count[1] > 0;
   patch.in = has_taps ? in.data + first_y * in_row + first_x * in.pitch : in.data;
   patch.weight = has_taps ? weight + (tap_y * window.kernel[1] + tap_x) * tap : weight;
   patch.rows = rows.count;

@@ -53,7 +53,7 @@ inline void for_each_vector_of_rows(Rows rows, const Map<const T>& map, std::int
   for_each_vector_of_pixels<T>(rows.begin * map.width, rows.end * map.width, map.channels, group, body);
 }
 
-/// Values of up to kMostChannels channels, repeated for each pixel of a group; nullptr: all of them are `missing`.
+/// Values of the channels, repeated for each pixel of a group; nullptr: all of them, up to kMostChannels, are `missing`.
 template <class T>
 class ChannelValues {
  public:
