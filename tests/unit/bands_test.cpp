@@ -1,4 +1,6 @@
-// Bands of rows against whole maps: the same values and gradients, in less memory.
+// What is kept and what is computed anew. Bands of rows against whole maps: the same values and gradients, in less memory.
+#include <map>
+
 #include <gtest/gtest.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -119,6 +121,23 @@ TEST(Bands, NeedLessMemory) {
     return plan_of(*model, torch::zeros({1, 3, 224, 224}), band).schedule.stages[0].scratch;
   };
   EXPECT_LT(2 * scratch(kCachedValues), scratch(kWhole));
+}
+
+TEST(CompiledSchedule, ComputeAnewWhatADepthwiseConvolutionsGradientSpreads) {
+  const auto model = testing::build_model("{name: portraitnet}");
+  model->train();
+  const Plan plan = plan_of(*model, torch::zeros({kImages, 3, 64, 64}), kWhole);
+  std::map<int, int> stages;  // in which each such gradient is computed
+  for (const Stage& stage : plan.schedule.stages) {
+    for (const Step& step : stage.steps) {
+      const Node& node = plan.graph.at(step.node);
+      if (node.op != Op::kDepthwiseTransposed || node.window.stride[0] == 1) continue;
+      EXPECT_FALSE(step.out.kept) << step.node;
+      ++stages[step.node];
+    }
+  }
+  EXPECT_EQ(stages.size(), 4);  // MobileNetV2 halves its maps five times, first by a dense convolution
+  for (const auto& [node, count] : stages) EXPECT_EQ(count, 2) << node;  // for BatchNorm's sums, its gradient
 }
 
 }  // namespace

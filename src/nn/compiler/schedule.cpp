@@ -40,6 +40,13 @@ bool is_cheap(Op op) {
   }
 }
 
+/// Whether a node writes several values for each one that it reads, at the cost of about one multiply-add each: then reading its
+/// inputs again and computing it anew moves less memory than writing and reading its output.
+bool spreads(const Node& node) {
+  return node.op == Op::kDepthwiseTransposed && node.residual < 0 &&
+         node.window.stride[0] * node.window.stride[1] > 1;
+}
+
 class Scheduler {
  public:
   Scheduler(const Graph& graph, std::int64_t band)
@@ -91,18 +98,20 @@ class Scheduler {
     cheap_.assign(static_cast<std::size_t>(count_), false);
     for (int id = 0; id < count_; ++id) {
       const Node& node = at(id);
-      bool is = is_cheap(node.op);
+      bool is = is_cheap(node.op) || spreads(node);
       if (node.op == Op::kConcat) {  // one that nothing has to be moved for is as dear as its parts
         for (const int part : node.inputs) is = is || cheap(part) || level(part) != level(id);
       }
       cheap_[static_cast<std::size_t>(id)] = is;
     }
-    // What is read before and after a sum over the batch stays in memory: computing it anew would lead ever further back.
+    // What is read before and after a sum over the batch stays in memory: computing it anew would lead ever further back. What
+    // spreads is computed anew even then: it leads back to the next dense convolution and no further.
     for (int id = 0; id < count_; ++id) {
       if (!live(id) || !uses_batch(at(id))) continue;
       if (at(id).op == Op::kMoments || at(id).op == Op::kNormaliseSums) {
         const int read = source(at(id).inputs[0]);
-        if (at(read).op != Op::kOutputGradient) cheap_[static_cast<std::size_t>(read)] = false;
+        const bool stays = at(read).op != Op::kOutputGradient && !spreads(at(read));
+        if (stays) cheap_[static_cast<std::size_t>(read)] = false;
       }
     }
   }

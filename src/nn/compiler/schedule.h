@@ -39,8 +39,8 @@ struct Stage {
 };
 
 /// The order of work. Whatever reads a map from memory costs as much as computing something cheap from it: so what is cheap
-/// (normalising, adding, pooling) is computed anew in each stage that needs it, while it is in the cache, and only the results of
-/// convolutions and what BatchNorm has to see twice stay in memory.
+/// (normalising, adding, pooling, a strided depthwise convolution's gradient) is computed anew in each stage that needs it, while
+/// it is in the cache, and only the results of other convolutions and what BatchNorm has to see twice stay in memory.
 struct Schedule {
   std::vector<Stage> stages;
   std::size_t backward =
