@@ -40,8 +40,8 @@ bool is_cheap(Op op) {
   }
 }
 
-/// Whether a node writes several values for each one that it reads, at the cost of about one multiply-add each: then reading its
-/// inputs again and computing it anew moves less memory than writing and reading its output.
+/// Whether a node writes several values for each one that it reads, at the cost of few multiply-adds each (a 3x3 kernel with a
+/// stride of 2: 2.25): then reading its inputs again and computing it anew moves less memory than writing and reading its output.
 bool spreads(const Node& node) {
   return node.op == Op::kDepthwiseTransposed && node.residual < 0 &&
          node.window.stride[0] * node.window.stride[1] > 1;
@@ -105,7 +105,8 @@ class Scheduler {
       cheap_[static_cast<std::size_t>(id)] = is;
     }
     // What is read before and after a sum over the batch stays in memory: computing it anew would lead ever further back. What
-    // spreads is computed anew even then: it leads back to the next dense convolution and no further.
+    // spreads is computed anew even then: in the networks that do so a dense convolution stands before the next such sum, and its
+    // output stays.
     for (int id = 0; id < count_; ++id) {
       if (!live(id) || !uses_batch(at(id))) continue;
       if (at(id).op == Op::kMoments || at(id).op == Op::kNormaliseSums) {

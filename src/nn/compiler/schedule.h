@@ -39,8 +39,9 @@ struct Stage {
 };
 
 /// The order of work. Whatever reads a map from memory costs as much as computing something cheap from it: so what is cheap
-/// (normalising, adding, pooling, a strided depthwise convolution's gradient) is computed anew in each stage that needs it, while
-/// it is in the cache, and only the results of other convolutions and what BatchNorm has to see twice stay in memory.
+/// (normalising, adding, pooling, a strided depthwise transposed convolution, which is also such a convolution's gradient) is
+/// computed anew in each stage that needs it, while it is in the cache, and only the results of other convolutions and what
+/// BatchNorm has to see twice stay in memory.
 struct Schedule {
   std::vector<Stage> stages;
   std::size_t backward =
