@@ -102,16 +102,17 @@ TEST_P(NetworksInBands, TrainTheSame) {
   expect_the_same(true);
 }
 
-INSTANTIATE_TEST_SUITE_P(Zoo, NetworksInBands,
-                         ::testing::Values(Case{"sinet", "{name: sinet}", 64, 96, 4096},
-                                           Case{"sinet_cityscapes", "{name: sinet_cityscapes}", 128, 128,
-                                                16384},
-                                           Case{"extremec3net", "{name: extremec3net}", 96, 64, 8192},
-                                           Case{"portraitnet", "{name: portraitnet}", 64, 96, 16384},
-                                           Case{"portraitnet_tall", "{name: portraitnet}", 160, 64, 16384},
-                                           Case{"portraitnet_bilinear",
-                                                "{name: portraitnet, upsampling: bilinear}", 96, 96, 16384}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Zoo, NetworksInBands,
+    ::testing::Values(Case{"sinet", "{name: sinet}", 64, 96, 4096},
+                      Case{"sinet_cityscapes", "{name: sinet_cityscapes}", 128, 128, 16384},
+                      Case{"extremec3net", "{name: extremec3net}", 96, 64, 8192},
+                      Case{"portraitnet", "{name: portraitnet}", 64, 96, 16384},
+                      Case{"portraitnet_tall", "{name: portraitnet}", 160, 64, 16384},
+                      Case{"portraitnet_grouped", "{name: portraitnet, upsampling: grouped}", 96, 96, 16384},
+                      Case{"portraitnet_bilinear", "{name: portraitnet, upsampling: bilinear}", 96, 96,
+                           16384}),
+    [](const auto& info) { return info.param.name; });
 
 TEST(Bands, NeedLessMemory) {
   const torch::NoGradGuard no_grad;

@@ -122,6 +122,27 @@ TEST(CompiledModules, AConvolutionMayHaveAStrideAndADilation) {
   expect_trains_as_libtorch(convolution(3, 4, 2));
 }
 
+TEST(CompiledModules, WhatSpreadsMayBeNormalisedChainedAndConcatenated) {
+  expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
+    const auto up = [&](const std::string& name) {
+      const auto options =
+          torch::nn::ConvTranspose2dOptions(5, 5, 4).stride(2).padding(1).groups(5).bias(false);
+      return network.layer(name, torch::nn::ConvTranspose2d(options));
+    };
+    const auto first = network.layer("first", pointwise(4, 5));
+    const auto up_once = up("up_once"), up_twice = up("up_twice");
+    const auto norm = network.layer("norm", torch::nn::BatchNorm2d(5));
+    const auto norm_of_both = network.layer("norm_of_both", torch::nn::BatchNorm2d(10));
+    const auto last = network.layer("last", pointwise(10, 2));
+    return [=](const torch::Tensor& x) {
+      const torch::Tensor small = first(x);
+      const torch::Tensor y = up_once(small);
+      const torch::Tensor both = torch::relu(norm_of_both(torch::cat({y, torch::relu(norm(y))}, 1)));
+      return Maps{last(both), up_twice(y)};
+    };
+  });
+}
+
 TEST(CompiledModules, SlopesOfZeroAreTrained) {
   expect_trains_as_libtorch([](Network& network) -> CompiledNetwork::Forward {
     const auto first = network.layer("first", pointwise(4, 5));
@@ -214,6 +235,29 @@ TEST(CompiledModules, ABatchNormWhoseOutputIsNotUsedKeepsStatistics) {
       return Maps{y};
     };
   });
+}
+
+TEST(CompiledModules, AHeadThatNoLossLooksAtHasNoGradient) {
+  const Build build = [](Network& network) -> CompiledNetwork::Forward {
+    const auto first = network.layer("first", pointwise(4, 5));
+    const auto mask = network.layer("mask", pointwise(5, 2));
+    const auto edge = network.layer("edge", pointwise(5, 2));
+    return [=](const torch::Tensor& x) {
+      const torch::Tensor y = first(x);
+      return Maps{mask(y), edge(y)};
+    };
+  };
+  const auto network = make(build), reference = make(build);
+  auto fused = network->compiled();
+  const auto expected = reference->body(image()), actual = fused(image());
+  loss_of({actual[0]}).backward();
+  loss_of({expected[0]}).backward();
+  ASSERT_FALSE(reference->named_parameters()["edge.weight"].grad().defined());
+  for (const auto& item : reference->named_parameters())
+    EXPECT_EQ(network->named_parameters()[item.key()].grad().defined(), item.value().grad().defined())
+        << item.key();
+  expect_close(network->named_parameters()["first.weight"].grad(),
+               reference->named_parameters()["first.weight"].grad(), "first");
 }
 
 TEST(CompiledModules, BiasesAloneMayBeTrained) {

@@ -1,6 +1,7 @@
 #include "nn/compiler/gradients.h"
 
 #include <algorithm>
+#include <set>
 
 #include <torch/types.h>
 
@@ -88,11 +89,20 @@ void Gradients<T>::gather_weight(const Node& node, std::int64_t begin) {
 }
 
 template <class T>
-std::vector<torch::Tensor> Gradients<T>::take(const std::vector<torch::Tensor>& parameters) {
+std::vector<torch::Tensor> Gradients<T>::take(const std::vector<torch::Tensor>& parameters,
+                                              const std::vector<int>& outputs) {
+  std::set<const void*> used;
+  const std::vector<bool> behind = graph_.behind(outputs);
+  for (std::size_t id = 0; id < behind.size(); ++id) {
+    if (!behind[id]) continue;
+    for (const auto& parameter : parameters_of(graph_.nodes[id]))
+      used.insert(parameter.unsafeGetTensorImpl());
+  }
   std::vector<torch::Tensor> result;
   for (const auto& parameter : parameters) {
-    const auto found = gradients_.find(parameter.unsafeGetTensorImpl());
-    result.push_back(found == gradients_.end() ? torch::Tensor() : found->second);
+    const void* key = parameter.unsafeGetTensorImpl();
+    const auto found = gradients_.find(key);
+    result.push_back(found == gradients_.end() || used.count(key) == 0 ? torch::Tensor() : found->second);
   }
   gradients_.clear();
   return result;

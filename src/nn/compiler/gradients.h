@@ -29,8 +29,10 @@ class Gradients {
   /// Adds the threads' sums to their parameters' gradients.
   void gather();
 
-  /// Of each parameter; undefined where the graph does not use it.
-  std::vector<torch::Tensor> take(const std::vector<torch::Tensor>& parameters);
+  /// Of each parameter; undefined where none of `outputs` (nodes) is computed from it, as autograd has it: a gradient of 0 would
+  /// let an optimizer decay a head that no loss looks at.
+  std::vector<torch::Tensor> take(const std::vector<torch::Tensor>& parameters,
+                                  const std::vector<int>& outputs);
 
  private:
   void gather_bias(const Node& node, std::int64_t begin);

@@ -132,13 +132,21 @@ std::vector<torch::Tensor> parameters_of(const Node& node) {
 }
 
 std::vector<bool> Graph::live() const {
-  std::vector<bool> live(nodes.size());
-  for (std::size_t id = nodes.size(); id-- > 0;) {
-    if (is_sink(nodes[id].op)) live[id] = true;
-    if (!live[id]) continue;
-    for (const int input : nodes[id].inputs) live[static_cast<std::size_t>(input)] = true;
+  std::vector<int> sinks;
+  for (std::size_t id = 0; id < nodes.size(); ++id) {
+    if (is_sink(nodes[id].op)) sinks.push_back(static_cast<int>(id));
   }
-  return live;
+  return behind(sinks);
+}
+
+std::vector<bool> Graph::behind(const std::vector<int>& ends) const {
+  std::vector<bool> behind(nodes.size());
+  for (const int end : ends) behind[static_cast<std::size_t>(end)] = true;
+  for (std::size_t id = nodes.size(); id-- > 0;) {
+    if (!behind[id]) continue;
+    for (const int input : nodes[id].inputs) behind[static_cast<std::size_t>(input)] = true;
+  }
+  return behind;
 }
 
 int Graph::add_node(Node node) {

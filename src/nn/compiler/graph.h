@@ -134,6 +134,8 @@ class Graph {
 
   /// Which nodes a sink needs.
   std::vector<bool> live() const;
+  /// Which nodes `ends` are computed from, themselves included.
+  std::vector<bool> behind(const std::vector<int>& ends) const;
 
   int input(Shape shape);
   /// weight [out, in / groups, ky, kx], or [in, out / groups, ky, kx] if transposed

@@ -83,8 +83,11 @@ template <class T>
 std::vector<torch::Tensor> Program<T>::backward(const std::vector<torch::Tensor>& gradients,
                                                 const std::vector<torch::Tensor>& parameters) {
   output_gradients_.clear();
+  std::vector<int> with_gradient;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
-    const Shape& shape = plan_->graph.shape(plan_->graph.outputs[i]);
+    const int output = plan_->graph.outputs[i];
+    const Shape& shape = plan_->graph.shape(output);
+    if (gradients[i].defined()) with_gradient.push_back(output);
     output_gradients_.push_back(gradients[i].defined()
                                     ? gradients[i].contiguous()
                                     : torch::zeros({images_, shape.channels, shape.height, shape.width},
@@ -95,7 +98,7 @@ std::vector<torch::Tensor> Program<T>::backward(const std::vector<torch::Tensor>
   gradients_.gather();
   image_ = torch::Tensor();
   output_gradients_.clear();
-  return gradients_.take(parameters);
+  return gradients_.take(parameters, with_gradient);
 }
 
 template <class T>

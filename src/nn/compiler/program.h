@@ -35,7 +35,7 @@ class Program {
   std::vector<torch::Tensor> forward(const torch::Tensor& image);
 
   /// @param gradients of the outputs, contiguous; undefined: zero
-  /// @return the gradient of each of `parameters`; undefined where the network does not use it
+  /// @return the gradient of each of `parameters`; undefined where no output with a gradient is computed from it
   std::vector<torch::Tensor> backward(const std::vector<torch::Tensor>& gradients,
                                       const std::vector<torch::Tensor>& parameters);
 
